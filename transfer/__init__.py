@@ -1,0 +1,70 @@
+"""Transfer learning from pretrained Keras HDF5 weights: restore, extract, fine-tune, and say whether it paid.
+
+Public names are resolved on first use, so that `import transfer` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transfer.data.labelled import LabelledSet as LabelledSet
+    from transfer.data.reading import read_labelled as read_labelled
+    from transfer.errors import TransferError as TransferError
+    from transfer.jobs.finetuning import finetune as finetune
+    from transfer.jobs.running import load_run as load_run
+    from transfer.models.extracting import extract as extract
+    from transfer.models.restoring import restore as restore
+    from transfer.models.saving import save_model as save_model
+    from transfer.models.saving import save_weights as save_weights
+    from transfer.results import Receipt as Receipt
+    from transfer.results import Run as Run
+    from transfer.specs import Head as Head
+    from transfer.specs import Preprocessing as Preprocessing
+    from transfer.specs import Recipe as Recipe
+    from transfer.specs import Stage as Stage
+    from transfer.surgery.network import Network as Network
+    from transfer.weights.cards import Card as Card
+    from transfer.weights.matching import match as match
+    from transfer.weights.opening import open_checkpoint as open_checkpoint
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Card": "transfer.weights.cards",
+    "Head": "transfer.specs",
+    "LabelledSet": "transfer.data.labelled",
+    "Network": "transfer.surgery.network",
+    "Preprocessing": "transfer.specs",
+    "Receipt": "transfer.results",
+    "Recipe": "transfer.specs",
+    "Run": "transfer.results",
+    "Stage": "transfer.specs",
+    "TransferError": "transfer.errors",
+    "extract": "transfer.models.extracting",
+    "finetune": "transfer.jobs.finetuning",
+    "from_arrays": "transfer.data.arrays",
+    "load_run": "transfer.jobs.running",
+    "match": "transfer.weights.matching",
+    "open_checkpoint": "transfer.weights.opening",
+    "read_labelled": "transfer.data.reading",
+    "restore": "transfer.models.restoring",
+    "save_model": "transfer.models.saving",
+    "save_weights": "transfer.models.saving",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'transfer' has no attribute {name!r}")
+    found = getattr(importlib.import_module(home), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Commands: parse, call, show. The library is imported inside the commands, so that help costs nothing."""

@@ -1,0 +1,41 @@
+"""`transfer evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from transfer.cli.options import json_option, strict_option, unreadable_option
+
+
+@click.command("evaluate")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("data", type=click.Path(path_type=Path))
+@strict_option
+@unreadable_option
+@json_option
+def command(run: Path, data: Path, strict: bool, skip_unreadable: bool, as_json: bool) -> None:
+    """Score a finished RUN on the labelled set DATA; examples that it learnt from are recognised and left out.
+
+    \b
+    transfer evaluate runs/photos more_photos/
+    """
+    from transfer.cli.quieting import import_tensorflow
+    from transfer.cli.scores import show_evaluation
+    from transfer.cli.showing import progress_bar, show_json, show_problems
+    from transfer.data.reading import read_labelled
+
+    labelled = read_labelled(data, strict=strict, skip_unreadable=skip_unreadable)
+    import_tensorflow()
+    from transfer.jobs.evaluating import evaluate
+
+    with progress_bar() as progress:
+        evaluation = evaluate(run, labelled, skip_unreadable=skip_unreadable, progress=progress)
+    if as_json:
+        show_json(evaluation.to_json())
+        return
+    show_problems("left out", evaluation.left_out)
+    if evaluation.seen:
+        click.echo(f"{evaluation.seen} examples left out: the run learnt from them")
+    show_evaluation(evaluation)

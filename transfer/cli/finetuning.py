@@ -1,0 +1,133 @@
+"""`transfer finetune`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from transfer.cli.options import (
+    PREPROCESSING_NAMES,
+    SizeType,
+    at_option,
+    drop_n_option,
+    drop_option,
+    dropped,
+    force_option,
+    into_option,
+    json_option,
+    preprocessing_named,
+    rule_option,
+    seed_option,
+    strict_option,
+    unreadable_option,
+)
+
+
+@click.command("finetune")
+@click.argument("file")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="A new folder for the run.")
+@into_option
+@rule_option
+@drop_option
+@drop_n_option
+@at_option
+@click.option(
+    "--size", type=SizeType(), help="Fit images to this, keeping their aspect ratio: 160 or 160x224 (height x width)."
+)
+@click.option(
+    "--preprocessing",
+    type=click.Choice(PREPROCESSING_NAMES),
+    help="How images were prepared in training, where FILE has no card.",
+)
+@click.option("--shots", type=click.IntRange(min=1), help="Learn from this many examples a class, test on the rest.")
+@click.option(
+    "--test-share",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.25,
+    show_default=True,
+    help="Share to test on otherwise.",
+)
+@click.option("--test", "test_data", type=click.Path(path_type=Path), help="Test on these instead.")
+@click.option("--unfreeze-from", metavar="LAYER", help="After the head is solved, train this layer and all after it.")
+@click.option("--epochs", type=click.IntRange(min=1), default=10, show_default=True, help="For --unfreeze-from.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, min_open=True),
+    default=1e-5,
+    show_default=True,
+    help="Adam's, for --unfreeze-from.",
+)
+@seed_option
+@strict_option
+@unreadable_option
+@force_option
+@json_option
+def command(
+    file: str,
+    data: Path,
+    out: Path,
+    into: str | None,
+    rules: tuple[str, ...],
+    drop_last: bool,
+    drop_last_n: int | None,
+    at: str | None,
+    size: tuple[int, int] | None,
+    preprocessing: str | None,
+    shots: int | None,
+    test_share: float,
+    test_data: Path | None,
+    unfreeze_from: str | None,
+    epochs: int,
+    rate: float,
+    seed: int,
+    strict: bool,
+    skip_unreadable: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Restore FILE, put a new head on it, learn the labelled set DATA, and say what the result is worth.
+
+    DATA is a folder with one subfolder of pictures a class, or an .npz with arrays x and y. The old classifier (all
+    after the last global pooling or flatten, or the last Dense) is dropped unless told otherwise.
+
+    \b
+    transfer finetune mobilenet_v2_imagenet photos/ -o runs/photos
+    transfer finetune pretrained.h5 photos/ --into module:create_model --preprocessing torch --shots 20 -o runs/photos
+    """
+    drop = dropped(drop_last=drop_last, drop_last_n=drop_last_n, at=at)
+    from transfer.cli.quieting import import_tensorflow
+    from transfer.cli.scores import show_run
+    from transfer.cli.showing import progress_bar, show_json, show_problems
+    from transfer.specs import Recipe, Stage
+
+    import_tensorflow()
+    from transfer.jobs.learning import learn_file
+
+    stages = (Stage("probe"), *([Stage("tune", unfreeze_from, epochs, rate)] if unfreeze_from else []))
+    with progress_bar() as progress:
+        run = learn_file(
+            file,
+            data,
+            out,
+            into=into,
+            rules=rules,
+            drop_last=drop,
+            at=at,
+            size=size,
+            preprocessing=preprocessing_named(preprocessing),
+            shots=shots,
+            test_share=test_share,
+            test_data=test_data,
+            recipe=Recipe(stages, seed),
+            strict=strict,
+            skip_unreadable=skip_unreadable,
+            force=force,
+            progress=progress,
+        )
+    if as_json:
+        show_json({"run": str(run.folder), "reused": run.reused, **run.result.to_json(), "receipt": run.receipt})
+        return
+    show_problems("left out", run.result.left_out)
+    show_run(run)

@@ -1,0 +1,84 @@
+"""The command `transfer`: its subcommands, imported when they are called, and the way errors end."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+COMMANDS = {
+    "checkpoints": "transfer.cli.checkpoints",
+    "evaluate": "transfer.cli.evaluating",
+    "extract": "transfer.cli.extracting",
+    "finetune": "transfer.cli.finetuning",
+    "inspect": "transfer.cli.inspecting",
+    "predict": "transfer.cli.predicting",
+}
+
+
+class _Commands(click.Group):
+    """A group that imports a command when it is asked for, and ends with the exit code of the error."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        home = COMMANDS.get(cmd_name)
+        if home is None:
+            return None
+        command: click.Command = importlib.import_module(home).command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from transfer.errors import nearest
+
+        if args and args[0] not in COMMANDS:
+            ctx.fail(f"There is no command {args[0]!r}. Nearest: {nearest(args[0], COMMANDS)}.")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        from transfer.errors import TransferError
+
+        try:
+            return super().invoke(ctx)
+        except TransferError as error:
+            from transfer.cli.showing import show_error
+
+            show_error(error, as_json=bool(ctx.obj and ctx.obj.get("json")))
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=_Commands)
+@click.version_option(package_name="h5transfer", prog_name="transfer")
+@click.pass_context
+def transfer(ctx: click.Context) -> None:
+    """Transfer learning from pretrained Keras HDF5 weights.
+
+    \b
+    transfer inspect  pretrained_weights.h5
+    transfer extract  pretrained_weights.h5 --into module:create_model --drop-last --head label:5 -o student.keras
+    transfer finetune mobilenet_v2_imagenet photos/ -o runs/photos
+    transfer predict  runs/photos new/*.jpg
+    """
+    ctx.obj = {"json": "--json" in sys.argv[1:]}
+
+
+def main() -> None:
+    """Run the command line."""
+    # TensorFlow reads these when it is imported: no chatter on stderr, and the backend that the project is written for.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    try:
+        transfer.main(prog_name="transfer", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted; nothing half done was left behind.", err=True)
+        sys.exit(130)

@@ -1,0 +1,98 @@
+"""Options that several commands share, and how their texts are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from transfer.specs import Head, Preprocessing
+
+PREPROCESSING_NAMES = ("raw", "unit", "torch", "tf", "caffe")
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+force_option: Decorator = click.option("--force", is_flag=True, help="Replace what is there.")
+seed_option: Decorator = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of every random choice."
+)
+into_option: Decorator = click.option(
+    "--into",
+    metavar="ARCH",
+    help="The original architecture: module:function, file.py:function, app:MobileNetV2 or a shipped checkpoint. "
+    "Not needed where the file holds it.",
+)
+rule_option: Decorator = click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    metavar="OLD=NEW",
+    help="A name in the file and in the model; regular expressions.",
+)
+skip_option: Decorator = click.option(
+    "--skip",
+    multiple=True,
+    metavar="NAME",
+    help="Leave these tensors of the model at their initial values; * for any text.",
+)
+drop_option: Decorator = click.option("--drop-last", is_flag=True, help="Drop the last layer.")
+drop_n_option: Decorator = click.option(
+    "--drop-last-n", type=click.IntRange(min=1), metavar="N", help="Drop the last N layers."
+)
+at_option: Decorator = click.option(
+    "--at", metavar="LAYER", help="The last layer to keep; 'features' for where a classifier's features end."
+)
+strict_option: Decorator = click.option("--strict", is_flag=True, help="Make anything left out an error.")
+unreadable_option: Decorator = click.option(
+    "--skip-unreadable", is_flag=True, help="Leave out damaged pictures instead of stopping."
+)
+
+
+def dropped(*, drop_last: bool, drop_last_n: int | None, at: str | None) -> int:
+    """How many layers to drop.
+
+    Raises:
+        click.UsageError: if several of the options are given.
+    """
+    if sum((drop_last, drop_last_n is not None, at is not None)) > 1:
+        raise click.UsageError("Give one of --drop-last, --drop-last-n and --at.")
+    return drop_last_n or int(drop_last)
+
+
+class HeadType(click.ParamType[Any]):
+    """`label:5` as a `Head`."""
+
+    name = "NAME:CLASSES"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Head:
+        from transfer.specs import Head
+
+        name, _, classes = str(value).rpartition(":")
+        try:
+            return Head(name, int(classes))
+        except ValueError as error:
+            self.fail(f"{value!r} is not NAME:CLASSES, such as label:5 ({error})", param, ctx)
+
+
+class SizeType(click.ParamType[Any]):
+    """`160` or `160x224` (height x width)."""
+
+    name = "PIXELS"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        sides = str(value).split("x")
+        if len(sides) > 2 or not all(side.isdecimal() and 1 <= int(side) <= 4096 for side in sides):
+            self.fail(f"{value!r} is not a size such as 160 or 160x224 (height x width)", param, ctx)
+        return int(sides[0]), int(sides[-1])
+
+
+def preprocessing_named(name: str | None) -> Preprocessing | None:
+    """A preprocessing by its name; None for none."""
+    from transfer.specs import PREPROCESSINGS
+
+    return PREPROCESSINGS[name] if name else None

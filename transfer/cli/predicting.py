@@ -1,0 +1,36 @@
+"""`transfer predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from transfer.cli.options import json_option, strict_option
+
+
+@click.command("predict")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@strict_option
+@json_option
+def command(run: Path, inputs: tuple[Path, ...], strict: bool, as_json: bool) -> None:
+    """Give each of the INPUTS its class and probability: pictures, folders of pictures, or one .npz with an array x.
+
+    \b
+    transfer predict runs/photos new.jpg more/
+    """
+    from transfer.cli.quieting import import_tensorflow
+    from transfer.cli.showing import progress_bar, show_json, show_problems, show_table
+
+    import_tensorflow()
+    from transfer.jobs.predicting import predict
+
+    with progress_bar() as progress:
+        found = predict(run, inputs, strict=strict, progress=progress)
+    if as_json:
+        show_json(found.to_json())
+        return
+    show_problems("left out", found.left_out)
+    rows = [(each.name, each.label, f"{each.probability:.3f}") for each in found.answers]
+    show_table("", ("input", "class", "probability"), rows, numbers=("probability",))

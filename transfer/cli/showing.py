@@ -1,0 +1,96 @@
+"""Results on stdout, as tables or JSON; progress and errors on stderr."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from transfer.errors import Problem, TransferError
+    from transfer.specs import Progress
+
+SHOWN = 12
+
+
+def show_json(values: Any) -> None:
+    """Print plain values."""
+    click.echo(json.dumps(values, indent=1, default=str, ensure_ascii=False))
+
+
+def show_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[str] = ()
+) -> None:
+    """Print a table; the columns in `numbers` are aligned to the right. Cells are taken literally."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    table = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def show_problems(what: str, problems: Sequence[Problem]) -> None:
+    """Name what was left out, on stderr."""
+    if not problems:
+        return
+    click.echo(f"{what}: {len(problems)}", err=True)
+    for problem in problems[:SHOWN]:
+        click.echo(str(problem), err=True)
+    if len(problems) > SHOWN:
+        click.echo(f"  … and {len(problems) - SHOWN} more (--json lists all)", err=True)
+
+
+def show_error(error: TransferError, *, as_json: bool) -> None:
+    """Print an error on stderr; as JSON where the result would have been."""
+    if not as_json:
+        click.echo(f"error: {error}", err=True)
+        return
+    values = {
+        "error": type(error).__name__,
+        "exit_code": error.exit_code,
+        "summary": error.summary,
+        "problems": [dataclasses.asdict(each) for each in error.problems],
+        "next": error.next_step,
+    }
+    click.echo(json.dumps(values, ensure_ascii=False), err=True)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """A `Progress` that draws on stderr, where that is a terminal."""
+    from transfer.specs import silent
+
+    if not sys.stderr.isatty():
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    tasks: dict[str, TaskID] = {}
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+
+        def draw(stage: str, done: int, total: int) -> None:
+            key = stage.split(",")[0]
+            if key not in tasks:
+                tasks[key] = bars.add_task(stage, total=total)
+            bars.update(tasks[key], description=stage, completed=done, total=total)
+
+        yield draw

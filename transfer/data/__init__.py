@@ -1,0 +1,1 @@
+"""Labelled sets: reading them from folders and arrays, decoding their pictures, splitting them."""

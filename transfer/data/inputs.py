@@ -1,0 +1,102 @@
+"""Examples without labels, as a network is asked about them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from transfer.data.arrays import holds_arrays, read_npz_inputs
+from transfer.data.folders import list_pictures
+from transfer.errors import DataError, Problem, nearest
+
+
+class Examples(Protocol):
+    """What labelled and unlabelled sets have in common."""
+
+    @property
+    def source(self) -> str:
+        """Where they come from, for messages."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One for each example."""
+
+    @property
+    def inputs(self) -> tuple[Path, ...] | NDArray[Any]:
+        """Picture files, not yet decoded; or an array (n, …)."""
+
+    def __len__(self) -> int:
+        """Number of examples."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """Examples without labels.
+
+    Attributes:
+        source: where they come from, for messages.
+        names: one for each example.
+        inputs: picture files, not yet decoded; or an array (n, …).
+        problems: what was left out, and why.
+    """
+
+    source: str
+    names: tuple[str, ...]
+    inputs: tuple[Path, ...] | NDArray[Any]
+    problems: tuple[Problem, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def read_inputs(paths: Sequence[str | os.PathLike[str]]) -> Inputs:
+    """Pictures, folders of pictures (with all that lies below them), or one `.npz` file with an array `x`.
+
+    Pictures are not looked into here: one that cannot be decoded is found when it is loaded.
+
+    Raises:
+        DataError: if a path does not exist, a folder holds no picture, or arrays and pictures are mixed.
+    """
+    found = [Path(path) for path in paths]
+    missing = [
+        Problem(str(path), "a picture, a folder or an .npz file", "nothing of that name")
+        for path in found
+        if not path.exists()
+    ]
+    if missing:
+        around = [each.name for each in Path(missing[0].where).absolute().parent.glob("*")]
+        near = nearest(Path(missing[0].where).name, around)
+        raise DataError(f"{missing[0].where} does not exist.", missing, f"nearest there: {near}" if near else "")
+    arrays = [path for path in found if _is_npz(path)]
+    if arrays:
+        if len(found) > 1:
+            raise DataError("Arrays are asked about one file at a time.", [Problem(str(path)) for path in found])
+        rows = read_npz_inputs(arrays[0])
+        return Inputs(str(arrays[0]), tuple(f"x[{place}]" for place in range(len(rows))), rows)
+    pictures: list[Path] = []
+    problems: list[Problem] = []
+    for path in found:
+        if not path.is_dir():
+            pictures.append(path)
+            continue
+        below, left_out = list_pictures(path)
+        if not below:
+            raise DataError(
+                f"{path} holds no pictures.", left_out, next_step="give pictures (PNG, JPEG, …) or a folder of them"
+            )
+        pictures += below
+        problems += left_out
+    source = str(found[0]) if len(found) == 1 else f"{len(pictures)} pictures"
+    return Inputs(source, tuple(map(str, pictures)), tuple(pictures), tuple(problems))
+
+
+def _is_npz(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return holds_arrays(stream)

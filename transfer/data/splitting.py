@@ -1,0 +1,77 @@
+"""Dividing examples into some to train on and some to test with, class by class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transfer.errors import DataError, Problem
+
+
+def split_stratified(
+    labels: NDArray[np.integer],
+    *,
+    seed: int,
+    test_share: float = 0.25,
+    shots: int | None = None,
+    classes: Sequence[str] = (),
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices to train on and indices to test with, the same share of each class.
+
+    What happens to a class depends on the seed, its label and its own number of examples alone.
+
+    Args:
+        labels: (n,).
+        seed: zero or above.
+        test_share: above 0 and below 1; at least one example of each class stands on either side.
+        shots: that many of each class to train on, all others to test with; `test_share` then counts for nothing.
+        classes: names for messages; a class that is named and has no example is an error.
+
+    Returns:
+        Two arrays of indices, each sorted; together every example once.
+
+    Raises:
+        DataError: if a class has too few examples.
+        ValueError: if `labels` is not (n,), or a number lies outside its range.
+    """
+    if labels.ndim != 1:
+        raise ValueError(f"labels are (n,), not {labels.shape}")
+    if not 0 < test_share < 1 or (shots is not None and shots < 1):
+        raise ValueError(f"test_share lies between 0 and 1 and shots is at least 1: {test_share}, {shots}")
+    members = {label: np.flatnonzero(labels == label) for label in _all_labels(labels, len(classes))}
+    _refuse_small_classes({label: len(rows) for label, rows in members.items()}, shots or 1, classes)
+    train, test = [], []
+    for label, rows in members.items():
+        count = len(rows)
+        share = shots or count - min(max(int(count * test_share + 0.5), 1), count - 1)
+        order = rows[np.random.default_rng([seed, label]).permutation(count)]
+        train.append(order[:share])
+        test.append(order[share:])
+    return _sorted(train), _sorted(test)
+
+
+def _all_labels(labels: NDArray[np.integer], named: int) -> list[int]:
+    return sorted({*np.unique(labels).tolist(), *range(named)})
+
+
+def _sorted(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
+
+
+def _refuse_small_classes(counts: dict[int, int], to_train: int, classes: Sequence[str]) -> None:
+    expected = f"at least {to_train + 1} examples: {to_train} to train on and 1 to test with"
+    problems = [
+        Problem(f"class {classes[label]!r}" if 0 <= label < len(classes) else f"class {label}", expected, str(count))
+        for label, count in counts.items()
+        if count <= to_train
+    ]
+    if not counts:
+        raise DataError("There is no example to split.")
+    if problems:
+        raise DataError(
+            f"{len(problems)} of {len(counts)} classes have too few examples to split.",
+            problems,
+            "add examples, use fewer shots, or leave such a class out",
+        )

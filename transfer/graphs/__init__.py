@@ -1,0 +1,1 @@
+"""Architectures as data: layers, the edges between them, and pure functions on them. No arrays, no Keras."""

@@ -1,0 +1,139 @@
+"""From the config of a functional or Sequential model, as Keras 3 writes it, to a `Graph`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from transfer.errors import LayerError, Problem
+from transfer.graphs.graph import TENSOR, Call, Graph, Layer, Ref
+from transfer.specs import Json
+
+FUNCTIONAL = ("Functional", "Model")
+# Full `.h5` files name no module.
+_MODULES = {
+    "Functional": "keras.src.models.functional",
+    "Model": "keras.src.models.functional",
+    "Sequential": "keras.src.models.sequential",
+}
+DEEPEST = 100  # of nested JSON; real configs stay under 30
+
+
+def parse_config(config: Json) -> Graph:
+    """Read a model's config: `{"class_name": "Functional" | "Sequential", "config": {…}}`.
+
+    Raises:
+        LayerError: if it is no such config, or an edge names a layer that is not there.
+    """
+    _check_depth(config)
+    try:
+        kind, inner = config["class_name"], config["config"]
+        if kind == "Sequential":
+            graph = _parse_sequential(inner)
+        elif kind in FUNCTIONAL or {"layers", "input_layers", "output_layers"} <= set(inner):
+            graph = _parse_functional(inner)
+        else:
+            raise LayerError(
+                f"A model of class {kind!r} has no graph in its config.",
+                next_step="name a builder with --into module:function (into=…)",
+            )
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise LayerError(
+            "The config is not a functional or Sequential model as Keras 3 writes it.",
+            [Problem("config", "Keras 3's form", repr(error))],
+        ) from error
+    _check_edges(graph)
+    return graph
+
+
+def _parse_functional(config: Mapping[str, Json]) -> Graph:
+    inputs, input_keys = _ends(config["input_layers"])
+    outputs, output_keys = _ends(config["output_layers"])
+    layers = tuple(_parse_layer(layer) for layer in config["layers"])
+    return Graph(config["name"], layers, inputs, outputs, input_keys, output_keys)
+
+
+def _parse_layer(layer: Mapping[str, Json]) -> Layer:
+    calls = tuple(Call(_parse_tensors(node["args"]), _parse_tensors(node["kwargs"])) for node in layer["inbound_nodes"])
+    return _layer(layer, layer["name"], calls)
+
+
+def _layer(layer: Mapping[str, Json], name: str, calls: tuple[Call, ...]) -> Layer:
+    return Layer(
+        name=name,
+        class_name=layer["class_name"],
+        config=layer["config"],
+        calls=calls,
+        module=layer.get("module") or _MODULES.get(layer["class_name"], "keras.layers"),
+        registered_name=layer.get("registered_name"),
+    )
+
+
+def _parse_sequential(config: Mapping[str, Json]) -> Graph:
+    """A chain; the input is a layer of its own or, in a model built by its first call, `build_input_shape`."""
+    described = config["layers"]
+    layers: list[Layer] = []
+    if described[0]["class_name"] != "InputLayer":
+        shape = config.get("build_input_shape")
+        if shape is None:
+            raise LayerError(
+                f"{config['name']!r} was never built: its config names no input shape.",
+                next_step="give the builder with --into (into=…)",
+            )
+        layers.append(Layer("input", "InputLayer", {"batch_shape": list(shape), "dtype": "float32", "name": "input"}))
+    for each in described:
+        calls = (Call([Ref(layers[-1].name)], {}),) if layers else ()
+        layers.append(_layer(each, each["config"]["name"], calls))
+    return Graph(config["name"], tuple(layers), (Ref(layers[0].name),), (Ref(layers[-1].name),))
+
+
+def _parse_tensors(values: Json) -> Json:
+    if isinstance(values, dict):
+        if values.get("class_name") == TENSOR:
+            return Ref(*values["config"]["keras_history"])
+        return {key: _parse_tensors(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_parse_tensors(value) for value in values]
+    return values
+
+
+def _ends(value: Json) -> tuple[tuple[Ref, ...], tuple[str, ...] | None]:
+    """`["x", 0, 0]`, a list of such, or a dictionary of such."""
+    if isinstance(value, dict):
+        return tuple(Ref(*each) for each in value.values()), tuple(value)
+    if value and isinstance(value[0], str):
+        return (Ref(*value),), None
+    return tuple(Ref(*each) for each in value), None
+
+
+def _check_edges(graph: Graph) -> None:
+    names = set(graph.names)
+    if len(names) != len(graph.layers):
+        twice = sorted({name for name in graph.names if graph.names.count(name) > 1})
+        raise LayerError(
+            f"{graph.name!r} has several layers of one name.",
+            [Problem(name, "once", "several times") for name in twice],
+        )
+    wanted = [(layer.name, ref) for layer in graph for call in layer.calls for ref in call.sources]
+    wanted += [("output", ref) for ref in (*graph.inputs, *graph.outputs)]
+    loose = [Problem(where, "a layer of this graph", ref.layer) for where, ref in wanted if ref.layer not in names]
+    if loose:
+        raise LayerError(f"{graph.name!r} has edges that lead nowhere.", loose)
+
+
+def _check_depth(values: Json) -> None:
+    """Configs are walked by recursion: what is nested without end is refused first."""
+    level, depth = [values], 0
+    while level:
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+            if isinstance(inner, dict | list)
+        ]
+        depth += 1
+        if depth > DEEPEST:
+            raise LayerError(
+                "The config is nested too deeply to be a model's.",
+                [Problem("config", f"at most {DEEPEST} levels", "more")],
+            )

@@ -1,0 +1,1 @@
+"""The whole jobs that people ask for, composed from the floors below."""

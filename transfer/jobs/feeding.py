@@ -1,0 +1,172 @@
+"""How examples go into a network: pictures and arrays of images through its preprocessing, other arrays as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from transfer.data.inputs import Examples
+from transfer.data.loading import ImageBatch, load_images
+from transfer.errors import DataError, Problem
+from transfer.graphs.preprocessing import image_size, prepend_preprocessing
+from transfer.graphs.shapes import Shape, shape_of
+from transfer.models.building import build_model
+from transfer.specs import PREPROCESSINGS, Json, Preprocessing, Progress, silent
+from transfer.surgery.network import Network
+from transfer.training.features import Runner
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """How examples go in.
+
+    Attributes:
+        network: the Keras model that takes them: raw input in.
+        image: how images are fitted, in all but the arithmetic, which is the network's; None for other arrays.
+        shape: of one example as the network takes it; None for images.
+    """
+
+    network: keras.Model = field(repr=False)
+    image: Preprocessing | None
+    shape: Shape | None = None
+
+    @property
+    def note(self) -> str:
+        """What is done, in a sentence."""
+        if self.image is None or self.image.size is None:
+            return "arrays are taken as they are"
+        height, width = self.image.size
+        return f"images are fitted to {height} x {width}, aspect ratio kept; preprocessing is part of the network"
+
+    def to_json(self) -> Json:
+        """As plain values, for `run.json`."""
+        if self.image is None or self.image.size is None:
+            return {"kind": "arrays", "shape": list(self.shape or ())}
+        return {
+            "kind": "images",
+            "size": list(self.image.size),
+            "grey": self.image.color == "grey",
+            "background": self.image.background,
+        }
+
+    def batches(self, examples: Examples, batch_size: int, progress: Progress = silent) -> Iterator[ImageBatch]:
+        """All examples in order, as the network takes them.
+
+        Raises:
+            DataError: if they are not what the network takes.
+        """
+        if self.image is not None and self.image.size is not None:
+            return load_images(
+                examples,
+                size=self.image.size,
+                grey=self.image.color == "grey",
+                background=self.image.background,
+                batch_size=batch_size,
+                progress=progress,
+            )
+        rows = _fit_rows(examples, self.shape or ())
+        starts = range(0, len(rows), batch_size)
+        return (ImageBatch(start, rows[start : start + batch_size]) for start in starts)
+
+    def load(self, examples: Examples, batch_size: int) -> NDArray[Any]:
+        """All examples at once, (n, …). They are known to be readable."""
+        return np.concatenate([batch.images for batch in self.batches(examples, batch_size)])
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What one pass over a set gave.
+
+    Attributes:
+        values: (n, d), or (n, k) where the whole network ran.
+        pixels: (n, …), the raw input, shrunk.
+        failures: (place, what is wrong) of examples that could not be read; their rows mean nothing.
+    """
+
+    values: NDArray[np.float32]
+    pixels: NDArray[Any]
+    failures: tuple[tuple[int, Problem], ...]
+
+
+def make_feed(
+    network: Network, data: Examples, *, preprocessing: Preprocessing | None = None, size: tuple[int, int] | None = None
+) -> Feed:
+    """Decide how a set goes into a network.
+
+    Args:
+        network: with one input.
+        data: pictures or an array.
+        preprocessing: of images; by default what the network's card says.
+        size: (h, w) of images; by default what the network or its card says.
+
+    Raises:
+        DataError: if pictures have no preprocessing, or an array does not fit.
+        LayerError: if the network does not take images of that size.
+    """
+    chosen = preprocessing or (network.card.preprocessing if network.card is not None else None)
+    shape = shape_of(network.graph, network.graph.inputs[0])
+    if chosen is None and not isinstance(data.inputs, tuple):
+        _fit_rows(data, shape)
+        return Feed(build_model(network), None, shape)
+    if chosen is None:
+        raise DataError(
+            f"Nothing says how pictures are prepared for {network.graph.name!r}: it has no card.",
+            [Problem("preprocessing", f"one of {', '.join(PREPROCESSINGS)}", "none")],
+            next_step="name what the weights were trained with: --preprocessing torch (preprocessing=…)",
+        )
+    fitted = image_size(network.graph, chosen, size)
+    graph = prepend_preprocessing(network.graph, chosen, fitted)
+    model = build_model(Network(graph, network.tensors, network.card, network.new))
+    above, left = chosen.frame_pixels(fitted)
+    inside = (fitted[0] - 2 * above, fitted[1] - 2 * left)  # the network adds the frame
+    return Feed(model, Preprocessing(inside, chosen.color, background=chosen.background))
+
+
+def feed_of_run(model: keras.Model, described: Json) -> Feed:
+    """The feed of a finished run, from its `run.json`."""
+    if described["kind"] == "arrays":
+        return Feed(model, None, tuple(described["shape"]))
+    size = (int(described["size"][0]), int(described["size"][1]))
+    return Feed(
+        model, Preprocessing(size, "grey" if described["grey"] else "rgb", background=int(described["background"]))
+    )
+
+
+def read_features(
+    runner: Runner,
+    feed: Feed,
+    data: Examples,
+    batch_size: int,
+    shrink: Callable[[NDArray[Any]], NDArray[Any]] | None,
+    progress: Progress,
+) -> Features:
+    """Run a network once over a set, keeping a small copy of the raw input where `shrink` makes one."""
+    values: list[NDArray[np.float32]] = []
+    pixels: list[NDArray[Any]] = []
+    failures: list[tuple[int, Problem]] = []
+    for batch in feed.batches(data, batch_size, progress):
+        values.append(runner(batch.images))
+        if shrink is not None:
+            pixels.append(shrink(batch.images) if feed.image is not None else batch.images)
+        failures += batch.failures
+    small = np.concatenate(pixels) if pixels else np.zeros((len(data), 0))
+    return Features(np.concatenate(values), small, tuple(failures))
+
+
+def _fit_rows(data: Examples, shape: Shape) -> NDArray[Any]:
+    """An array as the network takes it; (n, h, w) serves a network on h * w values and the other way round."""
+    rows = data.inputs
+    if isinstance(rows, tuple):
+        raise DataError(f"{data.source} holds pictures; this network takes arrays of shape {('n', *shape)}.")
+    if len(rows.shape) == len(shape) + 1 and all(
+        size in (None, found) for size, found in zip(shape, rows.shape[1:], strict=True)
+    ):
+        return rows
+    if None not in shape and int(np.prod([size or 1 for size in shape])) == int(np.prod(rows.shape[1:])):
+        return rows.reshape(len(rows), *[size or 1 for size in shape])
+    raise DataError(f"{data.source} does not fit the network.", [Problem("x", str(("n", *shape)), str(rows.shape))])

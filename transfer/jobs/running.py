@@ -1,0 +1,78 @@
+"""A run on disk: a folder with `run.json`, `result.json`, `model.keras`, `history.jsonl` and `timing.json`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import keras
+
+from transfer.errors import CheckpointError, DataError, Problem
+from transfer.models.restoring import restore
+from transfer.models.saving import save_model
+from transfer.placing import placed_folder
+from transfer.results import Result, Run
+from transfer.specs import Json
+
+SCHEMA = 1
+ASKED, RESULT, MODEL, HISTORY, TIMING = "run.json", "result.json", "model.keras", "history.jsonl", "timing.json"
+
+
+def load_run(folder: str | os.PathLike[str]) -> Run:
+    """Read a finished run; its model is restored and held against its digests and recorded outputs.
+
+    Raises:
+        DataError: if the folder is no finished run.
+        CheckpointError: if its model is damaged.
+    """
+    path = Path(folder)
+    asked = read_asked(path)
+    try:
+        result = Result.from_json(json.loads((path / RESULT).read_text()))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} is a damaged run.", [Problem(RESULT, "the results of a run", str(error)[:200])]
+        ) from error
+    restored = restore(path / MODEL)
+    return Run(result, restored.model, path, asked.get("receipt"), asked)
+
+
+def read_asked(folder: Path) -> Json:
+    """What was asked of a run.
+
+    Raises:
+        DataError: if the folder is no run.
+    """
+    try:
+        asked = json.loads((folder / ASKED).read_text())
+        schema = asked["schema"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        found = "no run.json" if folder.is_dir() else "no such folder"
+        raise DataError(
+            f"{folder} is not a run.", [Problem(str(folder), "a folder that 'transfer finetune' wrote", found)]
+        ) from error
+    if schema > SCHEMA:
+        raise DataError(f"{folder} was written by a newer transfer.", next_step="upgrade h5transfer")
+    return asked
+
+
+def write_run(run: Run, folder: Path, *, history: Iterable[Json], seconds: Mapping[str, float], force: bool) -> Run:
+    """Put a run on disk, whole or not at all.
+
+    Raises:
+        OutputError: if the folder exists and `force` is false, or cannot be written.
+    """
+    model: keras.Model = run.model
+    with placed_folder(folder, force=force) as temporary:
+        _write_json(temporary / ASKED, {"schema": SCHEMA, **run.asked, "receipt": run.receipt})
+        _write_json(temporary / RESULT, run.result.to_json())
+        (temporary / HISTORY).write_text("".join(json.dumps(each, sort_keys=True) + "\n" for each in history))
+        _write_json(temporary / TIMING, {name: round(each, 3) for name, each in seconds.items()})
+        save_model(model, temporary / MODEL)
+    return Run(run.result, model, folder, run.receipt, {"schema": SCHEMA, **run.asked})
+
+
+def _write_json(path: Path, values: Json) -> None:
+    path.write_text(json.dumps(values, indent=1, sort_keys=True, default=str) + "\n")

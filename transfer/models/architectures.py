@@ -1,0 +1,85 @@
+"""Architectures by name: a builder that the user wrote, a known application, a shipped checkpoint.
+
+`module:function` is the one way in which code is imported, and only because the user wrote it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import keras
+
+from transfer.errors import LayerError, nearest
+from transfer.graphs.parsing import parse_config
+from transfer.models.building import build_graph
+from transfer.weights.opening import open_checkpoint
+from transfer.weights.shipped import shipped_checkpoints
+
+
+def build_named(name: str) -> keras.Model:
+    """A fresh model for `module:function`, `file.py:function`, `app:MobileNetV2`, or a name from `checkpoints/`.
+
+    Raises:
+        LayerError: if there is no such module, function, application or checkpoint, or it gives no model.
+    """
+    if name.startswith("app:"):
+        return _application(name.removeprefix("app:"))
+    if ":" in name:
+        return _call(name)
+    shipped = shipped_checkpoints()
+    if name not in shipped:
+        raise LayerError(
+            f"{name!r} is no architecture.",
+            next_step=f"write module:function, app:MobileNetV2, or a shipped checkpoint: {nearest(name, shipped)}",
+        )
+    return build_graph(parse_config(open_checkpoint(shipped[name]).architecture))
+
+
+def _application(name: str) -> keras.Model:
+    applications = {
+        each: found for each, found in vars(keras.applications).items() if callable(found) and each[0].isupper()
+    }
+    if name not in applications:
+        raise LayerError(f"keras.applications has no {name!r}.", next_step=f"nearest: {nearest(name, applications)}")
+    return applications[name](weights=None)
+
+
+def _call(name: str) -> keras.Model:
+    place, _, function = name.rpartition(":")
+    module = _import(place)
+    builder: Callable[[], Any] | None = getattr(module, function, None)
+    if not callable(builder):
+        known = [each for each, found in vars(module).items() if callable(found) and not each.startswith("_")]
+        raise LayerError(f"{place!r} has no function {function!r}.", next_step=f"nearest: {nearest(function, known)}")
+    model = builder()
+    if not isinstance(model, keras.Model):
+        raise LayerError(f"{name} gave {type(model).__name__}; expected a Keras model.")
+    return model
+
+
+def _import(place: str) -> ModuleType:
+    if place.endswith(".py"):
+        path = Path(place)
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        if not path.is_file() or spec is None or spec.loader is None:
+            raise LayerError(f"There is no file {place}.")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+    here = str(Path.cwd())
+    sys.path.insert(0, here)  # a console script does not look in the folder where it is called
+    try:
+        return importlib.import_module(place)
+    except ModuleNotFoundError as error:
+        raise LayerError(
+            f"There is no module {error.name!r}.",
+            next_step=f"call from the folder that holds it, or write {place}.py:function",
+        ) from error
+    finally:
+        sys.path.remove(here)

@@ -1,0 +1,112 @@
+"""From a `Network` to a Keras model, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from transfer.errors import LayerError, Problem
+from transfer.graphs.graph import Graph
+from transfer.graphs.parsing import parse_config
+from transfer.graphs.unparsing import unparse_graph
+from transfer.models.allowing import check_config
+from transfer.models.variables import assign_variables, name_variables
+from transfer.surgery.network import Network
+from transfer.weights.cards import Card
+
+_CARD = "transfer_card"  # attribute of a Keras model under which its card travels along
+
+
+def build_model(network: Network, custom_objects: Mapping[str, Any] | None = None) -> keras.Model:
+    """A fresh Keras model with the network's tensors; it shares no variable with any other.
+
+    Args:
+        network: graph, tensors, card.
+        custom_objects: classes of the caller's that the graph may ask for, by name.
+
+    Raises:
+        LayerError: if the graph asks for code or unknown classes or cannot be built, or a tensor does not fit.
+    """
+    model = build_graph(network.graph, custom_objects)
+    variables = {name: each for name, each in name_variables(model).items() if name.split("/", 1)[0] not in network.new}
+    problems = [Problem(name, "a tensor", "none") for name in variables if name not in network.tensors]
+    values = {name: network.tensors[name] for name in variables if name in network.tensors}
+    problems += [
+        Problem(name, f"{tuple(variables[name].shape)} in the graph", f"{array.shape} in its tensors")
+        for name, array in values.items()
+        if tuple(variables[name].shape) != array.shape
+    ]
+    if problems:
+        raise LayerError(f"The tensors of {network.graph.name!r} do not fit its graph.", problems)
+    assign_variables(model, values)
+    attach_card(model, network.card)
+    return model
+
+
+def build_graph(graph: Graph, custom_objects: Mapping[str, Any] | None = None) -> keras.Model:
+    """A fresh Keras model with initial values.
+
+    Raises:
+        LayerError: if the graph asks for code or unknown classes, or Keras cannot build it.
+    """
+    config = unparse_graph(graph)
+    check_config(config, custom_objects)
+    try:
+        return keras.Model.from_config(config["config"], custom_objects=dict(custom_objects or {}))
+    except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError, RuntimeError) as error:
+        raise LayerError(
+            f"Keras cannot build {graph.name!r}.",
+            [Problem(graph.name, "a graph whose layers fit each other", str(error)[:400])],
+        ) from error
+
+
+def read_model(model: keras.Model) -> Network:
+    """A live model as a network: its graph, and its variables read when asked for.
+
+    Raises:
+        LayerError: if the model has no graph (a subclass with code of its own).
+    """
+    if not isinstance(model, keras.Model):
+        raise LayerError(
+            f"Expected a Keras model, found {type(model).__name__}.",
+            next_step="pass a keras.Model, or what transfer.restore gave",
+        )
+    try:
+        config = keras.saving.serialize_keras_object(model)
+    except NotImplementedError as error:
+        raise LayerError(
+            f"{model.name!r} has no config: it is a class of your own.", next_step="build it as a functional model"
+        ) from error
+    return Network(parse_config(config), _Live(name_variables(model)), card_of(model))
+
+
+def card_of(model: keras.Model) -> Card | None:
+    """The card that a model carries along; None where it has none."""
+    card = getattr(model, _CARD, None)
+    return card if isinstance(card, Card) else None
+
+
+def attach_card(model: keras.Model, card: Card | None) -> None:
+    """Let a card travel along with a model."""
+    if card is not None:
+        setattr(model, _CARD, card)
+
+
+class _Live(Mapping[str, NDArray[Any]]):
+    """The variables of a live model as arrays, copied when asked for."""
+
+    def __init__(self, variables: Mapping[str, Any]) -> None:
+        self._variables = variables
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return np.array(keras.ops.convert_to_numpy(self._variables[name]))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)

@@ -1,0 +1,247 @@
+"""The values that work gives back: plans and receipts, scores with their intervals, runs, predictions."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from transfer.errors import Problem
+from transfer.specs import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A tensor of a file and its place in a model.
+
+    Attributes:
+        stored: its name in the file.
+        wanted: its name in the model.
+        how: what decided: equal names, the writer's order within one kind of layer, or a rule of the caller.
+        parameters: number of elements.
+        converted: change of type on the way, `float16 → float32`; empty where there is none.
+    """
+
+    stored: str
+    wanted: str
+    how: Literal["name", "order", "rule"]
+    parameters: int
+    converted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `restore` will do, worked out before anything is written.
+
+    Attributes:
+        pairs: in the model's order.
+        missing: names the model wants and the file lacks.
+        unexpected: names the file holds and the model has no place for.
+        misshapen: pairs whose shapes or kinds differ. Never restored.
+        ambiguous: layers for which the evidence disagrees, or for which there is none.
+        skipped: names of the model left out by request.
+        wanted_parameters: parameters of the model, skipped ones left out.
+    """
+
+    pairs: tuple[Pair, ...]
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    misshapen: tuple[Problem, ...] = ()
+    ambiguous: tuple[Problem, ...] = ()
+    skipped: tuple[str, ...] = ()
+    wanted_parameters: int = 0
+
+    @property
+    def coverage(self) -> float:
+        """Share of the wanted parameters that the file fills, in [0, 1]."""
+        return sum(pair.parameters for pair in self.pairs) / self.wanted_parameters if self.wanted_parameters else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A plan as it was carried out, to print.
+
+    Attributes:
+        source: the file.
+        dialect: the layout in which it was written.
+        plan: every tensor on both sides.
+        fingerprint: how the recorded outputs compared: `verified`, or why nothing was checked.
+    """
+
+    source: str
+    dialect: str
+    plan: Plan
+    fingerprint: str
+
+    def __str__(self) -> str:
+        plan = self.plan
+        lines = [f"{self.source} ({self.dialect})"]
+        for pair in plan.pairs:
+            notes = [note for note in (f"by {pair.how}" if pair.how != "name" else "", pair.converted) if note]
+            arrow = "" if pair.stored == pair.wanted else f" → {pair.wanted}"
+            lines.append(f"  matched     {pair.stored}{arrow}" + (f"  ({', '.join(notes)})" if notes else ""))
+        lines += [f"  skipped     {name}" for name in plan.skipped]
+        lines += [f"  missing     {name}" for name in plan.missing]
+        lines += [f"  unexpected  {name}" for name in plan.unexpected]
+        return "\n".join([*lines, f"  {self.summary}"])
+
+    @property
+    def summary(self) -> str:
+        """The receipt in one line."""
+        plan = self.plan
+        counts = [f"{len(plan.pairs)} tensors matched"]
+        kinds = (("skipped", plan.skipped), ("missing", plan.missing), ("unexpected", plan.unexpected))
+        counts += [f"{len(names)} {kind}" for kind, names in kinds if names]
+        filled = sum(pair.parameters for pair in plan.pairs)
+        share = f"{filled:,} of {plan.wanted_parameters:,} parameters ({100 * plan.coverage:.4g} %)"
+        return f"{', '.join(counts)}; {share}; outputs {self.fingerprint}"
+
+    def to_json(self) -> Json:
+        """As plain values, for `--json` and `run.json`."""
+        return {**asdict(self), "coverage": self.plan.coverage}
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A share with the bounds between which it lies with the stated confidence.
+
+    Attributes:
+        value: the estimate, in [0, 1].
+        low: lower bound.
+        high: upper bound.
+        confidence: 0.95 for a 95 % interval.
+    """
+
+    value: float
+    low: float
+    high: float
+    confidence: float = 0.95
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How well one way of answering did on the test examples.
+
+    Attributes:
+        name: `probe`, `tuned`, or the baseline's name.
+        correct: examples answered rightly.
+        examples: examples asked.
+        accuracy: `correct / examples` with its 95 % interval.
+    """
+
+    name: str
+    correct: int
+    examples: int
+    accuracy: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run found out, as `result.json` holds it.
+
+    Attributes:
+        classes: names, in the order of the network's outputs.
+        train_examples: number of labelled examples that were learnt from.
+        test_examples: number of labelled examples held out.
+        score: of the model that was kept, on the held-out examples.
+        baselines: the simple things that it must beat, on the same examples.
+        stages: the score after each stage of the recipe.
+        probe: what the probe's cross-validation chose and saw.
+        left_out: files that were not used, and why.
+        notes: what was done on the way that a reader should know.
+    """
+
+    classes: tuple[str, ...]
+    train_examples: int
+    test_examples: int
+    score: Score
+    baselines: tuple[Score, ...]
+    stages: tuple[Score, ...]
+    probe: Json
+    left_out: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> Json:
+        """As plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Json) -> Result:
+        """The inverse of `to_json`."""
+
+        def score(each: Json) -> Score:
+            return Score(**{**each, "accuracy": Interval(**each["accuracy"])})
+
+        return cls(
+            **{
+                **values,
+                "classes": tuple(values["classes"]),
+                "score": score(values["score"]),
+                "baselines": tuple(map(score, values["baselines"])),
+                "stages": tuple(map(score, values["stages"])),
+                "left_out": tuple(Problem(**each) for each in values["left_out"]),
+                "notes": tuple(values["notes"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A network's answer for one input.
+
+    Attributes:
+        name: the input's name.
+        label: the most probable class.
+        probability: what the network gives it.
+        probabilities: (k,), in the order of the run's classes.
+    """
+
+    name: str
+    label: str
+    probability: float
+    probabilities: tuple[float, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How a finished run answers other examples.
+
+    Attributes:
+        score: on the examples that the run did not learn from.
+        seen: number of examples left out because the run learnt from them.
+        per_class: for each class that occurs, right answers and examples.
+        left_out: files that could not be used, and why.
+    """
+
+    score: Score
+    seen: int
+    per_class: tuple[tuple[str, int, int], ...]
+    left_out: tuple[Problem, ...] = ()
+
+    def to_json(self) -> Json:
+        """As plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        result: what it found out.
+        model: the Keras model, raw input in and probabilities out.
+        folder: where it lies; None where no folder was asked for.
+        receipt: how the weights came into the network; None where the caller restored them.
+        asked: what was asked of it, as `run.json` holds it: recipe, seed, split, input, versions, digests.
+        reused: whether the same run stood there already and nothing was computed.
+    """
+
+    result: Result
+    model: Any = field(repr=False, compare=False)
+    folder: Path | None = None
+    receipt: Json = field(default=None, repr=False)
+    asked: Json = field(default=None, repr=False)
+    reused: bool = False

@@ -1,0 +1,168 @@
+"""The values with which people say what they have and what they want. No array, no file, no Keras."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Literal
+
+Json = Any  # what json.loads may return
+Progress = Callable[[str, int, int], None]  # (what is going on, how much is done, how much there is)
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """The `Progress` of a caller who does not watch."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """A named array, described without being read.
+
+    Attributes:
+        name: `layer/role`, unique within its checkpoint or model; nested layers are joined by '/'.
+        shape: as stored.
+        dtype: numpy's name of the stored type.
+        layer: everything before the role.
+        role: what the array is to its layer (`kernel`, `moving_mean`), or its position there where that is unknown.
+        layer_class: the layer's class in snake case, as Keras writes it into files; empty where unknown.
+        position: place in the writer's order; None where that order says nothing.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    layer: str
+    role: str
+    layer_class: str = ""
+    position: int | None = None
+
+    @property
+    def parameters(self) -> int:
+        """Number of elements."""
+        return prod(self.shape)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes that the array takes when it is read."""
+        return self.parameters * item_bytes(self.dtype)
+
+
+def item_bytes(dtype: str) -> int:
+    """Bytes of one element of a numeric numpy type: 4 for 'float32', 1 for 'bool'."""
+    bits = re.search(r"\d+$", dtype)
+    return int(bits.group()) // 8 if bits else 1
+
+
+def snake_case(class_name: str) -> str:
+    """`GlobalAveragePooling2D` → `global_average_pooling2d`: how Keras names groups in files after classes."""
+    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", class_name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is attached after the cut: one `Dense` that gives logits.
+
+    Attributes:
+        name: the new layer's name.
+        classes: number of logits.
+        pool: how features that still have positions, (n, h, w, d) or (n, steps, d), become (n, d).
+    """
+
+    name: str
+    classes: int
+    pool: Literal["avg", "max"] = "avg"
+
+    def __post_init__(self) -> None:
+        if self.classes < 1:
+            raise ValueError(f"head {self.name!r} has {self.classes} classes; expected at least 1")
+        if not self.name or "/" in self.name:
+            raise ValueError(f"a head's name is not empty and has no '/': {self.name!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of a run.
+
+    Attributes:
+        kind: `probe` solves the head on frozen features; `tune` goes on with Adam.
+        unfreeze_from: for `tune`, the first layer that is trained, with all after it (batch norm stays frozen).
+        epochs: passes over the training examples.
+        rate: Adam's learning rate.
+        batch_size: examples a step.
+    """
+
+    kind: Literal["probe", "tune"]
+    unfreeze_from: str = ""
+    epochs: int = 10
+    rate: float = 1e-5
+    batch_size: int = 32
+
+    def __post_init__(self) -> None:
+        if self.kind == "tune" and not self.unfreeze_from:
+            raise ValueError("a 'tune' stage names the first layer to train: unfreeze_from='block_15_expand'")
+        if self.epochs < 1 or self.batch_size < 1 or not self.rate > 0:
+            raise ValueError(f"epochs, batch_size and rate are above zero: {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a run will do.
+
+    Attributes:
+        stages: in order; the first solves the head.
+        seed: of the split, the folds, the order of examples and every initial value.
+    """
+
+    stages: tuple[Stage, ...] = (Stage("probe"),)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        kinds = [stage.kind for stage in self.stages]
+        if kinds[:1] != ["probe"] or "probe" in kinds[1:]:
+            raise ValueError(f"a recipe starts with its one 'probe' stage: {kinds}")
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How raw images, 0 to 255, become what a network was trained on: `(x * scale - mean) / std`.
+
+    Attributes:
+        size: (h, w) to which images are fitted, keeping their aspect ratio; None where the network takes any.
+        color: order of the channels that the network expects.
+        scale: factor on the raw values.
+        mean: per channel, after scaling; one value serves all channels.
+        std: per channel, after scaling.
+        background: raw value behind transparent pixels and in the margins.
+        frame: share of each side that is left to the background, at either end. Drawings that touch the border lose
+            their outline there to the zero padding of convolutions.
+    """
+
+    size: tuple[int, int] | None = None
+    color: Literal["rgb", "bgr", "grey"] = "rgb"
+    scale: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    background: int = 255
+    frame: float = 0.0
+
+    def frame_pixels(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Width of the frame above and below, and left and right, within an image of `size`."""
+        return round(self.frame * size[0]), round(self.frame * size[1])
+
+    @property
+    def channels(self) -> int:
+        """1 for grey, 3 for colours."""
+        return 1 if self.color == "grey" else 3
+
+
+# The modes of keras.applications.imagenet_utils.preprocess_input by their names there, and two plain ones.
+PREPROCESSINGS: dict[str, Preprocessing] = {
+    "raw": Preprocessing(),
+    "unit": Preprocessing(scale=1 / 255),
+    "tf": Preprocessing(scale=1 / 127.5, mean=(1.0,)),
+    "torch": Preprocessing(scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    "caffe": Preprocessing(color="bgr", mean=(103.939, 116.779, 123.68)),
+}

@@ -1,0 +1,1 @@
+"""Graph and tensors together, a `Network`: opening one from a file, extracting from it. No Keras."""

@@ -1,0 +1,1 @@
+"""Recipes carried out: features, solving heads, tuning."""

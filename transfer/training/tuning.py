@@ -1,0 +1,86 @@
+"""Going on from a solved head: Adam at a small rate on the unfrozen layers. The simple form.
+
+The order of examples comes from (seed, epoch), so that a run repeats. Frozen layers are run in inference mode by
+Keras, batch norm included: `trainable=False` on each such layer is what holds it still.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from transfer.errors import TrainingError
+from transfer.specs import Progress, Stage, silent
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one pass over the training examples gave.
+
+    Attributes:
+        number: from 1.
+        loss: mean cross-entropy, in nats an example.
+    """
+
+    number: int
+    loss: float
+
+
+def tune(
+    network: keras.Model,
+    inputs: NDArray[Any],
+    labels: NDArray[np.integer[Any]],
+    stage: Stage,
+    *,
+    seed: int,
+    progress: Progress = silent,
+) -> tuple[Epoch, ...]:
+    """Train a network's trainable variables in place.
+
+    Args:
+        network: raw input to logits (n, k); what is trainable is set already.
+        inputs: (n, …), as the network takes them.
+        labels: (n,), each in 0 … k - 1.
+        stage: epochs, rate, batch size.
+        seed: of the order of examples, and of layers that draw random numbers.
+        progress: told of each epoch.
+
+    Raises:
+        TrainingError: if the loss stops being finite; the network keeps the values it had before that step.
+    """
+    keras.utils.set_random_seed(seed)
+    optimizer = keras.optimizers.Adam(stage.rate)
+    optimizer.build(network.trainable_variables)
+    loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def step(batch: Any, wanted: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = loss_of(wanted, network(batch, training=True))
+        gradients = tape.gradient(loss, network.trainable_variables)
+        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(each)) for each in [loss, *gradients]])
+        if finite:
+            optimizer.apply(gradients, network.trainable_variables)
+        return loss, finite
+
+    history = []
+    for epoch in range(1, stage.epochs + 1):
+        order = np.random.default_rng((seed, epoch)).permutation(len(labels))
+        total = 0.0
+        for start in range(0, len(order), stage.batch_size):
+            chosen = order[start : start + stage.batch_size]
+            loss, finite = step(tf.convert_to_tensor(inputs[chosen], tf.float32), tf.convert_to_tensor(labels[chosen]))
+            if not bool(finite):
+                raise TrainingError(
+                    f"The loss stopped being finite in epoch {epoch}; the last finite values were kept.",
+                    next_step="choose a smaller rate",
+                )
+            total += float(loss) * len(chosen)
+        history.append(Epoch(epoch, total / len(order)))
+        progress(f"tuning, loss {history[-1].loss:.4f}", epoch, stage.epochs)
+    return tuple(history)

@@ -1,0 +1,1 @@
+"""Tensors: opening, guarding, dialects, matching, writing, cards. No graph, no Keras."""

@@ -1,0 +1,116 @@
+"""The card: what an HDF5 file does not say of itself.
+
+A file that `transfer` writes carries its card as one string attribute of the root, a `.keras` archive as a member; a
+sidecar `NAME.card.json` serves the files of others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from transfer.errors import CheckpointError, Problem
+from transfer.specs import Json, Preprocessing
+from transfer.weights.digests import digest_manifest
+
+ATTRIBUTE = "transfer_card"
+MEMBER = "transfer_card.json"
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """A seeded input and what the network made of it when the file was written.
+
+    Attributes:
+        seed: of the input, which is uniform in [0, 1).
+        shapes: of each input, the batch included.
+        dtypes: of each input.
+        outputs: for each output, up to 64 of its values, evenly spaced over the flattened array.
+    """
+
+    seed: int
+    shapes: tuple[tuple[int, ...], ...]
+    dtypes: tuple[str, ...]
+    outputs: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What goes with a set of weights.
+
+    Attributes:
+        name: what people call it.
+        architecture: the model's config as Keras 3 serialises it, input sizes open where they may be.
+        preprocessing: how raw images become its input; None where the input is taken as it comes.
+        classes: names of its outputs; empty for a backbone.
+        origin: where the weights are from.
+        licence: under which terms.
+        fingerprint: recorded outputs, to prove a restored model.
+        digests: sha256 of each tensor by its name in the file.
+        history: what has been done to it, oldest first.
+    """
+
+    name: str = ""
+    architecture: Json = None
+    preprocessing: Preprocessing | None = None
+    classes: tuple[str, ...] = ()
+    origin: str = ""
+    licence: str = ""
+    fingerprint: Fingerprint | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
+    history: tuple[str, ...] = ()
+
+    def without_proof(self) -> Card:
+        """The card for changed weights: what was recorded of the old ones no longer holds."""
+        return replace(self, fingerprint=None, digests={})
+
+    def to_text(self) -> str:
+        """As JSON, with a digest over all digests."""
+        return json.dumps({"schema": SCHEMA, **asdict(self), "digest": digest_manifest(self.digests)}, sort_keys=True)
+
+
+def parse_card(text: str, where: str) -> Card:
+    """The inverse of `Card.to_text`.
+
+    Raises:
+        CheckpointError: if the text is no card, or its digests were changed.
+    """
+    try:
+        values = json.loads(text)
+        if values.pop("schema") > SCHEMA:
+            raise CheckpointError(f"{where}: its card was written by a newer transfer.", next_step="upgrade h5transfer")
+        manifest = values.pop("digest")
+        card = Card(**{**values, **_parts(values)})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(
+            f"{where}: its card cannot be read.", [Problem("card", "a card's JSON", str(error)[:200])]
+        ) from error
+    if manifest != digest_manifest(card.digests):
+        raise CheckpointError(
+            f"{where}: its card was changed.", [Problem("card", f"digests of {manifest[:12]}…", "others")]
+        )
+    return card
+
+
+def sidecar_of(path: Path) -> Path:
+    """Where the card of somebody else's file may stand: `weights.h5` → `weights.card.json`."""
+    name = path.name.removesuffix(".keras").removesuffix(".hdf5").removesuffix(".h5").removesuffix(".weights")
+    return path.with_name(f"{name}.card.json")
+
+
+def _parts(values: Json) -> dict[str, Json]:
+    preprocessing, fingerprint = values.get("preprocessing"), values.get("fingerprint")
+    return {
+        "classes": tuple(values.get("classes", ())),
+        "history": tuple(values.get("history", ())),
+        "preprocessing": preprocessing
+        and Preprocessing(**{key: _tuple(value) for key, value in preprocessing.items()}),
+        "fingerprint": fingerprint and Fingerprint(**{key: _tuple(value) for key, value in fingerprint.items()}),
+    }
+
+
+def _tuple(value: Json) -> Json:
+    return tuple(map(_tuple, value)) if isinstance(value, list) else value

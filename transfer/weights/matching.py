@@ -1,0 +1,275 @@
+"""Deciding which stored tensor goes where, before anything is written.
+
+Layers are paired first, then the tensors of each pair. Layers whose tensors have the same shapes, under the same
+parent, compete for each other's places; within such a group names and the writer's order are the evidence:
+
+- both say the same: settled;
+- only the order speaks (other names, or automatic ones that have shifted, `conv2d_4` for `conv2d`): the order settles;
+- names that someone chose say otherwise than the order, or the counts differ and names do not tell: ambiguous.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from transfer.errors import MatchError, Problem, nearest
+from transfer.results import Pair, Plan
+from transfer.specs import TensorSpec
+
+How = Literal["name", "order", "rule"]
+KINDS = {
+    "float": "numbers with a fraction",
+    "bfloat": "numbers with a fraction",
+    "int": "whole numbers",
+    "uint": "whole numbers",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    name: str
+    tensors: tuple[TensorSpec, ...]
+
+    @property
+    def parent(self) -> str:
+        return self.name.rpartition("/")[0]
+
+    @property
+    def kind(self) -> tuple[str, tuple[tuple[int, ...], ...]]:
+        return self.parent, tuple(sorted(each.shape for each in self.tensors))
+
+    @property
+    def position(self) -> int | None:
+        return self.tensors[0].position
+
+    def is_automatic(self, layer_class: str) -> bool:
+        """Whether Keras made up the name: `dense_5` for a `Dense`."""
+        own = self.name.rpartition("/")[2]
+        return re.sub(r"_\d+$", "", own) == (self.tensors[0].layer_class or layer_class)
+
+
+@dataclass(slots=True)
+class _Pairing:
+    found: list[tuple[_Layer, _Layer, How]] = field(default_factory=list)
+    ambiguous: list[Problem] = field(default_factory=list)
+    doubtful: set[str] = field(default_factory=set)  # wanted layers that are ambiguous
+
+    def add(self, stored: _Layer, wanted: _Layer, how: How) -> None:
+        self.found.append((stored, wanted, how))
+
+
+def match(
+    stored: Mapping[str, TensorSpec],
+    wanted: Mapping[str, TensorSpec],
+    rules: Sequence[str] = (),
+    skip: Iterable[str] = (),
+) -> Plan:
+    """Work out which stored tensor goes where. Pure: nothing is read or written.
+
+    Args:
+        stored: what the file holds, in the writer's order.
+        wanted: what the model wants, in its order.
+        rules: `old=new`, each a regular expression for the whole name of a layer or tensor in the file and what the
+            model calls it (`\\1` refers to a group).
+        skip: names of the model to leave as they are, layers or tensors, `*` for any text.
+
+    Raises:
+        MatchError: if a rule or a name to skip fits nothing.
+    """
+    skipped = _skipped(wanted, list(skip))
+    asked = {name: spec for name, spec in wanted.items() if name not in skipped}
+    renamed, by_rule = _rename(stored, rules)
+    source_of = {spec.name: name for name, spec in renamed.items()}
+    ours, theirs = _layers(asked.values()), _layers(renamed.values())
+    pairing = _pair_layers(theirs, ours, by_rule)
+    pairs: list[Pair] = []
+    misshapen: list[Problem] = []
+    used: set[str] = set()
+    met: set[str] = set()
+    for left, right, how in pairing.found:
+        for source, target in _pair_tensors(left.tensors, right.tensors):
+            used.add(source.name)
+            met.add(target.name)
+            problem = _misfit(source_of[source.name], source, target)
+            if problem:
+                misshapen.append(problem)
+                continue
+            converted = "" if source.dtype == target.dtype else f"{source.dtype} → {target.dtype}"
+            pairs.append(Pair(source_of[source.name], target.name, how, target.parameters, converted))
+    doubtful = {spec.name for spec in asked.values() if spec.layer in pairing.doubtful}
+    order = {name: place for place, name in enumerate(wanted)}
+    return Plan(
+        pairs=tuple(sorted(pairs, key=lambda pair: order[pair.wanted])),
+        missing=tuple(name for name in asked if name not in met | doubtful),
+        unexpected=tuple(name for name, spec in renamed.items() if spec.name not in used),
+        misshapen=tuple(misshapen),
+        ambiguous=tuple(pairing.ambiguous),
+        skipped=tuple(name for name in wanted if name in skipped),
+        wanted_parameters=sum(spec.parameters for spec in asked.values()),
+    )
+
+
+def _pair_layers(stored: list[_Layer], wanted: list[_Layer], by_rule: set[str]) -> _Pairing:
+    pairing = _Pairing()
+    by_name = {layer.name: layer for layer in stored}
+    names = {layer.name for layer in wanted}
+    for layer in wanted:  # what the caller ruled needs no other evidence
+        if layer.name in by_rule and layer.name in by_name:
+            pairing.add(by_name[layer.name], layer, "rule")
+    groups: dict[object, list[_Layer]] = {}
+    for layer in wanted:
+        if layer.name not in by_rule:
+            groups.setdefault(layer.kind, []).append(layer)
+    for kind, ours in groups.items():
+        theirs = [layer for layer in stored if layer.kind == kind and layer.name not in by_rule]
+        _pair_group(theirs, ours, pairing, elsewhere=(set(by_name), names))
+    # The same name with other shapes: a pair that does not fit, told as such.
+    paired = {layer.name for _, layer, _ in pairing.found}
+    taken = {layer.name for layer, _, _ in pairing.found}
+    for layer in wanted:
+        if layer.name in by_name and layer.name not in paired | taken | pairing.doubtful:
+            pairing.add(by_name[layer.name], layer, "name")
+    return pairing
+
+
+def _pair_group(
+    theirs: list[_Layer], ours: list[_Layer], pairing: _Pairing, elsewhere: tuple[set[str], set[str]]
+) -> None:
+    """Pair layers of one kind under one parent."""
+    by_name = {layer.name: layer for layer in theirs}
+    shared = [(by_name[layer.name], layer) for layer in ours if layer.name in by_name]
+    ordered = sorted((layer for layer in theirs if layer.position is not None), key=lambda layer: layer.position or 0)
+    has_order = len(ordered) == len(theirs)
+    in_order = list(zip(ordered, ours, strict=True)) if has_order and len(ordered) == len(ours) else None
+    if in_order is not None:
+        automatic = all(a.is_automatic(b.tensors[0].layer_class) and b.is_automatic("") for a, b in in_order)
+        if all(pair in in_order for pair in shared):
+            for left, right in in_order:
+                # A name that stands elsewhere with another shape was meant for that place, unless Keras made it up.
+                torn = left.name != right.name and (left.name in elsewhere[1] or right.name in elsewhere[0])
+                if not torn or automatic:
+                    pairing.add(left, right, "name" if left.name == right.name else "order")
+        elif automatic and len(shared) < len(ours):
+            for left, right in in_order:
+                pairing.add(left, right, "order")
+        else:
+            _doubt(in_order, shared, pairing)
+        return
+    positions = [left.position or 0 for left, _ in shared]
+    if has_order and positions != sorted(positions):
+        _doubt(None, shared, pairing)
+        return
+    for left, right in shared:
+        pairing.add(left, right, "name")
+    left_over = [layer for layer in theirs if layer.name not in elsewhere[1]]
+    open_places = [layer for layer in ours if layer.name not in elsewhere[0]]
+    if left_over and open_places:
+        offered = ", ".join(repr(layer.name) for layer in left_over[:4])
+        for layer in open_places:
+            found = f"{offered} in the file have its shapes, and neither name nor order tells which is meant"
+            pairing.ambiguous.append(Problem(layer.name, "one layer of the file", found))
+            pairing.doubtful.add(layer.name)
+
+
+def _doubt(
+    in_order: list[tuple[_Layer, _Layer]] | None, shared: list[tuple[_Layer, _Layer]], pairing: _Pairing
+) -> None:
+    by_order = {right.name: left.name for left, right in in_order or ()}
+    by_name = {right.name: left.name for left, right in shared}
+    for name in by_order or by_name:
+        pairing.doubtful.add(name)
+        if by_order and by_order[name] == by_name.get(name):
+            continue
+        order = repr(by_order[name]) if by_order else "another one"
+        pairing.ambiguous.append(
+            Problem(
+                name,
+                f"{by_name[name]!r} by name" if name in by_name else "one layer of the file",
+                f"{order} by the writer's order",
+            )
+        )
+
+
+def _pair_tensors(stored: Sequence[TensorSpec], wanted: Sequence[TensorSpec]) -> list[tuple[TensorSpec, TensorSpec]]:
+    """The tensors of two layers that belong together: by role, by place where the file only numbers them."""
+    by_role = {spec.role: spec for spec in stored}
+    if len(stored) == len(wanted) and any(role.isdigit() for role in by_role):
+        return list(zip(stored, wanted, strict=True))
+    return [(by_role[spec.role], spec) for spec in wanted if spec.role in by_role]
+
+
+def _misfit(name: str, stored: TensorSpec, wanted: TensorSpec) -> Problem | None:
+    kinds = [re.sub(r"\d+$", "", spec.dtype) for spec in (stored, wanted)]
+    kinds = [KINDS.get(kind, kind) for kind in kinds]
+    if kinds[0] != kinds[1]:
+        return Problem(
+            wanted.name,
+            f"{wanted.dtype} in the model",
+            f"{stored.dtype} in the file" + ("" if name == wanted.name else f" ({name})"),
+        )
+    if stored.shape != wanted.shape:
+        found = f"{stored.shape} in the file" + ("" if name == wanted.name else f" ({name})")
+        return Problem(wanted.name, f"{wanted.shape} in layer {wanted.layer!r}", found)
+    return None
+
+
+def _layers(specs: Iterable[TensorSpec]) -> list[_Layer]:
+    members: dict[str, list[TensorSpec]] = {}
+    for spec in specs:
+        members.setdefault(spec.layer, []).append(spec)
+    return [_Layer(name, tuple(tensors)) for name, tensors in members.items()]
+
+
+def _skipped(wanted: Mapping[str, TensorSpec], patterns: list[str]) -> set[str]:
+    found: set[str] = set()
+    for pattern in patterns:
+        fitting = {
+            name for name, spec in wanted.items() if fnmatchcase(name, pattern) or fnmatchcase(spec.layer, pattern)
+        }
+        if not fitting:
+            raise MatchError(
+                f"skip={pattern!r} fits no tensor of the model.", next_step=f"nearest: {nearest(pattern, wanted)}"
+            )
+        found |= fitting
+    return found
+
+
+def _rename(stored: Mapping[str, TensorSpec], rules: Sequence[str]) -> tuple[dict[str, TensorSpec], set[str]]:
+    """Apply the rules to the names in the file; also gives the layers (new names) that a rule touched."""
+    compiled = []
+    for rule in rules:
+        pattern, equals, new = rule.partition("=")
+        try:
+            compiled.append((rule, re.compile(pattern), new))
+        except re.error as error:
+            raise MatchError(f"rule {rule!r} is no regular expression: {error}.") from error
+        if not equals or not new:
+            raise MatchError(f"rule {rule!r} does not read 'old=new'.")
+    renamed, touched, used = {}, set(), set()
+    for name, spec in stored.items():
+        renamed[name] = spec
+        for rule, old, new in compiled:
+            if found := old.fullmatch(spec.layer):
+                layer, role = found.expand(new), spec.role
+            elif found := old.fullmatch(name):
+                layer, _, role = found.expand(new).rpartition("/")
+            else:
+                continue
+            used.add(rule)
+            touched.add(layer)
+            renamed[name] = TensorSpec(
+                f"{layer}/{role}", spec.shape, spec.dtype, layer, role, spec.layer_class, spec.position
+            )
+            break
+    idle = [rule for rule in rules if rule not in used]
+    if idle:
+        known = dict.fromkeys(spec.layer for spec in stored.values())
+        raise MatchError(
+            f"rule {idle[0]!r} fits nothing in the file.",
+            next_step=f"nearest: {nearest(idle[0].partition('=')[0], known)}",
+        )
+    return renamed, touched
