@@ -1,5 +1,7 @@
 """Which stored tensor goes where: what is settled, by what evidence, and what is refused. Pure, no file and no Keras."""
 
+from fnmatch import fnmatchcase
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -386,10 +388,10 @@ def sides(draw):
     )
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(sides(), sides(), st.sampled_from([(), ("*",), ("dense*",), ("*/bias",)]))
 def test_every_tensor_of_both_sides_is_accounted_for_once(file, model, skip):
-    skip = tuple(pattern for pattern in skip if model and (pattern == "*" or _fits(model, pattern)))
+    skip = [each for each in skip if any(fnmatchcase(name, each) for name in model)]
     plan = match(file, model, skip=skip)
     assert accounted(plan, model) == sorted(model)
     taken = [pair.stored for pair in plan.pairs]
@@ -414,9 +416,3 @@ def test_a_side_matches_itself_whole_and_by_name(side):
     plan = match(side, side)
     assert [(pair.stored, pair.wanted, pair.how) for pair in plan.pairs] == [(name, name, "name") for name in side]
     assert plan.coverage == (1.0 if side else 0.0)
-
-
-def _fits(model, pattern):
-    from fnmatch import fnmatchcase
-
-    return any(fnmatchcase(name, pattern) or fnmatchcase(spec.layer, pattern) for name, spec in model.items())

@@ -1,0 +1,39 @@
+"""The whole clip-art collection, where Debian's package openclipart-png is installed: how accuracy grows with labels.
+
+    apt-get install openclipart-png && python examples/05_clipart_collection.py
+
+About 2,050 pictures in five classes; 12 files of 168 to 623 megapixels are left out by name. Prints the mean accuracy
+over three seeds: 0.586 at 20 a class, 0.643 at 50 (each within 0.01 on other machines). Takes 5 minutes on two cores.
+"""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import transfer
+
+COLLECTION = Path("/usr/share/openclipart/png")
+CLASSES = ("animals", "food", "people", "recreation", "transportation")
+
+
+def main(collection=COLLECTION, shots=(20, 50), seeds=(0, 1, 2)):
+    with tempfile.TemporaryDirectory() as folder:
+        for name in CLASSES:  # the collection has other folders too; links in it become pictures
+            shutil.copytree(collection / name, Path(folder) / name)
+        data = transfer.read_labelled(folder)
+        for problem in data.problems:
+            print("left out:", problem, file=sys.stderr)
+        restored = transfer.restore("mobilenet_v2_imagenet")
+        head = transfer.Head("label", classes=len(data.classes))
+        student = transfer.extract(restored, freeze="backbone", heads=[head])
+        means = {}
+        for count in shots:
+            runs = [transfer.finetune(student, data, shots=count, recipe=transfer.Recipe(seed=seed)) for seed in seeds]
+            means[count] = sum(run.result.score.accuracy.value for run in runs) / len(runs)
+            print(f"{count} a class: {means[count]:.3f}")
+    return means
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""The simple things that a result must beat."""
+
+import numpy as np
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from transfer.evidence.baselines import PIXELS, logistic_regression, majority_class, shrink_images
+from transfer.training.solving import solve_head
+
+
+@pytest.mark.parametrize(
+    "train", [[0, 1, 1, 2], [2, 2, 0], [1, 0, 0, 1], [3]], ids=["one is ahead", "the last", "equals", "alone"]
+)
+def test_the_majority_is_that_of_the_training_labels_and_of_equals_the_first(train):
+    test = np.array([0, 1, 2, 2, 1, 1, 3])
+    score = majority_class(np.array(train), test)
+    dummy = DummyClassifier(strategy="most_frequent").fit(np.zeros((len(train), 1)), train)
+    assert score.correct == round(dummy.score(np.zeros((len(test), 1)), test) * len(test))
+    assert (score.name, score.examples) == ("majority class", 7)
+
+
+def shrunk_by_loops(images: np.ndarray) -> np.ndarray:
+    count, height, width, channels = images.shape
+    rows, columns = min(PIXELS, height), min(PIXELS, width)
+    tops = [k * height // rows for k in range(rows)] + [height]
+    lefts = [k * width // columns for k in range(columns)] + [width]
+    small = np.zeros((count, rows, columns, channels), np.uint8)
+    for i in range(rows):
+        for j in range(columns):
+            cell = images[:, tops[i] : tops[i + 1], lefts[j] : lefts[j + 1]].astype(np.float64)
+            small[:, i, j] = np.rint(cell.mean(axis=(1, 2)))
+    return small
+
+
+@pytest.mark.parametrize("size", [(64, 64), (160, 224), (33, 100), (45, 32), (97, 131)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_are_shrunk_by_the_mean_over_cells(size, channels):
+    images = np.random.default_rng(0).integers(0, 256, (2, *size, channels), np.uint8)
+    found = shrink_images(images)
+    assert found.dtype == np.uint8
+    assert found.shape == (2, 32, 32, channels)
+    assert (
+        np.abs(found.astype(int) - shrunk_by_loops(images)).max() <= 1
+    )  # a mean of exactly one half may go either way
+    assert (found == shrunk_by_loops(images)).mean() > 0.99
+
+
+def test_a_white_image_stays_white():
+    assert (shrink_images(np.full((1, 500, 300, 3), 255, np.uint8)) == 255).all()
+
+
+@pytest.mark.parametrize("size", [(28, 28), (32, 32), (1, 5)])
+def test_smaller_images_stay_as_they_are(size):
+    images = np.random.default_rng(0).integers(0, 256, (3, *size, 3), np.uint8)
+    assert np.array_equal(shrink_images(images), images)
+
+
+def test_an_image_that_is_low_and_wide_is_shrunk_in_width_alone():
+    images = np.random.default_rng(0).integers(0, 256, (1, 4, 64, 1), np.uint8)
+    expected = images.reshape(1, 4, 32, 2, 1).astype(float).mean(axis=3)
+    assert np.abs(shrink_images(images) - expected).max() <= 0.5
+
+
+def test_the_linear_classifier_answers_as_one_on_flattened_raw_input():
+    random = np.random.default_rng(1)
+    labels = np.arange(60) % 3
+    inputs = (random.normal(size=(60, 4, 5)) + labels[:, None, None]).astype(np.float32)
+    train, test = np.arange(0, 60, 2), np.arange(1, 60, 2)
+    score = logistic_regression(inputs, train, labels[train], test, labels[test], classes=3, seed=4)
+    flat = inputs.reshape(60, -1)
+    penalty = solve_head(flat[train], labels[train], 3, seed=4).penalty
+    scaler = StandardScaler().fit(flat[train])
+    solver = LogisticRegression(C=penalty, tol=1e-10, max_iter=10_000).fit(scaler.transform(flat[train]), labels[train])
+    assert score.correct == round(solver.score(scaler.transform(flat[test]), labels[test]) * 30)
+    assert score.name == "logistic regression on raw input"

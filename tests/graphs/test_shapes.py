@@ -1,0 +1,202 @@
+"""Shapes from the graph alone are those that Keras computes."""
+
+import keras
+import pytest
+
+from transfer.errors import LayerError
+from transfer.graphs.graph import Call, Graph, Layer, Ref
+from transfer.graphs.parsing import parse_config
+from transfer.graphs.shapes import infer_shapes, shape_of
+
+L = keras.layers
+IMAGE = (17, 12, 3)
+STEPS = (11, 4)
+VOLUME = (9, 8, 7, 2)
+
+
+def check(model):
+    """Every tensor of a model has the shape that the rules give; returns how many there are."""
+    shapes = infer_shapes(parse_config(keras.saving.serialize_keras_object(model)))
+    for layer in model.layers:
+        for node in range(len(layer._inbound_nodes)):
+            expected = tuple(layer._inbound_nodes[node].outputs[0].shape)[1:]
+            assert shapes[Ref(layer.name, node)] == expected, layer.name
+    return len(shapes)
+
+
+def through(shape, *layers, dtype="float32"):
+    inputs = keras.Input(shape, dtype=dtype)
+    x = inputs
+    for layer in layers:
+        x = layer(x)
+    return keras.Model(inputs, x)
+
+
+ZOO = [
+    (IMAGE, L.Conv2D(5, 3)),
+    (IMAGE, L.Conv2D(5, (3, 2), strides=(2, 3), padding="same")),
+    (IMAGE, L.Conv2D(5, 4, strides=2)),
+    (IMAGE, L.Conv2D(5, 3, dilation_rate=2)),
+    (IMAGE, L.Conv2D(5, 3, dilation_rate=(2, 1), padding="same")),
+    (IMAGE, L.Conv2D(5, 20, padding="same")),
+    (IMAGE, L.DepthwiseConv2D(3, depth_multiplier=2)),
+    (IMAGE, L.DepthwiseConv2D(3, strides=2, padding="same")),
+    (IMAGE, L.SeparableConv2D(5, 3, strides=2)),
+    (IMAGE, L.MaxPooling2D()),
+    (IMAGE, L.MaxPooling2D(3, strides=2, padding="same")),
+    (IMAGE, L.AveragePooling2D((2, 3), strides=1)),
+    (IMAGE, L.MaxPooling2D(data_format="channels_first")),
+    (IMAGE, L.GlobalAveragePooling2D()),
+    (IMAGE, L.GlobalAveragePooling2D(keepdims=True)),
+    (IMAGE, L.GlobalMaxPooling2D(data_format="channels_first", keepdims=True)),
+    (IMAGE, L.ZeroPadding2D(2)),
+    (IMAGE, L.ZeroPadding2D((1, 2))),
+    (IMAGE, L.ZeroPadding2D(((0, 1), (2, 3)))),
+    (IMAGE, L.Resizing(32, 24)),
+    (IMAGE, L.Rescaling(1 / 255)),
+    (IMAGE, L.BatchNormalization()),
+    (IMAGE, L.LayerNormalization()),
+    (IMAGE, L.Normalization(mean=0.0, variance=1.0)),
+    (IMAGE, L.ReLU(6.0)),
+    (IMAGE, L.PReLU(shared_axes=[1, 2])),
+    (IMAGE, L.SpatialDropout2D(0.1)),
+    (IMAGE, L.Flatten()),
+    (IMAGE, L.Reshape((17, -1))),
+    (IMAGE, L.Dense(7)),
+    (STEPS, L.Conv1D(5, 3, strides=2)),
+    (STEPS, L.Conv1D(5, 3, padding="causal")),
+    (STEPS, L.Conv1D(5, 3, strides=2, padding="causal")),
+    (STEPS, L.SeparableConv1D(5, 3)),
+    (STEPS, L.DepthwiseConv1D(3)),
+    (STEPS, L.MaxPooling1D(3)),
+    (STEPS, L.AveragePooling1D(2, padding="same")),
+    (STEPS, L.GlobalMaxPooling1D()),
+    (STEPS, L.ZeroPadding1D(2)),
+    (STEPS, L.ZeroPadding1D((1, 3))),
+    (STEPS, L.LSTM(6)),
+    (STEPS, L.GRU(6, return_sequences=True)),
+    (STEPS, L.SimpleRNN(6)),
+    (STEPS, L.Masking()),
+    (STEPS, L.Softmax()),
+    (STEPS, L.Identity()),
+    (VOLUME, L.Conv3D(5, 2, strides=(1, 2, 3))),
+    (VOLUME, L.MaxPooling3D()),
+    (VOLUME, L.GlobalAveragePooling3D()),
+    (VOLUME, L.ZeroPadding3D((1, 2, 3))),
+    ((6,), L.Dense(3)),
+    ((6,), L.Activation("relu")),
+    ((None, None, 3), L.Conv2D(5, 3, strides=2)),
+    ((None, 12, 3), L.MaxPooling2D()),
+    ((None, None, 3), L.Flatten()),
+    ((None, None, 3), L.GlobalAveragePooling2D()),
+    ((None, 4), L.LSTM(6, return_sequences=True)),
+    ((None, None, 3), L.ZeroPadding2D()),
+    ((None, None, 3), L.Resizing(8, 9)),
+    ((4, 4), L.Reshape((2, 8))),
+]
+
+
+@pytest.mark.parametrize(
+    ("shape", "layer"), ZOO, ids=[f"{type(layer).__name__}-{place}" for place, (_, layer) in enumerate(ZOO)]
+)
+def test_a_layer_gives_the_shape_that_keras_gives(shape, layer):
+    assert check(through(shape, layer)) == 2
+
+
+OTHERS = [
+    (IMAGE, L.Conv2DTranspose(5, 3, strides=2, padding="same")),
+    (IMAGE, L.Cropping2D(((1, 2), (0, 3)))),
+    (IMAGE, L.UpSampling2D((2, 3))),
+    (IMAGE, L.RandomFlip()),
+    (IMAGE, L.Permute((3, 1, 2))),
+    (STEPS, L.Bidirectional(L.LSTM(6))),
+    (STEPS, L.Bidirectional(L.LSTM(6, return_sequences=True), merge_mode="sum")),
+    (STEPS, L.TimeDistributed(L.Dense(6))),
+    ((6,), L.RepeatVector(3)),
+    (STEPS, L.LSTM(6, return_state=True)),
+]
+
+
+@pytest.mark.parametrize(("shape", "layer"), OTHERS, ids=[type(layer).__name__ for _, layer in OTHERS])
+def test_a_layer_of_another_kind_is_left_out_or_right_and_never_guessed(shape, layer):
+    model = through(shape, layer)
+    shapes = infer_shapes(parse_config(keras.saving.serialize_keras_object(model)))
+    output = layer.output[0] if isinstance(layer.output, list | tuple) else layer.output
+    assert shapes.get(Ref(layer.name)) in (None, tuple(output.shape)[1:])
+
+
+def test_an_embedding_adds_an_axis():
+    assert check(through((7,), L.Embedding(10, 4), dtype="int32")) == 2
+
+
+@pytest.mark.parametrize(
+    ("merge", "shapes"),
+    [
+        (L.Add(), [(4, 3), (4, 3)]),
+        (L.Multiply(), [(4, 5, 3), (1, 1, 3)]),
+        (L.Multiply(), [(1, 1, 3), (4, 5, 3)]),
+        (L.Maximum(), [(None, 3), (4, 3)]),
+        (L.Add(), [(None, 3), (1, 3)]),
+        (L.Concatenate(), [(4, 3), (4, 5)]),
+        (L.Concatenate(axis=1), [(4, 3), (2, 3)]),
+        (L.Concatenate(axis=-2), [(4, 3), (2, 3)]),
+        (L.Concatenate(), [(4, None), (4, 5)]),
+        (L.Concatenate(), [(None, 3), (4, 5)]),
+        (L.Concatenate(axis=2), [(4, 5, 3), (4, 1, 3)]),
+        (L.Average(), [(3,), (3,), (3,)]),
+    ],
+)
+def test_merging_gives_the_shape_that_keras_gives(merge, shapes):
+    inputs = [keras.Input(shape) for shape in shapes]
+    assert check(keras.Model(inputs, merge(inputs))) == len(shapes) + 1
+
+
+def test_a_shared_layer_has_a_shape_for_each_call():
+    one, two = keras.Input((8, 8, 3)), keras.Input((6, 6, 3))
+    conv = L.Conv2D(4, 3)
+    pool = L.GlobalAveragePooling2D()
+    model = keras.Model([one, two], L.Add()([pool(conv(one)), pool(conv(two))]))
+    assert check(model) == 7
+
+
+def test_a_nested_model_has_the_shape_of_its_output():
+    inner = through((8, 8, 3), L.Conv2D(4, 3), L.MaxPooling2D())
+    check(through((8, 8, 3), inner, L.GlobalAveragePooling2D()))
+
+
+def test_a_nested_sequential_model_has_the_shape_of_its_output():
+    inner = keras.Sequential([keras.Input((8, 8, 3)), L.Conv2D(4, 3), L.Flatten()])
+    check(through((8, 8, 3), inner, L.Dense(2)))
+
+
+def test_a_nested_model_of_open_size_takes_the_size_of_its_input():
+    inner = through((None, None, 3), L.Conv2D(4, 3))
+    check(through((8, 8, 3), inner))
+
+
+@pytest.mark.parametrize("name", ["MobileNetV2", "MobileNetV3Small"])
+def test_every_tensor_of_keras_own_networks_has_the_shape_that_keras_gives(name):
+    check(getattr(keras.applications, name)(weights=None, input_shape=(64, 64, 3)))
+
+
+def unknown():
+    source = Layer("x", "InputLayer", {"batch_shape": [None, 4]})
+    mine = Layer("mine", "Mine", {}, (Call([Ref("x")], {}),))
+    end = Layer("end", "Dense", {"units": 2}, (Call([Ref("mine")], {}),))
+    return Graph("net", (source, mine, end), (Ref("x"),), (Ref("end"),))
+
+
+def test_what_follows_a_layer_of_unknown_kind_is_left_out():
+    assert infer_shapes(unknown()) == {Ref("x"): (4,)}
+
+
+def test_asking_for_an_unknown_shape_names_the_layer_that_is_not_known():
+    with pytest.raises(LayerError, match="Mine 'mine'"):
+        shape_of(unknown(), Ref("end"))
+    assert shape_of(unknown(), Ref("x")) == (4,)
+
+
+def test_layers_in_another_order_are_walked_all_the_same():
+    graph = parse_config(keras.saving.serialize_keras_object(through((8, 8, 3), L.Conv2D(4, 3), L.Flatten())))
+    turned = Graph(graph.name, graph.layers[::-1], graph.inputs, graph.outputs)
+    assert infer_shapes(turned) == infer_shapes(graph)

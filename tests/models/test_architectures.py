@@ -1,0 +1,81 @@
+"""Architectures by name: a builder that the user wrote, a known application, a shipped checkpoint."""
+
+import sys
+
+import pytest
+
+from transfer.errors import LayerError
+from transfer.models.architectures import build_named
+
+BUILDER = """
+import keras
+
+def create():
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+
+def count():
+    return 3
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "my_networks.py").write_text(BUILDER)
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    sys.modules.pop("my_networks", None)
+
+
+def fault(name):
+    with pytest.raises(LayerError) as caught:
+        build_named(name)
+    return caught.value
+
+
+def test_a_module_in_the_current_folder_is_imported_and_its_function_called(folder):
+    before = list(sys.path)
+    assert build_named("my_networks:create").count_params() == 8
+    assert sys.path == before
+
+
+def test_a_file_is_named_by_its_path(folder):
+    (folder / "sub").mkdir()
+    (folder / "my_networks.py").rename(folder / "sub" / "other.py")
+    assert build_named("sub/other.py:create").count_params() == 8
+    assert build_named(f"{folder}/sub/other.py:create").count_params() == 8
+
+
+def test_a_shipped_checkpoint_gives_its_architecture():
+    model = build_named("digits_mlp")
+    assert [layer.name for layer in model.layers][1:3] == ["dense_1", "dense_2"]
+    assert model.count_params() == 55_050
+
+
+def test_an_application_of_keras_is_built_without_weights():
+    assert build_named("app:MobileNetV2").count_params() == 3_538_984  # as Keras's documentation says
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_is_not_there_is_told_with_what_is():
+    assert "'create'" in fault("my_networks:creat").next_step
+    assert "no module 'my_network'" in fault("my_network:create").summary
+    assert "no file gone.py" in fault("gone.py:create").summary
+    assert "'MobileNetV2'" in fault("app:MobilNetV2").next_step
+    assert "'mobilenet_v2_imagenet'" in fault("mobilenet_v2").next_step
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_function_that_gives_no_model_is_refused():
+    assert fault("my_networks:count").summary == "my_networks:count gave int; expected a Keras model."
+
+
+def test_a_module_inside_that_is_missing_is_named_and_not_the_users(folder):
+    (folder / "my_networks.py").write_text("import a_package_that_is_not_there\n")
+    assert "'a_package_that_is_not_there'" in fault("my_networks:create").summary
+
+
+@pytest.mark.parametrize(
+    "name", ["", ":", "a:", ":b", "app:", "../x.py:", "a.b.c:d", "app:keras", "app:preprocess_input"]
+)
+def test_names_that_name_nothing_are_refused(name, folder):
+    fault(name)

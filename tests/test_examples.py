@@ -1,0 +1,125 @@
+"""The examples run as they stand and print numbers inside the ranges that their docstrings state."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+COLLECTION = Path("/usr/share/openclipart/png")
+
+
+def run(*command: str, cwd: Path) -> str:
+    """Standard output of an example, with this interpreter's commands first on the path."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command, cwd=cwd, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def accuracies(text: str) -> dict[str, float]:
+    """Name to accuracy from a printed list or table of scores."""
+    found = re.findall(r"^\s*(probe|majority class|logistic regression on raw input)\s+(\d\.\d+)", text, re.M)
+    return {name: float(value) for name, value in found}
+
+
+def test_every_example_is_short_and_says_how_it_is_run_and_what_it_prints() -> None:
+    scripts = sorted(EXAMPLES.glob("*.py"))
+    assert [path.name[:2] for path in scripts] == ["01", "02", "03", "04", "05"]
+    for path in [*scripts, *EXAMPLES.glob("*.sh")]:
+        text = path.read_text()
+        assert len(text.splitlines()) < 60, path.name
+        said = ast.get_docstring(ast.parse(text)) if path.suffix == ".py" else text
+        assert path.name in (said or ""), path.name
+        assert re.search(r"Takes .*(s|minutes)\b", said or ""), path.name
+
+
+def test_the_canonical_example_restores_and_extracts_in_a_separate_program(tmp_path: Path) -> None:
+    printed = run(sys.executable, str(EXAMPLES / "01_pretrain.py"), "pretrained_weights.h5", cwd=tmp_path)
+    assert 0.94 <= float(printed.split()[1]) <= 0.99
+    printed = run(sys.executable, str(EXAMPLES / "02_extract.py"), "pretrained_weights.h5", cwd=tmp_path)
+    assert "6 tensors matched; 55,050 of 55,050 parameters (100 %); outputs verified" in printed
+    for count in ("50,240", "4,160", "325", "54,725"):
+        assert count in printed
+    builder = f"{EXAMPLES / '01_pretrain.py'}:create_functional_model"
+    command = ["extract", "pretrained_weights.h5", "--into", builder, "--drop-last", "--head", "dense_3:5"]
+    printed = run("transfer", *command, "-o", "student.keras", "--json", cwd=tmp_path)
+    layers = {layer["name"]: layer["parameters"] for layer in json.loads(printed)["layers"] if layer["parameters"]}
+    assert layers == {"dense_1": 50240, "dense_2": 4160, "dense_3": 325}
+    assert (tmp_path / "student.keras").is_file()
+
+
+def test_digits_of_another_source_are_learnt_from_twenty_each_by_python_and_by_shell(tmp_path: Path) -> None:
+    by_python = accuracies(run(sys.executable, str(EXAMPLES / "03_digits.py"), cwd=tmp_path))
+    by_shell = accuracies(run("sh", str(EXAMPLES / "03_digits.sh"), "digits", cwd=tmp_path))
+    assert by_python == by_shell
+    assert 0.95 <= by_python["probe"] <= 0.99
+
+
+def test_clipart_is_learnt_from_forty_each_by_python_and_by_shell(tmp_path: Path) -> None:
+    by_python = accuracies(run(sys.executable, str(EXAMPLES / "04_clipart.py"), cwd=tmp_path))
+    printed = run("sh", str(EXAMPLES / "04_clipart.sh"), "clipart", cwd=tmp_path)
+    assert accuracies(printed) == by_python
+    assert 0.50 <= by_python["probe"] <= 0.66
+    assert by_python["majority class"] == 0.2
+    assert 0.20 <= by_python["logistic regression on raw input"] <= 0.37
+    assert "200 examples left out: the run learnt from them" in printed
+
+
+@pytest.mark.slow
+def test_clipart_reaches_its_accuracy_over_twelve_seeds(capsys: pytest.CaptureFixture[str]) -> None:
+    import transfer
+    from transfer.data.splitting import split_stratified
+    from transfer.jobs.feeding import make_feed, read_features
+    from transfer.models.building import read_model
+    from transfer.specs import silent
+    from transfer.training.features import make_runner
+    from transfer.training.solving import solve_head
+
+    data = transfer.read_labelled(EXAMPLES / "data" / "clipart")
+    feed = make_feed(read_model(transfer.restore("mobilenet_v2_imagenet").model), data)
+    assert feed.network.get_layer("normalize").output.shape == (None, 160, 160, 3)
+    features = read_features(make_runner(feed.network, 16), feed, data, 16, None, silent).values
+    reached = []
+    for seed in range(12):
+        train, test = split_stratified(data.labels, seed=seed, shots=40)
+        head = solve_head(features[train], data.labels[train], 5, seed=seed)
+        reached.append(float(((features[test] @ head.kernel + head.bias).argmax(1) == data.labels[test]).mean()))
+    with capsys.disabled():
+        print(f"\nclip-art, 40 a class, 12 seeds: {np.mean(reached):.3f} ({min(reached):.2f} to {max(reached):.2f})")
+    assert np.mean(reached) >= 0.55
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not COLLECTION.is_dir(), reason="Debian's package openclipart-png is not installed")
+def test_the_whole_clipart_collection_reaches_what_was_measured(tmp_path: Path) -> None:
+    printed = run(sys.executable, str(EXAMPLES / "05_clipart_collection.py"), cwd=tmp_path)
+    means = {int(shots): float(value) for shots, value in re.findall(r"^(\d+) a class: (\d\.\d+)", printed, re.M)}
+    assert means[20] >= 0.57
+    assert means[50] >= 0.64
+
+
+@pytest.mark.slow
+def test_a_wheel_carries_the_checkpoints(tmp_path: Path) -> None:
+    import zipfile
+
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(ROOT)], check=True
+    )
+    (wheel,) = tmp_path.glob("h5transfer-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert "transfer/checkpoints/mobilenet_v2_imagenet.weights.h5" in names
+    assert "transfer/checkpoints/digits_mlp.h5" in names
+    assert "transfer/cli/group.py" in names
