@@ -13,7 +13,7 @@ hypothesis.settings.load_profile("transfer")
 
 NOT_OURS = (
     # Keras 3 reads a TensorFlow variable with np.array(x); the variable's __array__ is older than numpy 2's `copy`.
-    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning:keras.src.backend.tensorflow.core",
+    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning:keras.src.backend.tensorflow",
 )
 
 

@@ -188,7 +188,7 @@ def test_a_class_of_the_callers_is_refused_until_it_is_given(tmp_path):
     assert restored.receipt.fingerprint == "verified"
 
 
-def test_no_class_goes_by_the_name_of_one_that_was_given(tmp_path):
+def test_no_class_goes_by_the_name_of_one_that_was_given():
     values = config()
     layer(values).update(module="os", class_name="system", registered_name="Doubled")
     with pytest.raises(LayerError):

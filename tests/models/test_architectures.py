@@ -32,7 +32,8 @@ def fault(name):
     return caught.value
 
 
-def test_a_module_in_the_current_folder_is_imported_and_its_function_called(folder):
+@pytest.mark.usefixtures("folder")
+def test_a_module_in_the_current_folder_is_imported_and_its_function_called():
     before = list(sys.path)
     assert build_named("my_networks:create").count_params() == 8
     assert sys.path == before
@@ -77,5 +78,6 @@ def test_a_module_inside_that_is_missing_is_named_and_not_the_users(folder):
 @pytest.mark.parametrize(
     "name", ["", ":", "a:", ":b", "app:", "../x.py:", "a.b.c:d", "app:keras", "app:preprocess_input"]
 )
-def test_names_that_name_nothing_are_refused(name, folder):
+@pytest.mark.usefixtures("folder")
+def test_names_that_name_nothing_are_refused(name):
     fault(name)

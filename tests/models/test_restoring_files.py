@@ -92,7 +92,7 @@ def test_weights_restore_into_the_builders_model(name, build):
     compare(restore(FILES / name, build), name)
 
 
-def test_weights_of_mixed_precision_restore(tmp_path):
+def test_weights_of_mixed_precision_restore():
     name = "tf.keras-2.11/o_mixed_float16__weights.h5"
     compare(restore(FILES / name, mixed), name, atol=2e-2, rtol=2e-2)
 

@@ -35,8 +35,7 @@ WRITERS = {"legacy": (legacy_file, "kernel"), "keras3": (keras3_file, "0")}
 
 def fault(path):
     with pytest.raises(CheckpointError) as caught:
-        checkpoint = open_checkpoint(path)
-        checkpoint.read(checkpoint)
+        dict(open_checkpoint(path))
     error = caught.value
     assert error.exit_code == 3
     assert len(str(error).encode()) < 2048

@@ -1,4 +1,4 @@
-"""Which stored tensor goes where: what is settled, by what evidence, and what is refused. Pure, no file and no Keras."""
+"""Which stored tensor goes where: what is settled, by what evidence, and what is refused. No file, no Keras."""
 
 from fnmatch import fnmatchcase
 

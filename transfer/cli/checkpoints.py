@@ -34,4 +34,4 @@ def command(as_json: bool) -> None:
         )
         for name, each in found.items()
     ]
-    show_table("", ("name", "parameters", "origin", "licence"), rows, numbers=("parameters",))
+    show_table(("name", "parameters", "origin", "licence"), rows, numbers=("parameters",))

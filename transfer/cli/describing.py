@@ -79,7 +79,7 @@ def show_checkpoint(checkpoint: Checkpoint) -> None:
             f"{sum(s.size_bytes for s in specs):,}",
         )
     )
-    show_table("", ("tensor", "shape", "dtype", "parameters", "bytes"), rows, numbers=("parameters", "bytes"))
+    show_table(("tensor", "shape", "dtype", "parameters", "bytes"), rows, numbers=("parameters", "bytes"))
     if checkpoint.extras:
         click.echo(
             f"beside them {len(checkpoint.extras)} arrays that are no weights: {', '.join(checkpoint.extras[:3])}…"

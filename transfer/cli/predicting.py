@@ -33,4 +33,4 @@ def command(run: Path, inputs: tuple[Path, ...], strict: bool, as_json: bool) ->
         return
     show_problems("left out", found.left_out)
     rows = [(each.name, each.label, f"{each.probability:.3f}") for each in found.answers]
-    show_table("", ("input", "class", "probability"), rows, numbers=("probability",))
+    show_table(("input", "class", "probability"), rows, numbers=("probability",))

@@ -24,7 +24,7 @@ def show_run(run: Run) -> None:
     counts = f"{result.train_examples} examples to learn from, {result.test_examples} to test on"
     click.echo(f"data      {len(result.classes)} classes, {counts}")
     rows = [_row(score) for score in (*reversed(result.stages), *result.baselines)]
-    show_table("", ("on the test examples", "accuracy", "95 % interval", "right"), rows, numbers=("accuracy", "right"))
+    show_table(("on the test examples", "accuracy", "95 % interval", "right"), rows, numbers=("accuracy", "right"))
     if run.folder is not None:
         click.echo(f"wrote     {run.folder}/model.keras (raw input in, probabilities out), result.json, run.json")
 
@@ -32,10 +32,10 @@ def show_run(run: Run) -> None:
 def show_evaluation(evaluation: Evaluation) -> None:
     """The score as a whole, then class by class."""
     show_table(
-        "", ("examples", "accuracy", "95 % interval", "right"), [_row(evaluation.score)], numbers=("accuracy", "right")
+        ("examples", "accuracy", "95 % interval", "right"), [_row(evaluation.score)], numbers=("accuracy", "right")
     )
     rows = [(name, f"{right / count:.3f}", f"{right}/{count}") for name, right, count in evaluation.per_class]
-    show_table("", ("class", "accuracy", "right"), rows, numbers=("accuracy", "right"))
+    show_table(("class", "accuracy", "right"), rows, numbers=("accuracy", "right"))
 
 
 def _counts(receipt: dict[str, object]) -> str:

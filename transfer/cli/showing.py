@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from transfer.errors import Problem, TransferError
     from transfer.specs import Progress
 
-SHOWN = 12
+SHOWN = 12  # problems written out; the others are counted
+DRAWN = 60  # rows
 
 
 def show_json(values: Any) -> None:
@@ -23,22 +24,32 @@ def show_json(values: Any) -> None:
     click.echo(json.dumps(values, indent=1, default=str, ensure_ascii=False))
 
 
-def show_table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[str] = ()
-) -> None:
-    """Print a table; the columns in `numbers` are aligned to the right. Cells are taken literally."""
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[str] = ()) -> None:
+    """Print a table; the columns in `numbers` are aligned to the right.
+
+    On a terminal it is drawn by rich, cells taken literally; in a pipe, and where it is long (rich takes its time), it
+    is plain text.
+    """
+    if not sys.stdout.isatty() or len(rows) > DRAWN:
+        widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+        for row in (columns, *rows):
+            cells = [
+                cell.rjust(width) if column in numbers else cell.ljust(width)
+                for cell, width, column in zip(row, widths, columns, strict=True)
+            ]
+            click.echo("  ".join(cells).rstrip())
+        return
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    table = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    console.print(table)
+    Console(highlight=False).print(table)
 
 
 def show_problems(what: str, problems: Sequence[Problem]) -> None:
