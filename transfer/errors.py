@@ -19,7 +19,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-SHOWN = 12  # problems written out in a message; the others are counted
+LONGEST = 1800  # characters of a message; problems past that are counted
+LONGEST_FIELD = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,10 @@ class Problem:
     found: str = ""
 
     def __str__(self) -> str:
-        if not self.expected:
-            return f"  {self.where}: {self.found}" if self.found else f"  {self.where}"
-        return f"  {self.where}\n    expected  {self.expected}\n    found     {self.found}"
+        where, expected, found = map(_shortened, (self.where, self.expected, self.found))
+        if not expected:
+            return f"  {where}: {found}" if found else f"  {where}"
+        return f"  {where}\n    expected  {expected}\n    found     {found}"
 
 
 class TransferError(Exception):
@@ -63,12 +65,17 @@ class TransferError(Exception):
         return type(self), (self.summary, self.problems, self.next_step)
 
     def __str__(self) -> str:
-        lines = [self.summary, *map(str, self.problems[:SHOWN])]
-        if len(self.problems) > SHOWN:
-            lines.append(f"  … and {len(self.problems) - SHOWN} more")
-        if self.next_step:
-            lines.append(f"  next: {self.next_step}")
-        return "\n".join(lines)
+        lines = [_shortened(self.summary)]
+        last = f"  next: {_shortened(self.next_step)}" if self.next_step else ""
+        room = LONGEST - len(lines[0]) - len(last)
+        for place, problem in enumerate(self.problems):
+            line = str(problem)
+            room -= len(line) + 1
+            if room < 0:
+                lines.append(f"  … and {len(self.problems) - place} more")
+                break
+            lines.append(line)
+        return "\n".join([*lines, last] if last else lines)
 
 
 class CheckpointError(TransferError):
@@ -105,6 +112,13 @@ class OutputError(TransferError):
     """An output exists already or cannot be written."""
 
     exit_code = 8
+
+
+def _shortened(text: str) -> str:
+    """Names in files can be of any length: the middle of a long text goes."""
+    if len(text) <= LONGEST_FIELD:
+        return text
+    return f"{text[: LONGEST_FIELD // 2]} … {text[-LONGEST_FIELD // 3 :]}"
 
 
 def nearest(name: str, known: Iterable[str], *, count: int = 3) -> str:

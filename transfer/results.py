@@ -36,7 +36,7 @@ class Plan:
     Attributes:
         pairs: in the model's order.
         missing: names the model wants and the file lacks.
-        unexpected: names the file holds and the model has no place for.
+        unexpected: names the file holds that go nowhere, those of ambiguous layers among them.
         misshapen: pairs whose shapes or kinds differ. Never restored.
         ambiguous: layers for which the evidence disagrees, or for which there is none.
         skipped: names of the model left out by request.

@@ -246,6 +246,29 @@ def test_a_group_among_the_numbered_variables_is_refused(tmp_path):
     fault(keras3_file(tmp_path / "a.h5", lambda group: group.create_group("0")))
 
 
+def test_a_type_in_place_of_a_tensor_is_refused(write):
+    def fill(group, name):
+        group[name] = np.dtype("float32")
+
+    fault(write(fill))
+
+
+@pytest.mark.parametrize("where", ["/", "/layers", "/layers/dense/vars"])
+def test_a_name_that_is_no_text_is_refused(tmp_path, where):
+    path = keras3_file(tmp_path / "a.h5", lambda group: group.create_dataset("0", data=VALUES))
+    with h5py.File(path, "r+") as file:
+        h5py.h5g.create(file[where].id, b"\xff\xfe")
+    with pytest.raises(CheckpointError):
+        open_checkpoint(path)
+
+
+def test_a_strange_name_in_a_file_of_somebody_else_is_told(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        h5py.h5g.create(file.id, b"\xff\xfe")
+    with pytest.raises(CheckpointError, match="not weights in a layout of Keras"):
+        open_checkpoint(tmp_path / "a.h5")
+
+
 def test_a_tensor_in_place_of_a_layer_is_refused(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.attrs["layer_names"] = [b"a"]

@@ -26,4 +26,6 @@ def wilson(successes: int, trials: int, *, confidence: float = 0.95) -> Interval
     share, weight = successes / trials, z * z / trials
     middle = (share + weight / 2) / (1 + weight)
     half = z * sqrt(share * (1 - share) / trials + weight / (4 * trials)) / (1 + weight)
-    return Interval(share, max(0.0, middle - half), min(1.0, middle + half), confidence)
+    low = 0.0 if successes == 0 else middle - half  # exact where rounding would leave a trace
+    high = 1.0 if successes == trials else middle + half
+    return Interval(share, max(0.0, low), min(1.0, high), confidence)

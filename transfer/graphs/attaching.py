@@ -42,8 +42,11 @@ def attach(graph: Graph, heads: Sequence[Head], *, seed: int = 0) -> Graph:
         )
     layers = list(graph.layers)
     outputs = []
+    pools: dict[str, Ref] = {}  # heads that pool alike share the layer
     for place, head in enumerate(heads):
-        features = _pooled(graph, layers, head)
+        if head.pool not in pools:
+            pools[head.pool] = _pooled(graph, layers, head)
+        features = pools[head.pool]
         layers.append(_dense(head, features, seed + place))
         outputs.append(Ref(head.name))
     return replace(graph, layers=tuple(layers), outputs=tuple(outputs), output_keys=None)
@@ -100,11 +103,10 @@ def _pooled(graph: Graph, layers: list[Layer], head: Head) -> Ref:
             f"{features.layer!r} gives features of {rank + 1} axes; expected 1 to 4.",
             next_step="cut at another layer with --at (at=…)",
         )
-    name = f"{features.layer}_{head.pool}_pool"
-    if name not in {layer.name for layer in layers}:
-        kind = {"avg": "Average", "max": "Max"}[head.pool]
-        config: dict[str, Json] = {"name": name, "data_format": "channels_last", "keepdims": False}
-        layers.append(Layer(name, f"Global{kind}Pooling{rank}D", config, (Call([features], {}),)))
+    name = free_name(graph, f"{features.layer}_{head.pool}_pool")
+    kind = {"avg": "Average", "max": "Max"}[head.pool]
+    config: dict[str, Json] = {"name": name, "data_format": "channels_last", "keepdims": False}
+    layers.append(Layer(name, f"Global{kind}Pooling{rank}D", config, (Call([features], {}),)))
     return Ref(name)
 
 

@@ -61,15 +61,20 @@ def _set(layer: Layer, *, trainable: bool) -> Layer:
 
 
 def _set_config(class_name: str, config: Mapping[str, Json], *, trainable: bool) -> dict[str, Json]:
-    if "trainable" not in config:  # inputs and operations, which hold no variable
-        return dict(config)
-    changed = {**config, "trainable": trainable and class_name not in STATISTICS}
-    if "layers" in config:
-        changed["layers"] = [
-            {**inner, "config": _set_config(inner["class_name"], inner["config"], trainable=trainable)}
-            for inner in config["layers"]
-        ]
+    """The config of a layer with its flag, and those of the layers inside it, set."""
+    changed = {key: _set_inside(value, trainable=trainable) for key, value in config.items()}
+    if "trainable" in config:  # inputs and operations hold no variable and have no flag
+        changed["trainable"] = trainable and class_name not in STATISTICS
     return changed
+
+
+def _set_inside(value: Json, *, trainable: bool) -> Json:
+    """Layers stand in configs as `{"class_name": …, "config": {…}}`: in nested models, wrappers, lists of cells."""
+    if isinstance(value, list):
+        return [_set_inside(each, trainable=trainable) for each in value]
+    if isinstance(value, dict) and isinstance(value.get("config"), dict) and "class_name" in value:
+        return {**value, "config": _set_config(value["class_name"], value["config"], trainable=trainable)}
+    return value
 
 
 def _fitting(pattern: str) -> Callable[[str], bool]:

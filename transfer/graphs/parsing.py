@@ -115,9 +115,31 @@ def _check_edges(graph: Graph) -> None:
         )
     wanted = [(layer.name, ref) for layer in graph for call in layer.calls for ref in call.sources]
     wanted += [("output", ref) for ref in (*graph.inputs, *graph.outputs)]
-    loose = [Problem(where, "a layer of this graph", ref.layer) for where, ref in wanted if ref.layer not in names]
+    calls = {layer.name: max(1, len(layer.calls)) for layer in graph}
+    loose = [
+        Problem(
+            where, "a layer of this graph", ref.layer if ref.layer not in names else f"call {ref.node} of {ref.layer}"
+        )
+        for where, ref in wanted
+        if ref.node not in range(calls.get(ref.layer, 0))
+    ]
     if loose:
         raise LayerError(f"{graph.name!r} has edges that lead nowhere.", loose)
+    _check_order(graph)
+
+
+def _check_order(graph: Graph) -> None:
+    """Every call can be made once its inputs are there: no layer waits for itself."""
+    ahead = {(layer.name, node): call.sources for layer in graph for node, call in enumerate(layer.calls)}
+    while ahead:
+        ready = [key for key, sources in ahead.items() if all((ref.layer, ref.node) not in ahead for ref in sources)]
+        if not ready:
+            stuck = dict.fromkeys(name for name, _ in ahead)
+            raise LayerError(
+                f"{graph.name!r} has layers in a circle.", [Problem(name, found="waits for itself") for name in stuck]
+            )
+        for key in ready:
+            del ahead[key]
 
 
 def _check_depth(values: Json) -> None:

@@ -8,19 +8,27 @@ from math import prod
 from transfer.errors import LayerError
 from transfer.graphs.cutting import COMPANIONS
 from transfer.graphs.graph import Graph, Layer, Ref
+from transfer.graphs.parsing import parse_config
 from transfer.specs import Json
 
 Shape = tuple[int | None, ...]
 Config = Mapping[str, Json]
 
 
-def infer_shapes(graph: Graph) -> dict[Ref, Shape]:
-    """Shape of each output of each call that the rules below reach; layers of unknown kinds are left out."""
-    shapes: dict[Ref, Shape] = {}
+def infer_shapes(graph: Graph, inputs: Mapping[Ref, Shape] | None = None) -> dict[Ref, Shape]:
+    """Shape of each output of each call that the rules below reach; layers of unknown kinds are left out.
+
+    Args:
+        graph: nested models are looked into.
+        inputs: shapes to take for the graph's inputs instead of its own.
+    """
+    shapes: dict[Ref, Shape] = dict(inputs or {})
     ahead = [(layer, node) for layer in graph for node in range(max(1, len(layer.calls)))]
     while ahead:
         left = []
         for layer, node in ahead:
+            if Ref(layer.name, node) in shapes:
+                continue
             sources = layer.calls[node].sources if layer.calls else ()
             if all(source in shapes for source in sources):
                 shape = _infer(layer, [shapes[source] for source in sources])
@@ -58,6 +66,8 @@ def _infer(layer: Layer, inputs: list[Shape]) -> Shape | None:
     if not inputs:
         return None
     first = inputs[0]
+    if "layers" in config:
+        return _nested(layer, inputs)
     if kind in _UNCHANGED:
         return first
     if kind in _MERGING:
@@ -66,6 +76,16 @@ def _infer(layer: Layer, inputs: list[Shape]) -> Shape | None:
         return _concatenate(inputs, config.get("axis", -1))
     rule = _RULES.get(kind)
     return rule(config, first) if rule is not None else None
+
+
+def _nested(layer: Layer, inputs: list[Shape]) -> Shape | None:
+    try:
+        inner = parse_config({"class_name": layer.class_name, "config": layer.config})
+    except LayerError:  # of another era, or a class with code of its own
+        return None
+    if len(inner.inputs) != len(inputs) or len(inner.outputs) != 1:
+        return None
+    return infer_shapes(inner, dict(zip(inner.inputs, inputs, strict=True))).get(inner.outputs[0])
 
 
 def _dense(config: Config, shape: Shape) -> Shape:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 
 from transfer.graphs.graph import TENSOR, Graph, Layer, Ref
 from transfer.specs import Json
@@ -28,7 +29,7 @@ def _unparse_layer(layer: Layer) -> Json:
     return {
         "module": layer.module,
         "class_name": layer.class_name,
-        "config": _layer_config(layer.config),
+        "config": _layer_config(deepcopy(dict(layer.config))),  # Keras takes configs apart while it builds
         "registered_name": layer.registered_name,
         "name": layer.name,
         "inbound_nodes": [{"args": _unparse(call.args), "kwargs": _unparse(call.kwargs)} for call in layer.calls],

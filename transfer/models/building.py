@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -15,6 +15,7 @@ from transfer.graphs.parsing import parse_config
 from transfer.graphs.unparsing import unparse_graph
 from transfer.models.allowing import check_config
 from transfer.models.variables import assign_variables, name_variables
+from transfer.specs import Json
 from transfer.surgery.network import Network
 from transfer.weights.cards import Card
 
@@ -56,12 +57,24 @@ def build_graph(graph: Graph, custom_objects: Mapping[str, Any] | None = None) -
     config = unparse_graph(graph)
     check_config(config, custom_objects)
     try:
-        return keras.Model.from_config(config["config"], custom_objects=dict(custom_objects or {}))
+        model = keras.Model.from_config(config["config"], custom_objects=dict(custom_objects or {}))
     except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError, RuntimeError) as error:
         raise LayerError(
             f"Keras cannot build {graph.name!r}.",
             [Problem(graph.name, "a graph whose layers fit each other", str(error)[:400])],
         ) from error
+    _freeze_whole(model, [(layer.name, layer.config) for layer in graph])
+    return model
+
+
+def _freeze_whole(model: keras.Model, layers: Iterable[tuple[str, Mapping[str, Json]]]) -> None:
+    """A layer made with `trainable=False` does not freeze the layers that it makes itself; setting the flag does."""
+    for name, config in layers:
+        if "layers" in config:
+            inner = ((each["config"]["name"], each["config"]) for each in config["layers"])
+            _freeze_whole(model.get_layer(name), inner)
+        elif config.get("trainable") is False:
+            model.get_layer(name).trainable = False
 
 
 def read_model(model: keras.Model) -> Network:

@@ -84,6 +84,7 @@ def parse_card(text: str, where: str) -> Card:
             raise CheckpointError(f"{where}: its card was written by a newer transfer.", next_step="upgrade h5transfer")
         manifest = values.pop("digest")
         card = Card(**{**values, **_parts(values)})
+        _check_types(card)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(
             f"{where}: its card cannot be read.", [Problem("card", "a card's JSON", str(error)[:200])]
@@ -110,6 +111,27 @@ def _parts(values: Json) -> dict[str, Json]:
         and Preprocessing(**{key: _tuple(value) for key, value in preprocessing.items()}),
         "fingerprint": fingerprint and Fingerprint(**{key: _tuple(value) for key, value in fingerprint.items()}),
     }
+
+
+def _check_types(card: Card) -> None:
+    """JSON may hold anything in a field's place.
+
+    Raises:
+        TypeError: for the first field that is of another kind.
+    """
+    look = card.preprocessing
+    kinds: dict[str, tuple[tuple[object, ...], type | tuple[type, ...]]] = {
+        "name, origin and licence": ((card.name, card.origin, card.licence), str),
+        "classes and history": ((*card.classes, *card.history), str),
+        "digests": ((*card.digests, *card.digests.values()), str),
+        "preprocessing": (
+            (look.scale, *look.mean, *look.std, look.background, look.frame) if look else (),
+            (int, float),
+        ),
+    }
+    for field_name, (found, kind) in kinds.items():
+        if not all(isinstance(each, kind) for each in found):
+            raise TypeError(f"{field_name}: a value of another kind")
 
 
 def _tuple(value: Json) -> Json:

@@ -28,6 +28,10 @@ _FOREIGN = (
 )
 
 
+class DamagedError(CheckpointError):
+    """Something inside a file is not as Keras writes it. Whoever opened the file adds its name."""
+
+
 def recognise_container(path: Path) -> Literal["hdf5", "zip"]:
     """Tell an HDF5 file and an archive by their first bytes, never by the name.
 
@@ -62,6 +66,8 @@ def children(group: h5py.Group) -> Iterator[tuple[str, h5py.Group | h5py.Dataset
         CheckpointError: at a soft or external link: the first can loop, the second reads other files.
     """
     for name in group:
+        if not isinstance(name, str):  # h5py gives names that are not UTF-8 as bytes
+            raise _damaged(repr(name), "a name that is text", "other bytes")
         yield name, child(group, name)
 
 
@@ -75,14 +81,28 @@ def child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
     for part in name.split("/"):
         link = here.get(part, getlink=True) if isinstance(here, h5py.Group) and part not in ("", ".", "..") else None
         if link is None:
-            raise _damaged(group, name, "a group or data set of this file", "nothing of that name")
+            raise _damaged(name, "a group or data set of this file", "nothing of that name")
         if not isinstance(link, h5py.HardLink):
             kind = "an external link" if isinstance(link, h5py.ExternalLink) else "a soft link"
-            raise _damaged(group, name, "data in this file", f"{kind} to {getattr(link, 'path', '?')!r}")
+            raise _damaged(name, "data in this file", f"{kind} to {getattr(link, 'path', '?')!r}")
         here = here[part]
+        if h5py.h5o.get_info(here.id).rc > 1:  # Keras never does; a few such links make a tree without end
+            raise _damaged(name, "data that stand in one place", "a group or data set that is linked several times")
     if isinstance(here, h5py.Dataset):
         _check_dataset(here)
     return here
+
+
+def subgroup(group: h5py.Group, name: str) -> h5py.Group:
+    """The group `name` of a group.
+
+    Raises:
+        CheckpointError: if it is something else, or a link.
+    """
+    found = child(group, name)
+    if not isinstance(found, h5py.Group):
+        raise _damaged(name, "a group", "a tensor")
+    return found
 
 
 def dataset(group: h5py.Group, name: str) -> h5py.Dataset:
@@ -93,29 +113,23 @@ def dataset(group: h5py.Group, name: str) -> h5py.Dataset:
     """
     found = child(group, name)
     if not isinstance(found, h5py.Dataset):
-        raise _damaged(group, name, "a tensor", "a group")
+        raise _damaged(name, "a tensor", "a group")
     return found
 
 
 def _check_dataset(found: h5py.Dataset) -> None:
     where = found.name
     if found.is_virtual or found.external:
-        raise _damaged(found, where, "values in this file", "storage in another file")
+        raise _damaged(where, "values in this file", "storage in another file")
     if found.dtype.kind not in "fiub":
-        raise _damaged(found, where, "numbers", f"values of type {found.dtype}")
+        raise _damaged(where, "numbers", f"values of type {found.dtype}")
     stored = found.id.get_storage_size()
     if found.nbytes > EXPANSION * stored + 4096:
-        raise _damaged(found, where, f"{found.nbytes:,} bytes for shape {found.shape}", f"{stored:,} bytes stored")
+        raise _damaged(where, f"{found.nbytes:,} bytes for shape {found.shape}", f"{stored:,} bytes stored")
 
 
-def _damaged(here: h5py.Group | h5py.Dataset, name: str, expected: str, found: str) -> CheckpointError:
-    file = here.file.filename
-    shown = file.decode(errors="replace") if isinstance(file, bytes) else str(file)
-    return CheckpointError(
-        f"{shown} is damaged, or made to harm.",
-        [Problem(name.strip("/"), expected, found)],
-        next_step="get the file again from where it came from",
-    )
+def _damaged(name: str, expected: str, found: str) -> DamagedError:
+    return DamagedError("damaged, or made to harm", [Problem(name.strip("/") or repr(name), expected, found)])
 
 
 def _describe(head: bytes) -> str:

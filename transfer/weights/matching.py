@@ -178,20 +178,19 @@ def _pair_group(
 def _doubt(
     in_order: list[tuple[_Layer, _Layer]] | None, shared: list[tuple[_Layer, _Layer]], pairing: _Pairing
 ) -> None:
-    by_order = {right.name: left.name for left, right in in_order or ()}
-    by_name = {right.name: left.name for left, right in shared}
-    for name in by_order or by_name:
-        pairing.doubtful.add(name)
-        if by_order and by_order[name] == by_name.get(name):
+    """Set down both readings where names and order disagree; where they agree, the pair is settled."""
+    by_order = {right.name: left for left, right in in_order or ()}
+    by_name = {right.name: left for left, right in shared}
+    layers = {right.name: right for _, right in [*(in_order or ()), *shared]}
+    for name, layer in layers.items():
+        left, other = by_name.get(name), by_order.get(name)
+        if left is not None and left is other:
+            pairing.add(left, layer, "name")
             continue
-        order = repr(by_order[name]) if by_order else "another one"
-        pairing.ambiguous.append(
-            Problem(
-                name,
-                f"{by_name[name]!r} by name" if name in by_name else "one layer of the file",
-                f"{order} by the writer's order",
-            )
-        )
+        pairing.doubtful.add(name)
+        reading = f"{left.name!r} by name" if left is not None else "one layer of the file"
+        order = repr(other.name) if other is not None else "another one"
+        pairing.ambiguous.append(Problem(name, reading, f"{order} by the writer's order"))
 
 
 def _pair_tensors(stored: Sequence[TensorSpec], wanted: Sequence[TensorSpec]) -> list[tuple[TensorSpec, TensorSpec]]:
@@ -253,18 +252,17 @@ def _rename(stored: Mapping[str, TensorSpec], rules: Sequence[str]) -> tuple[dic
     for name, spec in stored.items():
         renamed[name] = spec
         for rule, old, new in compiled:
-            if found := old.fullmatch(spec.layer):
-                layer, role = found.expand(new), spec.role
-            elif found := old.fullmatch(name):
-                layer, _, role = found.expand(new).rpartition("/")
-            else:
+            found = old.fullmatch(spec.layer) or old.fullmatch(name)
+            if found is None:
                 continue
+            layer, role = _renamed(rule, found, new, spec)
             used.add(rule)
             touched.add(layer)
             renamed[name] = TensorSpec(
                 f"{layer}/{role}", spec.shape, spec.dtype, layer, role, spec.layer_class, spec.position
             )
             break
+    _refuse_collisions(renamed)
     idle = [rule for rule in rules if rule not in used]
     if idle:
         known = dict.fromkeys(spec.layer for spec in stored.values())
@@ -273,3 +271,26 @@ def _rename(stored: Mapping[str, TensorSpec], rules: Sequence[str]) -> tuple[dic
             next_step=f"nearest: {nearest(idle[0].partition('=')[0], known)}",
         )
     return renamed, touched
+
+
+def _renamed(rule: str, found: re.Match[str], new: str, spec: TensorSpec) -> tuple[str, str]:
+    """The layer and role that a rule gives."""
+    try:
+        name = found.expand(new)
+    except (re.error, IndexError) as error:
+        raise MatchError(f"rule {rule!r} cannot be carried out: {error}.") from error
+    if found.string == spec.layer:
+        return name, spec.role
+    layer, _, role = name.rpartition("/")
+    return layer, role
+
+
+def _refuse_collisions(renamed: Mapping[str, TensorSpec]) -> None:
+    sources: dict[str, list[str]] = {}
+    for name, spec in renamed.items():
+        sources.setdefault(spec.name, []).append(name)
+    problems = [Problem(new, "one tensor of the file", ", ".join(old)) for new, old in sources.items() if len(old) > 1]
+    if problems:
+        raise MatchError(
+            "The rules give several tensors one name.", problems, next_step="write a rule for each of them"
+        )

@@ -23,9 +23,10 @@ from transfer.weights.cards import ATTRIBUTE, Card, parse_card, sidecar_of
 from transfer.weights.dialects import keras3, legacy
 from transfer.weights.dialects.layout import Layout
 from transfer.weights.digests import digest_tensor
-from transfer.weights.guarding import dataset, recognise_container
+from transfer.weights.guarding import DamagedError, dataset, recognise_container
 from transfer.weights.shipped import shipped_checkpoints
 
+AGAIN = "get the file again from where it came from"
 DIALECTS: tuple[ModuleType, ...] = (legacy, keras3)
 
 
@@ -128,9 +129,7 @@ class Checkpoint(Mapping[str, NDArray[Any]]):
             if name in recorded and recorded[name] != digest_tensor(np.asarray(array))
         ]
         if damaged:
-            raise CheckpointError(
-                f"{self.path} is damaged.", damaged, next_step="get the file again from where it came from"
-            )
+            raise CheckpointError(f"{self.path} is damaged.", damaged, next_step=AGAIN)
 
     @contextmanager
     def _root(self, archive: Archive | None) -> Iterator[h5py.Group]:
@@ -138,12 +137,15 @@ class Checkpoint(Mapping[str, NDArray[Any]]):
         try:
             with h5py.File(source, "r") as file:
                 yield file
+        except DamagedError as error:
+            what = str(self.path) if archive is None else f"{self.path} ({MEMBER_WEIGHTS})"
+            raise CheckpointError(f"{what} is {error.summary}.", error.problems, AGAIN) from error
         except (OSError, RuntimeError, KeyError, ValueError) as error:
             what = str(self.path) if archive is None else f"{self.path} ({MEMBER_WEIGHTS})"
             raise CheckpointError(
                 f"{what} is damaged or truncated.",
                 [Problem(what, "HDF5 that can be read", str(error)[:300])],
-                next_step="get the file again from where it came from",
+                next_step=AGAIN,
             ) from error
 
 
@@ -174,14 +176,14 @@ def _read_layout(root: h5py.Group, path: Path) -> Layout:
         if dialect.recognises(root):
             layout: Layout = dialect.read(root)
             return layout
-    members = ", ".join(list(root)[:5]) or "nothing"
+    members = ", ".join(map(str, list(root)[:5])) or "nothing"
     raise CheckpointError(
         f"{path} is HDF5, but not weights in a layout of Keras that is known here.",
         [
             Problem(
                 str(path),
                 "'layer_names', or groups 'layers' and 'vars'",
-                f"groups {members}; attributes {', '.join(list(root.attrs)[:5]) or 'none'}",
+                f"groups {members}; attributes {', '.join(map(str, list(root.attrs)[:5])) or 'none'}",
             )
         ],
     )
@@ -189,11 +191,16 @@ def _read_layout(root: h5py.Group, path: Path) -> Layout:
 
 def _find_card(path: Path, stored: object) -> Card | None:
     if stored is not None:
-        return parse_card(stored.decode() if isinstance(stored, bytes) else str(stored), str(path))
+        return parse_card(stored.decode("utf-8", "replace") if isinstance(stored, bytes) else str(stored), str(path))
     sidecar = sidecar_of(path)
-    return parse_card(sidecar.read_text(), str(sidecar)) if sidecar.is_file() else None
+    if not sidecar.is_file():
+        return None
+    return parse_card(sidecar.read_text(encoding="utf-8", errors="replace"), str(sidecar))
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
-    status = path.stat()
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
     return status.st_ino, status.st_size, status.st_mtime_ns

@@ -14,7 +14,7 @@ import h5py
 
 from transfer.specs import TensorSpec
 from transfer.weights.dialects.layout import Layout, Stored, distinct
-from transfer.weights.guarding import child, children
+from transfer.weights.guarding import children, dataset, subgroup
 from transfer.weights.roles import role_names
 
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")  # groups that list layers and are none themselves
@@ -58,7 +58,7 @@ class _Place:
 def _walk(group: h5py.Group, place: _Place) -> Iterator[tuple[Stored, bool]]:
     """Each tensor below `group`, with whether it is a weight."""
     if "vars" in group:
-        yield from ((stored, place.is_weight) for stored in _variables(child(group, "vars"), place))
+        yield from ((stored, place.is_weight) for stored in _variables(subgroup(group, "vars"), place))
     for name, each in _in_order(group):
         if name in CONTAINERS:
             for member, layer in _in_order(each):
@@ -78,7 +78,8 @@ def _in_order(group: h5py.Group) -> list[tuple[str, h5py.Group]]:
 
 
 def _variables(variables: h5py.Group, place: _Place) -> Iterator[Stored]:
-    found = sorted(children(variables), key=lambda member: (not member[0].isdigit(), member[0].zfill(9)))
+    keys = sorted((key for key, _ in children(variables)), key=lambda key: (not key.isdigit(), key.zfill(9)))
+    found = [(key, dataset(variables, key)) for key in keys]
     layer = "/".join(place.path)
     for (key, stored), named in zip(found, role_names(place.layer_class, len(found)), strict=True):
         role = named if key.isdigit() else key  # a layer that saves its own variables names them itself
@@ -97,7 +98,7 @@ def _variables(variables: h5py.Group, place: _Place) -> Iterator[Stored]:
 def _own_name(group: h5py.Group, member: str) -> str:
     """The name that the layer had in its model, where the writer kept it."""
     if "vars" in group:
-        name = child(group, "vars").attrs.get("name")
+        name = subgroup(group, "vars").attrs.get("name")
         if name is not None:
             return str(name)
     return member

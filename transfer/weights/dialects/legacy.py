@@ -11,10 +11,9 @@ from itertools import count, takewhile
 import h5py
 import numpy as np
 
-from transfer.errors import CheckpointError, Problem
 from transfer.specs import TensorSpec
 from transfer.weights.dialects.layout import Layout, Stored, distinct, tail_after
-from transfer.weights.guarding import child, children, dataset
+from transfer.weights.guarding import child, children, dataset, subgroup
 
 TOP_LEVEL = "top_level_model_weights"  # tf.keras 2.6 and later: variables that belong to the model itself
 
@@ -57,9 +56,7 @@ def _weights_group(root: h5py.Group) -> h5py.Group | None:
 
 
 def _layer_tensors(group: h5py.Group, layer: str, position: int) -> Iterator[Stored]:
-    layer_group = child(group, layer)
-    if not isinstance(layer_group, h5py.Group):
-        raise CheckpointError(f"{group.file.filename} is damaged.", [Problem(layer, "a layer's group", "a tensor")])
+    layer_group = subgroup(group, layer)
     scopes = [tail_after(name, layer).rsplit("/", 1) for name in _names(layer_group, "weight_names")]
     nested = len({scope[0] for scope in scopes if len(scope) == 2}) > 1
     for name, scope in zip(_names(layer_group, "weight_names"), scopes, strict=True):

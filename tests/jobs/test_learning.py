@@ -1,0 +1,142 @@
+"""From a file and a folder to a run, and from a file to a student."""
+
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import transfer
+from transfer.errors import DataError, LayerError, OutputError
+from transfer.jobs.extracting import extract_file
+from transfer.jobs.learning import learn_file
+from transfer.jobs.preparing import prepare_student
+from transfer.weights.shipped import shipped_checkpoints
+
+CLIPART = Path(__file__).parents[2] / "examples/data/clipart"
+
+
+def test_learning_from_a_file_is_restoring_preparing_and_fine_tuning(digits_run, digits_folder, tmp_path):
+    run = learn_file("digits_mlp", digits_folder, tmp_path / "run", recipe=transfer.Recipe(seed=7))
+    assert run.result.score == digits_run.result.score
+    assert run.receipt == digits_run.receipt
+    assert run.result.notes[0] == "dropped predictions; backbone ends at 'dense_2' and is frozen"
+    for ours, theirs in zip(run.model.get_weights(), digits_run.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_set_is_read_before_the_file(tmp_path):
+    (tmp_path / "damaged.h5").write_bytes(b"no HDF5 file")
+    with pytest.raises(DataError):
+        learn_file(str(tmp_path / "damaged.h5"), tmp_path / "nowhere", tmp_path / "run")
+
+
+def test_a_folder_that_is_no_run_is_not_touched(digits_folder, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(OutputError, match="is not a run"):
+        learn_file("digits_mlp", digits_folder, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_arrays_in_a_file_are_learnt(digits, tmp_path):
+    images, labels = digits
+    np.savez(tmp_path / "digits.npz", x=images, y=labels)
+    run = learn_file("digits_mlp", tmp_path / "digits.npz", tmp_path / "run", shots=4)
+    assert run.result.classes == ("0", "1", "2")
+    assert (run.result.train_examples, run.result.test_examples) == (12, 18)
+
+
+def test_one_class_folder_and_an_empty_one_are_refused(digits_folder, tmp_path):
+    shutil.copytree(digits_folder / "digit_0", tmp_path / "one/digit_0")
+    shutil.copytree(digits_folder, tmp_path / "empty")
+    (tmp_path / "empty/digit_3").mkdir()
+    (tmp_path / "none/digit_0").mkdir(parents=True)
+    for name in ("one", "empty", "none"):
+        with pytest.raises(DataError):
+            learn_file("digits_mlp", tmp_path / name, tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "cut", "dropped"),
+    [
+        ({}, "dense_2", ("predictions",)),
+        ({"drop_last": 1}, "dense_2", ("predictions",)),
+        ({"drop_last": 2}, "dense_1", ("dense_2", "predictions")),
+        ({"at": "dense_1"}, "dense_1", ("dense_2", "predictions")),
+        ({"at": "predictions"}, "predictions", ()),
+        ({"at": "features"}, "dense_2", ("predictions",)),
+    ],
+    ids=str,
+)
+def test_a_student_is_the_frozen_backbone_with_a_new_head(restored, options, cut, dropped):
+    student = prepare_student(restored, 4, **options)
+    assert (student.cut, student.dropped) == (cut, dropped)
+    assert student.model.output_shape == (None, 4)
+    assert [layer.name for layer in student.model.layers if layer.trainable and layer.weights] == ["label"]
+    named = f"dropped {', '.join(dropped)}; " if dropped else "nothing dropped; "
+    assert student.note == f"{named}backbone ends at {cut!r} and is frozen"
+
+
+def test_a_head_takes_another_name_where_its_own_is_taken(digits_run):
+    restored = transfer.restore(digits_run.folder / "model.keras")
+    student = prepare_student(restored, 2, at="dense_2")
+    assert student.model.output_shape == (None, 2)
+    again = prepare_student(restored, 2, at="label")
+    assert again.model.output_shape == (None, 2)
+    assert len({layer.name for layer in again.model.layers}) == len(again.model.layers)
+
+
+def test_a_layer_that_is_not_there_is_refused(restored):
+    with pytest.raises(LayerError, match="dense_9"):
+        prepare_student(restored, 2, at="dense_9")
+
+
+def test_extracting_a_file_accounts_for_every_layer(tmp_path):
+    found = extract_file(
+        "digits_mlp", tmp_path / "student.keras", drop_last=1, heads=[transfer.Head("label", 5)], freeze=["backbone"]
+    )
+    assert found.dropped == ("predictions",)
+    assert set(found.kept) == {"digits", "dense_1", "dense_2"}
+    assert found.layers == (("digits", 0, 0), ("dense_1", 50_240, 0), ("dense_2", 4_160, 0), ("label", 325, 325))
+    assert sum(parameters for _, parameters, _ in found.layers) == keras.models.load_model(found.out).count_params()
+    assert isinstance(found.receipt, transfer.Receipt)
+    assert str(found).splitlines()[0] == str(found.receipt).splitlines()[0]
+    assert str(found).splitlines()[-1].split() == ["total", "54,725", "325", "trainable"]
+
+
+@pytest.mark.parametrize("name", ["student", "student.txt", "student.hdf5", "student.KERAS"])
+def test_a_name_that_does_not_say_what_to_write_is_refused(tmp_path, name):
+    with pytest.raises(OutputError):
+        extract_file("digits_mlp", tmp_path / name, drop_last=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_layer_is_new_although_it_takes_the_name_of_a_dropped_one(tmp_path):
+    head = transfer.Head("predictions", 5)
+    found = extract_file("digits_mlp", tmp_path / "student.keras", drop_last=1, heads=[head])
+    assert "predictions" in found.dropped
+    assert "predictions" not in found.kept
+    assert next(each["new"] for each in found.to_json()["layers"] if each["name"] == "predictions")
+
+
+def test_the_shipped_network_on_images_learns_drawings(tmp_path):
+    for folder in CLIPART.iterdir():
+        (tmp_path / "some" / folder.name).mkdir(parents=True)
+        for path in sorted(folder.iterdir())[:20]:
+            shutil.copy(path, tmp_path / "some" / folder.name)
+    run = learn_file("mobilenet_v2_imagenet", tmp_path / "some", tmp_path / "run", size=(96, 96), shots=10)
+    assert run.receipt["fingerprint"] == "verified"
+    assert run.result.classes == tuple(sorted(run.result.classes))
+    assert run.result.score.accuracy.low > run.result.baselines[0].accuracy.value
+    frame = transfer.open_checkpoint("mobilenet_v2_imagenet").card.preprocessing.frame
+    inside = 96 - 2 * round(96 * frame)
+    assert f"images are fitted to {inside} x {inside}" in run.result.notes[-1]
+    stock = keras.models.load_model(run.folder / "model.keras")
+    assert stock.input_shape == (None, None, None, 3)
+    checkpoint = transfer.open_checkpoint(shipped_checkpoints()["mobilenet_v2_imagenet"])
+    names = [name for name in checkpoint.specs if name.endswith("/moving_variance")][:5]
+    for name, stored in checkpoint.read(names).items():
+        layer = stock.get_layer(name.rpartition("/")[0])
+        assert any(np.array_equal(stored, values) for values in layer.get_weights())
