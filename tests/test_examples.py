@@ -42,7 +42,7 @@ def test_every_example_is_short_and_says_how_it_is_run_and_what_it_prints() -> N
         assert len(text.splitlines()) < 60, path.name
         said = ast.get_docstring(ast.parse(text)) if path.suffix == ".py" else text
         assert path.name in (said or ""), path.name
-        assert re.search(r"Takes .*(s|minutes)\b", said or ""), path.name
+        assert re.search(r"Takes\s+\d+ (s|minutes)\b", said or ""), path.name
 
 
 def test_the_canonical_example_restores_and_extracts_in_a_separate_program(tmp_path: Path) -> None:

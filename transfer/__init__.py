@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from transfer.data.arrays import from_arrays as from_arrays
     from transfer.data.labelled import LabelledSet as LabelledSet
     from transfer.data.reading import read_labelled as read_labelled
     from transfer.errors import TransferError as TransferError

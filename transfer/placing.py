@@ -12,17 +12,18 @@ from pathlib import Path
 from transfer.errors import OutputError
 
 
-def refuse_existing(path: Path, *, force: bool) -> None:
+def refuse_existing(path: Path, *, force: bool, parents: bool = False) -> None:
     """Ask for permission before any work is done.
 
     Raises:
-        OutputError: if `path` exists and `force` is false, or its folder does not exist.
+        OutputError: if `path` exists and `force` is false, or its folder does not exist and is not to be made
+            (`parents`).
     """
     if not force and os.path.lexists(path):
         raise OutputError(
             f"{path} exists already.", next_step="choose another name, or replace it with --force (force=True)"
         )
-    if not path.absolute().parent.is_dir():
+    if not parents and not path.absolute().parent.is_dir():
         raise OutputError(
             f"{path.parent} is not a folder, so {path.name} cannot be written there.",
             next_step="create the folder first",
@@ -72,7 +73,7 @@ def placed_file(path: Path, *, force: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def placed_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
-    """Give an empty folder beside `path` to fill; at the end it becomes `path`.
+    """Give an empty folder beside `path` to fill; at the end it becomes `path`. Folders above it are made.
 
     Args:
         path: where the folder shall be.
@@ -81,8 +82,9 @@ def placed_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
     Raises:
         OutputError: if `path` exists and `force` is false, or it cannot be written.
     """
-    refuse_existing(path, force=force)
+    refuse_existing(path, force=force, parents=True)
     try:
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=f".{path.name}."))
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
@@ -96,8 +98,13 @@ def placed_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
         if os.path.lexists(path):
             aside = Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=f".{path.name}.old."))
             path.replace(aside / path.name)
-            temporary.replace(path)
-            shutil.rmtree(aside)
+            try:
+                temporary.replace(path)
+            except OSError:
+                (aside / path.name).replace(path)
+                raise
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
         else:
             temporary.replace(path)
         _sync(path.absolute().parent)
@@ -121,7 +128,12 @@ def _rename_exclusively(temporary: Path, path: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    if path.is_dir():
+        if os.name == "nt":  # Windows has no handle for a folder, and needs none
+            return
+        handle = os.open(path, os.O_RDONLY)
+    else:
+        handle = os.open(path, os.O_RDWR)
     try:
         os.fsync(handle)
     finally:

@@ -38,6 +38,7 @@ class Plan:
         missing: names the model wants and the file lacks.
         unexpected: names the file holds that go nowhere, those of ambiguous layers among them.
         misshapen: pairs whose shapes or kinds differ. Never restored.
+        surplus: unexpected tensors of a layer that the model has without them: a bias, say. Never dropped.
         ambiguous: layers for which the evidence disagrees, or for which there is none.
         skipped: names of the model left out by request.
         wanted_parameters: parameters of the model, skipped ones left out.
@@ -47,6 +48,7 @@ class Plan:
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
     misshapen: tuple[Problem, ...] = ()
+    surplus: tuple[Problem, ...] = ()
     ambiguous: tuple[Problem, ...] = ()
     skipped: tuple[str, ...] = ()
     wanted_parameters: int = 0

@@ -123,6 +123,8 @@ class Recipe:
         kinds = [stage.kind for stage in self.stages]
         if kinds[:1] != ["probe"] or "probe" in kinds[1:]:
             raise ValueError(f"a recipe starts with its one 'probe' stage: {kinds}")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"a seed lies in 0 … 2**32 - 1: {self.seed}")
 
 
 @dataclass(frozen=True, slots=True)

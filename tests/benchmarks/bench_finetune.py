@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_finetune.py
 
-Prints the seconds of the whole and of its steps, each also as a share of the imports, which are measured in the same run.
+Prints the seconds of the whole and of its steps, each also as a share of the imports, measured in the same run.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ def main() -> None:
     import sklearn.linear_model
     import sklearn.model_selection  # noqa: F401
 
+    from transfer.data.reading import read_labelled
     from transfer.jobs.learning import learn_file
 
     imports = time.perf_counter() - start
@@ -32,12 +33,11 @@ def main() -> None:
             for picture in sorted(folder.iterdir())[:EACH]:
                 shutil.copy(picture, Path(place) / "data" / folder.name)
         start = time.perf_counter()
-        run = learn_file("mobilenet_v2_imagenet", Path(place) / "data", Path(place) / "run", shots=40)
+        run = learn_file("mobilenet_v2_imagenet", read_labelled(Path(place) / "data"), Path(place) / "run", shots=40)
         whole = time.perf_counter() - start
         steps = json.loads((Path(place) / "run" / "timing.json").read_text())
-    print(
-        f"imports {imports:.1f} s; finetune {whole:.1f} s, {whole / imports:.1f} x the imports; {run.result.score.accuracy}"
-    )
+    share = whole / imports
+    print(f"imports {imports:.1f} s; finetune {whole:.1f} s, {share:.1f} x the imports; {run.result.score.accuracy}")
     for name, seconds in steps.items():
         print(f"  {name:10} {seconds:5.1f} s, {seconds / imports:.2f} x the imports")
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 import time
 
 import numpy as np
-import sklearn.linear_model
-import sklearn.model_selection
 
 from transfer.training import solving
 

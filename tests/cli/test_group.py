@@ -1,7 +1,11 @@
 """How commands are found and how they end: exit codes, errors as text and as JSON, results on stdout alone."""
 
+import subprocess
+import sys
+
 import h5py
 import pytest
+from PIL import Image
 
 import transfer
 from transfer.errors import (
@@ -71,6 +75,10 @@ def provoked(name: str, here) -> tuple[str, ...]:
     (here / "damaged.h5").write_bytes(b"no HDF5 file")
     (here / "taken.keras").write_bytes(b"mine")
     (here / "empty").mkdir()
+    for folder in ("one/cat", "hollow/cat", "hollow/dog"):
+        (here / folder).mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(here / "one/cat/1.png")
+    Image.new("RGB", (8, 8)).save(here / "hollow/cat/1.png")
     return {
         "damaged file": ("inspect", "damaged.h5"),
         "no such file": ("inspect", "pretraind.weights.h5"),
@@ -94,6 +102,8 @@ def provoked(name: str, here) -> tuple[str, ...]:
         ),
         "no such module": ("extract", "pretrained.weights.h5", "--into", "models_of_mine:create", "-o", "out.keras"),
         "no labelled set": ("finetune", "digits_mlp", "empty", "-o", "run"),
+        "one class": ("finetune", "digits_mlp", "one", "-o", "run"),
+        "an empty class": ("finetune", "digits_mlp", "hollow", "-o", "run"),
         "no such set": ("finetune", "digits_mlp", "nowhere", "-o", "run"),
         "no run": ("predict", "empty", "taken.keras"),
         "nothing there": ("evaluate", "empty", "nowhere"),
@@ -113,6 +123,8 @@ CODES = {
     "no such function": 5,
     "no such module": 5,
     "no labelled set": 6,
+    "one class": 6,
+    "an empty class": 6,
     "no such set": 6,
     "no run": 6,
     "nothing there": 6,
@@ -249,3 +261,16 @@ def test_checkpoints_lists_what_is_shipped(call):
     for each in listed:
         row = next(line for line in printed.stdout.splitlines() if line.split()[:1] == [each["checkpoint"]])
         assert row.split()[1] == f"{each['parameters']:,}"
+
+
+def test_a_process_ends_with_the_code_of_its_error(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-m", "transfer", "inspect", "nowhere.h5"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 3
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("error: There is no file nowhere.h5")

@@ -17,7 +17,9 @@ FILES = ["history.jsonl", "model.keras", "result.json", "run.json", "timing.json
 
 @pytest.fixture(scope="module")
 def finished(pictures, tmp_path_factory):
-    return learn_file("digits_mlp", pictures, tmp_path_factory.mktemp("finished") / "digits", shots=5).folder
+    return learn_file(
+        "digits_mlp", transfer.read_labelled(pictures), tmp_path_factory.mktemp("finished") / "digits", shots=5
+    ).folder
 
 
 @pytest.fixture

@@ -102,13 +102,14 @@ def test_arrays_are_recognised_row_by_row(student, digits, tmp_path):
     assert (found.seen, found.score.correct) == (run.result.train_examples, run.result.score.correct)
 
 
-def test_arrays_are_recognised_although_those_to_test_on_had_another_type(student, digits, tmp_path):
+def test_arrays_to_test_on_are_of_the_type_of_those_learnt_from(student, digits, tmp_path):
     images, labels = digits
     train = transfer.from_arrays(images[::2], labels[::2])
     test = transfer.from_arrays(images[1::2].astype(np.float32), labels[1::2])
-    run = transfer.finetune(student, train, test=test, out=tmp_path / "run")
-    with pytest.raises(DataError, match="learnt from"):
-        evaluate(run.folder, train)
+    with pytest.raises(DataError, match="holds other arrays") as caught:
+        transfer.finetune(student, train, test=test, out=tmp_path / "run")
+    assert caught.value.problems[0].found == "(28, 28) float32"
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_that_is_no_run_is_refused(data, tmp_path):

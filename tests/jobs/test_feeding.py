@@ -109,7 +109,7 @@ def test_a_network_without_a_card_takes_arrays_as_they_are(tmp_path):
     assert run.result.notes == ("arrays are taken as they are",)
 
 
-@pytest.mark.parametrize("shape", [(6, 5, 2), (6, 10), (60,)])
+@pytest.mark.parametrize("shape", [(6, 5, 2), (60,)])
 def test_arrays_are_laid_out_as_the_network_takes_them(shape):
     model = keras.Sequential([keras.Input((6, 5, 2)), keras.layers.Flatten(), keras.layers.Dense(2)])
     rows = np.random.default_rng(0).normal(size=(7, 60)).astype(np.float32)
@@ -117,6 +117,14 @@ def test_arrays_are_laid_out_as_the_network_takes_them(shape):
     feed = make_feed(read_model(model), data)
     assert np.array_equal(feed.load(data, 3), rows.reshape(7, 6, 5, 2))
     assert [batch.first for batch in feed.batches(data, 3)] == [0, 3, 6]
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 5), (6, 10)])
+def test_arrays_with_their_axes_in_another_order_are_refused(shape):
+    model = keras.Sequential([keras.Input((6, 5, 2)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    data = transfer.from_arrays(np.zeros((4, *shape), np.float32), np.arange(4) % 2)
+    with pytest.raises(DataError, match="does not fit the network"):
+        make_feed(read_model(model), data)
 
 
 def test_arrays_of_another_size_are_refused():

@@ -418,3 +418,46 @@ def test_a_frozen_tensor_that_changes_ends_the_run(colour_student, colours, tmp_
     with pytest.raises(LayerError, match="frozen tensor"):
         tuned(colour_student, colours, tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_tuning_with_dropout_repeats_to_the_bit_and_stills_what_is_frozen(colours, tmp_path):
+    def build():
+        inputs = keras.Input((8, 8, 3), name="x")
+        x = keras.layers.Dropout(0.9, name="frozen_dropout", trainable=False)(inputs)
+        x = keras.layers.Conv2D(6, 3, name="conv")(x)
+        x = keras.layers.GlobalAveragePooling2D()(keras.layers.Dropout(0.3, name="dropout")(x))
+        return keras.Model(inputs, keras.layers.Dense(len(np.unique(colours[1])), name="label")(x))
+
+    keras.utils.set_random_seed(2)
+    student = build()
+    data = transfer.from_arrays(colours[0].astype(np.float32), colours[1])
+    recipe = transfer.Recipe((transfer.Stage("probe"), transfer.Stage("tune", "conv", epochs=2, rate=1e-3)), seed=4)
+    first, second = (
+        transfer.finetune(
+            student,
+            data,
+            recipe=recipe,
+            size=(8, 8),
+            preprocessing=transfer.Preprocessing(scale=1 / 255),
+            out=tmp_path / name,
+        )
+        for name in ("first", "second")
+    )
+    for name in ("model.keras", "history.jsonl", "result.json"):
+        assert (first.folder / name).read_bytes() == (second.folder / name).read_bytes(), name
+    assert first.model.get_layer("frozen_dropout").rate == 0.9
+
+
+def test_test_examples_with_the_bytes_of_some_learnt_from_are_left_out_and_told(student, digits):
+    images, labels = digits
+    twice = transfer.from_arrays(np.concatenate([images, images]), np.concatenate([labels, labels]))
+    run = transfer.finetune(student, twice, test_share=0.5, recipe=transfer.Recipe(seed=1))
+    note = next(each for each in run.result.notes if "the same bytes" in each)
+    left_out = int(note.split()[0])
+    assert left_out > 0
+    assert run.result.test_examples + left_out + run.result.train_examples == len(twice)
+
+
+def test_shots_and_a_test_set_of_its_own_exclude_each_other(student, data):
+    with pytest.raises(ValueError, match="shots"):
+        transfer.finetune(student, data, test=data, shots=2)

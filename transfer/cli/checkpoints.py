@@ -10,7 +10,11 @@ from transfer.cli.options import json_option
 @click.command("checkpoints")
 @json_option
 def command(as_json: bool) -> None:
-    """List the pretrained checkpoints that come with the project; they go by name wherever a FILE is asked for."""
+    """List the pretrained checkpoints that come with the project; they go by name wherever a FILE is asked for.
+
+    \b
+    transfer checkpoints
+    """
     from transfer.cli.describing import describe_checkpoint
     from transfer.cli.showing import show_json, show_table
     from transfer.weights.opening import open_checkpoint

@@ -51,14 +51,8 @@ from transfer.cli.options import (
 )
 @click.option("--test", "test_data", type=click.Path(path_type=Path), help="Test on these instead.")
 @click.option("--unfreeze-from", metavar="LAYER", help="After the head is solved, train this layer and all after it.")
-@click.option("--epochs", type=click.IntRange(min=1), default=10, show_default=True, help="For --unfreeze-from.")
-@click.option(
-    "--rate",
-    type=click.FloatRange(0, min_open=True),
-    default=1e-5,
-    show_default=True,
-    help="Adam's, for --unfreeze-from.",
-)
+@click.option("--epochs", type=click.IntRange(min=1), help="For --unfreeze-from.  [default: 10]")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Adam's, for --unfreeze-from.  [default: 1e-05]")
 @seed_option
 @strict_option
 @unreadable_option
@@ -79,8 +73,8 @@ def command(
     test_share: float,
     test_data: Path | None,
     unfreeze_from: str | None,
-    epochs: int,
-    rate: float,
+    epochs: int | None,
+    rate: float | None,
     seed: int,
     strict: bool,
     skip_unreadable: bool,
@@ -97,19 +91,28 @@ def command(
     transfer finetune pretrained.h5 photos/ --into module:create_model --preprocessing torch --shots 20 -o runs/photos
     """
     drop = dropped(drop_last=drop_last, drop_last_n=drop_last_n, at=at)
+    if unfreeze_from is None and (epochs is not None or rate is not None):
+        raise click.UsageError("--epochs and --rate belong to --unfreeze-from.")
+    if shots is not None and test_data is not None:
+        raise click.UsageError("Give --shots or --test: with a test set of its own all of DATA is learnt from.")
     from transfer.cli.quieting import import_tensorflow
     from transfer.cli.scores import show_run
     from transfer.cli.showing import progress_bar, show_json, show_problems
+    from transfer.data.reading import read_labelled
+    from transfer.jobs.run_folders import refuse_foreign
     from transfer.specs import Recipe, Stage
 
+    refuse_foreign(out)
+    labelled = read_labelled(data, strict=strict, skip_unreadable=skip_unreadable)
+    test = read_labelled(test_data, strict=strict, skip_unreadable=skip_unreadable) if test_data is not None else None
     import_tensorflow()
     from transfer.jobs.learning import learn_file
 
-    stages = (Stage("probe"), *([Stage("tune", unfreeze_from, epochs, rate)] if unfreeze_from else []))
+    stages = (Stage("probe"), *([Stage("tune", unfreeze_from, epochs or 10, rate or 1e-5)] if unfreeze_from else []))
     with progress_bar() as progress:
         run = learn_file(
             file,
-            data,
+            labelled,
             out,
             into=into,
             rules=rules,
@@ -119,9 +122,8 @@ def command(
             preprocessing=preprocessing_named(preprocessing),
             shots=shots,
             test_share=test_share,
-            test_data=test_data,
+            test=test,
             recipe=Recipe(stages, seed),
-            strict=strict,
             skip_unreadable=skip_unreadable,
             force=force,
             progress=progress,

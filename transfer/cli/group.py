@@ -73,9 +73,8 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
-        transfer.main(prog_name="transfer", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        code = transfer.main(prog_name="transfer", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)  # click gives the code of an exit back, and does not raise it
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -17,7 +17,7 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 force_option: Decorator = click.option("--force", is_flag=True, help="Replace what is there.")
 seed_option: Decorator = click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of every random choice."
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of every random choice."
 )
 into_option: Decorator = click.option(
     "--into",

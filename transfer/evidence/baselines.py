@@ -52,16 +52,16 @@ def logistic_regression(
     return score_answers("logistic regression on raw input", answers, test_labels)
 
 
-def shrink_images(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(b, h, w, c) to (b, 32, 32, c) by the mean over cells; smaller images stay as they are."""
+def shrink_images(images: NDArray[Any]) -> NDArray[Any]:
+    """(b, h, w, c) to (b, 32, 32, c) by the mean over cells, of the same type; smaller images stay as they are."""
     rows, columns = (min(PIXELS, size) for size in images.shape[1:3])
     down = np.add.reduceat(
         images, np.linspace(0, images.shape[1], rows, endpoint=False).astype(int), axis=1, dtype=np.float32
     )
     both = np.add.reduceat(down, np.linspace(0, images.shape[2], columns, endpoint=False).astype(int), axis=2)
     cells = _widths(images.shape[1], rows)[:, None] * _widths(images.shape[2], columns)
-    means: NDArray[np.uint8] = np.rint(both / cells[None, :, :, None]).astype(np.uint8)
-    return means
+    means = both / cells[None, :, :, None]
+    return np.asarray(np.rint(means) if images.dtype.kind in "iu" else means, images.dtype)
 
 
 def _widths(size: int, cells: int) -> NDArray[np.float32]:

@@ -13,6 +13,16 @@ COMPANIONS = frozenset(
     | {"Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout"}
     | {"GaussianDropout", "GaussianNoise"}
 )
+PASSIVE = COMPANIONS | {
+    "InputLayer",
+    "Flatten",
+    "Reshape",
+    "Permute",
+    "Rescaling",
+    "Normalization",
+    "Resizing",
+    "CenterCrop",
+}
 GLOBAL_POOLINGS = frozenset(f"Global{kind}Pooling{rank}D" for kind in ("Average", "Max") for rank in (1, 2, 3))
 
 
@@ -75,9 +85,10 @@ def feature_layer(graph: Graph) -> str:
         chain.append(sources[0])
     kinds = [graph.layer(ref.layer).class_name for ref in chain]
     for wanted in (GLOBAL_POOLINGS, frozenset({"Flatten"})):
-        found = [ref.layer for ref, kind in zip(chain, kinds, strict=True) if kind in wanted]
-        if found:
-            return found[0]
+        for place, ref in enumerate(chain):
+            # A Flatten at the entrance is no end of features: something must have been learnt before it.
+            if kinds[place] in wanted and any(_learns(graph.layer(each.layer)) for each in chain[place + 1 :]):
+                return ref.layer
     if "Dense" not in kinds:
         return end.layer
     place = kinds.index("Dense")
@@ -87,6 +98,13 @@ def feature_layer(graph: Graph) -> str:
             next_step="keep it as the backbone with --at (at=…)",
         )
     return _before(graph, graph.layer(chain[place].layer), chain[place]).layer
+
+
+def _learns(layer: Layer) -> bool:
+    """Whether a layer may hold what training changes, or joins branches that do."""
+    kind = layer.class_name
+    passive = kind in PASSIVE or kind.startswith(("Random", "ZeroPadding", "Cropping")) or "Pooling" in kind
+    return not passive or any(len(call.sources) > 1 for call in layer.calls)
 
 
 def _sources(graph: Graph, ref: Ref) -> tuple[Ref, ...]:

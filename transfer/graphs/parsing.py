@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from transfer.errors import LayerError, Problem
 from transfer.graphs.graph import TENSOR, Call, Graph, Layer, Ref
@@ -49,7 +50,14 @@ def _parse_functional(config: Mapping[str, Json]) -> Graph:
     inputs, input_keys = _ends(config["input_layers"])
     outputs, output_keys = _ends(config["output_layers"])
     layers = tuple(_parse_layer(layer) for layer in config["layers"])
-    return Graph(config["name"], layers, inputs, outputs, input_keys, output_keys)
+    once = {layer.name for layer in layers if "layers" in layer.config and len(layer.calls) == 1}
+
+    def settle(ref: Ref) -> Ref:
+        # Keras miscounts the calls of a nested model with open sizes; where one call is listed, it is the one meant.
+        return replace(ref, node=0) if ref.layer in once else ref
+
+    layers = tuple(replace(layer, calls=tuple(call.redirected(settle) for call in layer.calls)) for layer in layers)
+    return Graph(config["name"], layers, inputs, tuple(map(settle, outputs)), input_keys, output_keys)
 
 
 def _parse_layer(layer: Mapping[str, Json]) -> Layer:

@@ -55,6 +55,8 @@ def evaluate(
         )
     bad = {place for place, _ in found.failures}
     good = np.array([place for place in range(len(asked)) if place not in bad], np.int64)
+    if not len(good):
+        raise DataError(f"No example of {data.source} can be read.", [problem for _, problem in found.failures])
     answers, wanted = found.values[good].argmax(1), asked.labels[good]
     return Evaluation(
         score=score_answers("run", answers, wanted),

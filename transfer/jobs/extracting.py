@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
+import keras
+
 from transfer.errors import OutputError
 from transfer.models.extracting import extract
 from transfer.models.restoring import restore
@@ -95,15 +97,17 @@ def extract_file(
             f"{out} has no suffix that says what to write.", next_step="call it NAME.keras, NAME.h5 or NAME.weights.h5"
         )
     refuse_existing(out, force=force)
+    keras.utils.set_random_seed(seed)  # layers that are skipped keep the initial values they are built with
     restored = restore(file, into, rules=rules, skip=skip)
     student = extract(restored, drop_last=drop_last, at=at, freeze=freeze, heads=heads, seed=seed)
     (save_model if out.name.endswith(".keras") else save_weights)(student, out, force=force)
+    new = {head.name for head in heads}
     before, after = ([layer.name for layer in model.layers] for model in (restored.model, student))
     return Extracted(
         out=out,
         receipt=restored.receipt,
-        kept=tuple(name for name in after if name in before),
-        dropped=tuple(name for name in before if name not in after),
+        kept=tuple(name for name in after if name in before and name not in new),
+        dropped=tuple(name for name in before if name not in after or name in new),
         layers=tuple(
             (layer.name, layer.count_params(), sum(prod(w.shape) for w in layer.trainable_weights))
             for layer in student.layers

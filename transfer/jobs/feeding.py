@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any
 
 import keras
@@ -74,8 +75,16 @@ class Feed:
         return (ImageBatch(start, rows[start : start + batch_size]) for start in starts)
 
     def load(self, examples: Examples, batch_size: int) -> NDArray[Any]:
-        """All examples at once, (n, …). They are known to be readable."""
-        return np.concatenate([batch.images for batch in self.batches(examples, batch_size)])
+        """All examples at once, (n, …).
+
+        Raises:
+            DataError: if one cannot be read (any more).
+        """
+        batches = list(self.batches(examples, batch_size))
+        failures = [problem for batch in batches for _, problem in batch.failures]
+        if failures:
+            raise DataError(f"{len(failures)} of {len(examples)} examples cannot be read any more.", failures)
+        return np.concatenate([batch.images for batch in batches])
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +120,11 @@ def make_feed(
     chosen = preprocessing or (network.card.preprocessing if network.card is not None else None)
     shape = shape_of(network.graph, network.graph.inputs[0])
     if chosen is None and not isinstance(data.inputs, tuple):
+        if size is not None:
+            raise DataError(
+                "Arrays are taken as they are, so --size (size=…) has no effect.",
+                next_step="say how images are prepared with --preprocessing (preprocessing=…), or leave it out",
+            )
         _fit_rows(data, shape)
         return Feed(build_model(network), None, shape)
     if chosen is None:
@@ -120,6 +134,8 @@ def make_feed(
             next_step="name what the weights were trained with: --preprocessing torch (preprocessing=…)",
         )
     fitted = image_size(network.graph, chosen, size)
+    if len(chosen.mean) == 1 and shape in ((*fitted, 1), (None, None, 1), (fitted[0] * fitted[1],)):
+        chosen = replace(chosen, color="grey")  # a network of one channel
     graph = prepend_preprocessing(network.graph, chosen, fitted)
     model = build_model(Network(graph, network.tensors, network.card, network.new))
     above, left = chosen.frame_pixels(fitted)
@@ -146,13 +162,15 @@ def read_features(
     progress: Progress,
 ) -> Features:
     """Run a network once over a set, keeping a small copy of the raw input where `shrink` makes one."""
+    if not len(data):
+        raise DataError(f"{data.source} holds no example that can be used.")
     values: list[NDArray[np.float32]] = []
     pixels: list[NDArray[Any]] = []
     failures: list[tuple[int, Problem]] = []
     for batch in feed.batches(data, batch_size, progress):
         values.append(runner(batch.images))
         if shrink is not None:
-            pixels.append(shrink(batch.images) if feed.image is not None else batch.images)
+            pixels.append(shrink(batch.images) if batch.images.ndim == 4 else batch.images)
         failures += batch.failures
     small = np.concatenate(pixels) if pixels else np.zeros((len(data), 0))
     return Features(np.concatenate(values), small, tuple(failures))
@@ -167,6 +185,10 @@ def _fit_rows(data: Examples, shape: Shape) -> NDArray[Any]:
         size in (None, found) for size, found in zip(shape, rows.shape[1:], strict=True)
     ):
         return rows
-    if None not in shape and int(np.prod([size or 1 for size in shape])) == int(np.prod(rows.shape[1:])):
-        return rows.reshape(len(rows), *[size or 1 for size in shape])
+    wanted = tuple(size for size in shape if size is not None)
+    found = tuple(rows.shape[1:])
+    flattened = 1 in (len(wanted), len(found)) and prod(wanted) == prod(found)
+    one_channel = [size for size in wanted if size != 1] == [size for size in found if size != 1]
+    if len(wanted) == len(shape) and (flattened or one_channel):
+        return rows.reshape(len(rows), *wanted)
     raise DataError(f"{data.source} does not fit the network.", [Problem("x", str(("n", *shape)), str(rows.shape))])

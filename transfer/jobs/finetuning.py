@@ -25,10 +25,11 @@ from transfer.evidence.baselines import logistic_regression, majority_class, shr
 from transfer.evidence.scoring import score_answers
 from transfer.graphs.freezing import unfreeze_from
 from transfer.graphs.graph import Graph, Layer
+from transfer.graphs.unparsing import unparse_graph
 from transfer.jobs.feeding import Feed, make_feed, read_features
-from transfer.jobs.running import load_run, read_asked, write_run
+from transfer.jobs.run_folders import read_asked
+from transfer.jobs.running import load_run, refuse_run, write_run
 from transfer.models.building import attach_card, build_model, read_model
-from transfer.placing import refuse_existing
 from transfer.results import Receipt, Result, Run, Score
 from transfer.specs import Json, Preprocessing, Progress, Recipe, Stage, silent
 from transfer.surgery.network import Network
@@ -86,9 +87,13 @@ def finetune(
         TrainingError: if the loss stops being finite.
     """
     recipe = recipe or Recipe()
+    if shots is not None and test is not None:
+        raise ValueError("shots divide one set; with a test set of its own all of data is learnt from")
     network = read_model(student)
     head = _head(network.graph)
     _check_classes(head, data, test)
+    for stage in recipe.stages[1:]:
+        network.graph.layer(stage.unfreeze_from)
     feed = make_feed(network, data, preprocessing=preprocessing, size=size)
     asked = _describe(recipe, network, feed, data, test, shots=shots, test_share=test_share)
     target = Path(out) if out is not None else None
@@ -96,11 +101,23 @@ def finetune(
         finished = None if force else _finished(target, asked)
         if finished is not None:
             return finished
-        refuse_existing(target, force=force)
+        refuse_run(target, force=force)
     work = _Work(head.name, feed, recipe, progress)
     everything = data if test is None else _joined(data, test)
     work.read(everything, skip_unreadable=skip_unreadable)
-    train, held_out = _divide(work, data, test, seed=recipe.seed, shots=shots, test_share=test_share)
+    if test is None:
+        train, held_out = split_stratified(
+            work.examples.labels, seed=recipe.seed, shots=shots, test_share=test_share, classes=data.classes
+        )
+    else:
+        train, held_out = work.before(len(data))
+    digests = work.examples.digests()
+    learnt = {digests[place] for place in train}
+    unseen = np.array([place for place in held_out if digests[place] not in learnt], np.int64)
+    if not len(unseen):
+        raise DataError("Every test example is also learnt from.", next_step="test on other examples")
+    twins = len(held_out) - len(unseen)
+    held_out = unseen
     solved = work.solve(train, held_out)
     for stage in recipe.stages[1:]:
         work.tune(stage, train, held_out)
@@ -114,15 +131,14 @@ def finetune(
         stages=tuple(work.scores),
         probe=_describe_probe(solved),
         left_out=(*data.problems, *(test.problems if test else ()), *work.failures),
-        notes=(*notes, feed.note),
+        notes=(*notes, feed.note, *_remarks(twins, work.scores)),
     )
     split = {
         name: sorted(work.examples.names[i] for i in rows) for name, rows in (("train", train), ("test", held_out))
     }
-    learnt = sorted(work.examples.subset(train).digests())
     model = work.finished_model(data.classes, network.card)
     described = receipt.to_json() if receipt is not None else None
-    run = Run(result, model, None, described, {**asked, "split": split, "learnt": learnt})
+    run = Run(result, model, None, described, {**asked, "split": split, "learnt": sorted(learnt)})
     return run if target is None else write_run(run, target, history=work.history, seconds=work.seconds, force=force)
 
 
@@ -136,6 +152,7 @@ class _Work:
         recipe: what is done.
         progress: told of it.
         examples: those that could be read.
+        places: of these in the set that was read.
         failures: those that could not.
         features: (n, d), what goes into the head.
         pixels: (n, …), raw input, shrunk.
@@ -150,6 +167,7 @@ class _Work:
     progress: Progress
     model: keras.Model = field(init=False)
     examples: LabelledSet = field(init=False)
+    places: NDArray[np.int64] = field(init=False)
     features: NDArray[np.float32] = field(init=False)
     pixels: NDArray[Any] = field(init=False)
     failures: tuple[Problem, ...] = ()
@@ -179,7 +197,12 @@ class _Work:
         bad = {place for place, _ in found.failures}
         good = np.array([place for place in range(len(data)) if place not in bad], np.int64)
         self.failures = tuple(problem for _, problem in found.failures)
+        self.places = good
         self.examples, self.features, self.pixels = data.subset(good), found.values[good], found.pixels[good]
+
+    def before(self, boundary: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows of the readable examples that came before a place in the set, and the others."""
+        return np.flatnonzero(self.places < boundary), np.flatnonzero(self.places >= boundary)
 
     def solve(self, train: NDArray[np.int64], held_out: NDArray[np.int64]) -> SolvedHead:
         """The probe."""
@@ -203,6 +226,9 @@ class _Work:
         labels = self.examples.labels
         with self._timed("tuning"):
             current = read_model(self.model)
+            keras.utils.set_random_seed(
+                self.recipe.seed
+            )  # layers that draw random numbers are seeded when they are built
             self.model = build_model(replace(current, graph=unfreeze_from(current.graph, stage.unfreeze_from)))
             frozen = _digest_frozen(self.model)
             inputs = self.feed.load(self.examples.subset(train), BATCH)
@@ -299,32 +325,41 @@ def _check_classes(head: Layer, data: LabelledSet, test: LabelledSet | None) -> 
         raise DataError(
             f"{test.source} has other classes than {data.source}.",
             [Problem("classes", ", ".join(data.classes[:8]), found)],
+            "name them alike",
         )
 
 
 def _joined(data: LabelledSet, test: LabelledSet) -> LabelledSet:
     if data.kind != test.kind:
-        raise DataError(f"{test.source} holds {test.kind}, {data.source} {data.kind}.")
+        raise DataError(
+            f"{test.source} holds {test.kind}, {data.source} {data.kind}.",
+            next_step="test on the same kind of examples",
+        )
     if isinstance(data.inputs, tuple) and isinstance(test.inputs, tuple):
         inputs: Any = (*data.inputs, *test.inputs)
     else:
-        inputs = np.concatenate([np.asarray(data.inputs), np.asarray(test.inputs)])
+        ours, theirs = np.asarray(data.inputs), np.asarray(test.inputs)
+        if ours.dtype != theirs.dtype or ours.shape[1:] != theirs.shape[1:]:
+            raise DataError(
+                f"{test.source} holds other arrays than {data.source}.",
+                [Problem("x", f"{ours.shape[1:]} {ours.dtype}", f"{theirs.shape[1:]} {theirs.dtype}")],
+                next_step="write both alike",
+            )
+        inputs = np.concatenate([ours, theirs])
     labels = np.concatenate([data.labels, test.labels])
     return LabelledSet(
         data.source, (*data.names, *(f"test/{name}" for name in test.names)), labels, data.classes, inputs
     )
 
 
-def _divide(
-    work: _Work, data: LabelledSet, test: LabelledSet | None, *, seed: int, shots: int | None, test_share: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    if test is None:
-        return split_stratified(
-            work.examples.labels, seed=seed, shots=shots, test_share=test_share, classes=data.classes
-        )
-    known = set(data.names)
-    is_train = np.array([name in known for name in work.examples.names])
-    return np.flatnonzero(is_train), np.flatnonzero(~is_train)
+def _remarks(twins: int, scores: list[Score]) -> tuple[str, ...]:
+    """What a reader of the result should know."""
+    remarks = []
+    if twins:
+        remarks.append(f"{twins} test examples left out: the same bytes are among those learnt from")
+    if len(scores) > 1 and scores[-1].correct < scores[0].correct:
+        remarks.append("tuning did not help here: the probe answers more of the test examples")
+    return tuple(remarks)
 
 
 def _digest_frozen(model: keras.Model) -> str:
@@ -347,6 +382,7 @@ def _describe(
 ) -> Json:
     """All that decides the outcome, with one digest over it."""
     head = network.graph.outputs[0].layer
+    graph = read_model(feed.network).graph  # with its preprocessing
     tensors = {
         name: digest_tensor(values) for name, values in network.tensors.items() if not name.startswith(f"{head}/")
     }
@@ -356,6 +392,7 @@ def _describe(
         "test_share": None if shots or test else test_share,
         "input": feed.to_json(),
         "network": {
+            "graph": hashlib.sha256(json.dumps(unparse_graph(graph), sort_keys=True).encode()).hexdigest(),
             "name": network.graph.name,
             "layers": len(network.graph.layers),
             "tensors": digest_manifest(tensors),

@@ -13,6 +13,7 @@ from transfer.models.building import read_model
 from transfer.models.extracting import extract
 from transfer.models.restoring import Restored
 from transfer.specs import Head
+from transfer.surgery.extracting import FEATURES
 
 HEAD = "label"
 
@@ -56,7 +57,7 @@ def prepare_student(
     """
     graph = read_model(restored.model).graph
     shorter = drop_layers(graph, drop_last)[0] if drop_last else None
-    cut = shorter.outputs[0].layer if shorter is not None else at or feature_layer(graph)
+    cut = shorter.outputs[0].layer if shorter is not None else feature_layer(graph) if at in (None, FEATURES) else at
     head = Head(free_name(graph, HEAD), classes)
     model = extract(
         restored, drop_last=drop_last, at=None if drop_last else cut, freeze="backbone", heads=[head], seed=seed

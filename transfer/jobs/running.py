@@ -9,15 +9,13 @@ from pathlib import Path
 
 import keras
 
-from transfer.errors import CheckpointError, DataError, Problem
+from transfer.errors import CheckpointError, Problem
+from transfer.jobs.run_folders import ASKED, HISTORY, MODEL, RESULT, SCHEMA, TIMING, read_asked, refuse_foreign
 from transfer.models.restoring import restore
 from transfer.models.saving import save_model
-from transfer.placing import placed_folder
+from transfer.placing import placed_folder, refuse_existing
 from transfer.results import Result, Run
 from transfer.specs import Json
-
-SCHEMA = 1
-ASKED, RESULT, MODEL, HISTORY, TIMING = "run.json", "result.json", "model.keras", "history.jsonl", "timing.json"
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:
@@ -39,23 +37,14 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     return Run(result, restored.model, path, asked.get("receipt"), asked)
 
 
-def read_asked(folder: Path) -> Json:
-    """What was asked of a run.
+def refuse_run(folder: Path, *, force: bool) -> None:
+    """Ask for permission before any work is done. Only a run is ever replaced by a run.
 
     Raises:
-        DataError: if the folder is no run.
+        OutputError: if the folder exists and `force` is false, or holds something else than a run.
     """
-    try:
-        asked = json.loads((folder / ASKED).read_text())
-        schema = asked["schema"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        found = "no run.json" if folder.is_dir() else "no such folder"
-        raise DataError(
-            f"{folder} is not a run.", [Problem(str(folder), "a folder that 'transfer finetune' wrote", found)]
-        ) from error
-    if schema > SCHEMA:
-        raise DataError(f"{folder} was written by a newer transfer.", next_step="upgrade h5transfer")
-    return asked
+    refuse_foreign(folder)
+    refuse_existing(folder, force=force, parents=True)
 
 
 def write_run(run: Run, folder: Path, *, history: Iterable[Json], seconds: Mapping[str, float], force: bool) -> Run:
@@ -65,6 +54,7 @@ def write_run(run: Run, folder: Path, *, history: Iterable[Json], seconds: Mappi
         OutputError: if the folder exists and `force` is false, or cannot be written.
     """
     model: keras.Model = run.model
+    refuse_run(folder, force=force)
     with placed_folder(folder, force=force) as temporary:
         _write_json(temporary / ASKED, {"schema": SCHEMA, **run.asked, "receipt": run.receipt})
         _write_json(temporary / RESULT, run.result.to_json())

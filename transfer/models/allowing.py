@@ -18,8 +18,14 @@ _CLASSES = {
     "keras.regularizers": keras.regularizers,
     "keras.constraints": keras.constraints,
 }
+_KINDS = (
+    keras.layers.Layer,
+    keras.initializers.Initializer,
+    keras.regularizers.Regularizer,
+    keras.constraints.Constraint,
+)
 _MODELS = ("Functional", "Sequential", "Model")
-_STRUCTURE = ("__keras_tensor__", "__ellipsis__", "__tuple__")  # how Keras writes what JSON lacks
+_STRUCTURE = ("__keras_tensor__", "__ellipsis__", "__tuple__", "__slice__")  # how Keras writes what JSON lacks
 _OPERATIONS = ("keras.src.ops.numpy", "keras.src.ops.nn", "keras.src.ops.core", "keras.src.ops.math")
 
 
@@ -69,10 +75,15 @@ def _refusal(entry: Mapping[str, Json], custom: set[str]) -> str:
         return ""
     if module == "keras" and kind in ("DTypePolicy", "QuantizedDTypePolicy", "FloatDTypePolicy"):
         return ""
-    if module in _CLASSES and isinstance(getattr(_CLASSES[module], kind, None), type):
+    if module in _CLASSES and _is_class(_CLASSES[module], kind):
         return ""
     if module in _OPERATIONS and kind.isidentifier() and kind[:1].isupper():
         return ""
-    if not module and (hasattr(keras.layers, kind) or hasattr(keras.initializers, kind)):
+    if not module and any(_is_class(each, kind) for each in _CLASSES.values()):
         return ""
     return f"{module}.{kind}" if module else kind
+
+
+def _is_class(module: object, kind: str) -> bool:
+    found = getattr(module, kind, None) if kind.isidentifier() and not kind.startswith("_") else None
+    return isinstance(found, type) and issubclass(found, _KINDS)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -52,6 +53,8 @@ def _application(name: str) -> keras.Model:
 
 def _call(name: str) -> keras.Model:
     place, _, function = name.rpartition(":")
+    if not place or not function:
+        raise LayerError(f"{name!r} is no architecture.", next_step="write module:function or file.py:function")
     module = _import(place)
     builder: Callable[[], Any] | None = getattr(module, function, None)
     if not callable(builder):
@@ -70,16 +73,24 @@ def _import(place: str) -> ModuleType:
         if not path.is_file() or spec is None or spec.loader is None:
             raise LayerError(f"There is no file {place}.")
         module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        with _looking_in(path.absolute().parent):
+            spec.loader.exec_module(module)
         return module
-    here = str(Path.cwd())
-    sys.path.insert(0, here)  # a console script does not look in the folder where it is called
     try:
-        return importlib.import_module(place)
+        with _looking_in(Path.cwd()):  # a console script does not look in the folder where it is called
+            return importlib.import_module(place)
     except ModuleNotFoundError as error:
         raise LayerError(
             f"There is no module {error.name!r}.",
             next_step=f"call from the folder that holds it, or write {place}.py:function",
         ) from error
+
+
+@contextmanager
+def _looking_in(folder: Path) -> Iterator[None]:
+    """Let imports find the modules of a folder, for a while."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
     finally:
-        sys.path.remove(here)
+        sys.path.remove(str(folder))

@@ -74,7 +74,9 @@ def _freeze_whole(model: keras.Model, layers: Iterable[tuple[str, Mapping[str, J
             inner = ((each["config"]["name"], each["config"]) for each in config["layers"])
             _freeze_whole(model.get_layer(name), inner)
         elif config.get("trainable") is False:
-            model.get_layer(name).trainable = False
+            layer = model.get_layer(name)
+            layer.trainable = True  # Keras skips layers inside that already say what they are told
+            layer.trainable = False
 
 
 def read_model(model: keras.Model) -> Network:
@@ -104,9 +106,8 @@ def card_of(model: keras.Model) -> Card | None:
 
 
 def attach_card(model: keras.Model, card: Card | None) -> None:
-    """Let a card travel along with a model."""
-    if card is not None:
-        setattr(model, _CARD, card)
+    """Let a card travel along with a model, in place of the one it had; None takes it away."""
+    setattr(model, _CARD, card)
 
 
 class _Live(Mapping[str, NDArray[Any]]):

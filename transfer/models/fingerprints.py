@@ -51,7 +51,10 @@ def _outputs(model: keras.Model, fingerprint: Fingerprint) -> list[NDArray[np.fl
         else random.randint(0, 2, shape).astype(dtype)
         for shape, dtype in zip(fingerprint.shapes, fingerprint.dtypes, strict=True)
     ]
-    outputs = keras.tree.flatten(model(inputs if len(inputs) > 1 else inputs[0], training=False))
+    # A model takes its inputs as it was made: one, a list, or a dictionary.
+    structure = getattr(model, "_inputs_struct", None)
+    fed = inputs[0] if structure is None else keras.tree.pack_sequence_as(structure, inputs)
+    outputs = keras.tree.flatten(model(fed, training=False))
     return [_spaced(np.asarray(keras.ops.convert_to_numpy(each), np.float64).ravel()) for each in outputs]
 
 

@@ -85,7 +85,7 @@ def check_plan(plan: Plan, checkpoint: Checkpoint, *, min_coverage: float = 1.0)
     Raises:
         MatchError: with all that is wrong.
     """
-    problems = [*plan.misshapen, *plan.ambiguous]
+    problems = [*plan.misshapen, *plan.surplus, *plan.ambiguous]
     if plan.missing and plan.coverage < min_coverage:
         problems += [Problem(name, "a tensor for it", "none in the file") for name in plan.missing]
     total = len(plan.pairs) + len(plan.missing) + len(plan.misshapen) + len(plan.ambiguous)
@@ -107,6 +107,8 @@ def _way_out(plan: Plan) -> str:
     layer = (plan.misshapen[0].where if plan.misshapen else plan.missing[0] if plan.missing else "").rpartition("/")[0]
     if plan.misshapen:
         return f"cut the model below {layer!r}, or leave it out with --skip '{layer}/*' (skip=['{layer}/*'])"
+    if plan.surplus:
+        return "build the layer with the options it had when it was written (use_bias=True, say)"
     if plan.pairs:
         spare = ", ".join(plan.unexpected[:3])
         also = f"; the file also holds {spare}: name the pair with --rule old=new (rules=…)" if spare else ""

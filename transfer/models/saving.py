@@ -52,9 +52,7 @@ def save_weights(
             model.save_weights(temporary)
         else:
             write_legacy(temporary, _layers(model), writer=keras.__version__)
-        check_written(
-            temporary, {name: keras.ops.convert_to_numpy(each) for name, each in name_variables(model).items()}
-        )
+        check_written(temporary, _arrays(model))
         if dtype == "float16":
             halve_kernels(temporary)
         write_card(temporary, _describe(model, card or card_of(model) or Card(name=model.name), dtype))
@@ -76,6 +74,7 @@ def save_model(
         )
     with placed_file(target, force=force) as temporary:
         model.save(temporary, overwrite=True)
+        check_written(temporary, _arrays(model))
         write_card(temporary, _describe(model, card or card_of(model) or Card(name=model.name), "float32"))
 
 
@@ -93,6 +92,10 @@ def _describe(model: keras.Model, card: Card, dtype: str) -> Card:
         }
         model = build_model(replace(network, tensors=halved))
     return replace(card, architecture=architecture, fingerprint=record_fingerprint(model))
+
+
+def _arrays(model: keras.Model) -> dict[str, Any]:
+    return {name: keras.ops.convert_to_numpy(each) for name, each in name_variables(model).items()}
 
 
 def _layers(model: keras.Model) -> dict[str, dict[str, Any]]:

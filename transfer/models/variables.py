@@ -24,9 +24,9 @@ def describe_variables(model: keras.Model) -> dict[str, TensorSpec]:
     for position, (name, variable, layer_class) in enumerate(_named(model)):
         layer, _, role = name.rpartition("/")
         shape = tuple(int(size) for size in variable.shape)
-        specs[name] = TensorSpec(
-            name, shape, keras.backend.standardize_dtype(variable.dtype), layer, role, layer_class, position
-        )
+        dtype = keras.backend.standardize_dtype(variable.dtype)
+        whole = bool(layer_class)
+        specs[name] = TensorSpec(name, shape, dtype, layer, role, layer_class, position if whole else None)
     return specs
 
 
@@ -41,24 +41,25 @@ def assign_variables(model: keras.Model, values: Mapping[str, Any]) -> None:
 
 
 def _named(model: keras.Model, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
-    taken: dict[str, int] = {}
     seen: set[int] = set()
     for layer in model.layers:
         if isinstance(layer, keras.Model) and layer.layers:
             yield from _named(layer, f"{prefix}{layer.name}/")
             continue
-        for variable in layer.weights:
+        own, taken = snake_case(type(layer).__name__), dict[str, int]()
+        for inside, variable in _inside(layer):
             if id(variable) in seen:
                 continue
             seen.add(id(variable))
-            name = f"{prefix}{layer.name}/{_tail(variable.path, layer.name)}"
+            name = f"{prefix}{layer.name}/{inside}"
             count = taken.get(name, 0)
             taken[name] = count + 1
-            yield (f"{name}_{count}" if count else name), variable, snake_case(type(layer).__name__)
+            # a layer that this layer made itself has a place of its own, not one among the model's layers
+            yield (f"{name}_{count}" if count else name), variable, "" if "/" in inside else own
 
 
-def _tail(path: str, layer: str) -> str:
-    """What follows the layer in `outer/layer/cell/kernel`."""
-    parts = path.split("/")
-    places = [place for place, part in enumerate(parts[:-1]) if part == layer]
-    return "/".join(parts[places[-1] + 1 :]) if places else parts[-1]
+def _inside(layer: Any) -> Iterator[tuple[str, Any]]:
+    """Each weight of a layer with its path inside it, `lstm_cell/kernel`: Keras's own paths lose it on rebuilding."""
+    below = {id(variable): f"{inner.name}/{path}" for inner in layer._layers for path, variable in _inside(inner)}
+    for variable in layer.weights:
+        yield below.get(id(variable), variable.name), variable

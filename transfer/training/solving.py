@@ -4,8 +4,9 @@ With standardised features z (n, d), labels y and k classes the head minimises
 
     sum_i -log softmax(z_i W + b)[y_i]  +  |W|^2 / (2 C)
 
-which is convex. Where d > n the optimal W lies in the span of the examples: with the singular value decomposition
-z = U S V^T the problem in the n coordinates U S has the same optimum, W = V A. C is chosen by cross-validated log
+which is convex. (Of two classes one difference w is penalised, |w|^2 / (2 C), and W = (-w/2, w/2).) Where d > n the
+optimal W lies in the span of the examples: with the singular value decomposition z = U S V^T the problem in the n
+coordinates U S has the same optimum, W = V A. C is chosen by cross-validated log
 loss; folds share the standardisation and the rotation, which see no label.
 
 Source: Hastie & Tibshirani (2004), "Efficient quadratic regularization for expression arrays", section 2.
@@ -19,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from transfer.errors import DataError, Problem
 from transfer.specs import Progress, silent
@@ -82,10 +84,28 @@ def solve_head(
             "Some features are not finite.",
             [Problem("features", "finite numbers", f"{bad} of {len(features)} examples with NaN or infinity")],
         )
+    if classes < 2:
+        raise DataError("A head needs at least two classes.", [Problem("classes", "at least 2", str(classes))])
+    with threadpool_limits(
+        1
+    ):  # the matrices are small: threads would wait for each other, all the more on a busy machine
+        return _solve(
+            features, labels, seed=seed, penalties=penalties, folds=min(FOLDS, int(counts.min())), progress=progress
+        )
+
+
+def _solve(
+    features: NDArray[np.floating[Any]],
+    labels: NDArray[np.integer[Any]],
+    *,
+    seed: int,
+    penalties: Sequence[float],
+    folds: int,
+    progress: Progress,
+) -> SolvedHead:
     mean, std = features.mean(0, dtype=np.float64), features.std(0, dtype=np.float64)
     std[std < 1e-12] = 1.0
     reduced, rotation = _reduce((features - mean) / std)
-    folds = min(FOLDS, int(counts.min()))
     log_loss, accuracy = (
         _cross_validate(reduced, labels, list(penalties), folds, seed, progress) if folds > 1 else ({}, {})
     )

@@ -1,11 +1,13 @@
 """Going on from a solved head: Adam at a small rate on the unfrozen layers. The simple form.
 
-The order of examples comes from (seed, epoch), so that a run repeats. Frozen layers are run in inference mode by
-Keras, batch norm included: `trainable=False` on each such layer is what holds it still.
+The order of examples comes from (seed, epoch), so that a run repeats. `trainable=False` on each batch norm is what
+holds its statistics still; frozen dropout and noise are switched off while the rest is trained.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,18 +71,42 @@ def tune(
         return loss, finite
 
     history = []
-    for epoch in range(1, stage.epochs + 1):
-        order = np.random.default_rng((seed, epoch)).permutation(len(labels))
-        total = 0.0
-        for start in range(0, len(order), stage.batch_size):
-            chosen = order[start : start + stage.batch_size]
-            loss, finite = step(tf.convert_to_tensor(inputs[chosen], tf.float32), tf.convert_to_tensor(labels[chosen]))
-            if not bool(finite):
-                raise TrainingError(
-                    f"The loss stopped being finite in epoch {epoch}; the last finite values were kept.",
-                    next_step="choose a smaller rate",
+    with _stilled(network):
+        for epoch in range(1, stage.epochs + 1):
+            order = np.random.default_rng((seed, epoch)).permutation(len(labels))
+            total = 0.0
+            for start in range(0, len(order), stage.batch_size):
+                chosen = order[start : start + stage.batch_size]
+                loss, finite = step(
+                    tf.convert_to_tensor(inputs[chosen], tf.float32), tf.convert_to_tensor(labels[chosen])
                 )
-            total += float(loss) * len(chosen)
-        history.append(Epoch(epoch, total / len(order)))
-        progress(f"tuning, loss {history[-1].loss:.4f}", epoch, stage.epochs)
+                if not bool(finite):
+                    raise TrainingError(
+                        f"The loss stopped being finite in epoch {epoch}; the last finite values were kept.",
+                        next_step="choose a smaller rate",
+                    )
+                total += float(loss) * len(chosen)
+            history.append(Epoch(epoch, total / len(order)))
+            progress(f"tuning, loss {history[-1].loss:.4f}", epoch, stage.epochs)
     return tuple(history)
+
+
+@contextmanager
+def _stilled(network: keras.Model) -> Iterator[None]:
+    """Let frozen layers that draw random numbers pass their input on, as they did when the features were computed.
+
+    Keras looks at `training` alone there, not at `trainable`.
+    """
+    kept = [
+        (layer, name, getattr(layer, name))
+        for layer in network._flatten_layers()
+        for name in ("rate", "stddev")
+        if not layer.trainable and getattr(layer, name, None)
+    ]
+    for layer, name, _ in kept:
+        setattr(layer, name, 0.0)
+    try:
+        yield
+    finally:
+        for layer, name, value in kept:
+            setattr(layer, name, value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from math import prod
 from pathlib import Path
 
 from transfer.errors import CheckpointError, Problem
@@ -18,6 +19,8 @@ from transfer.weights.digests import digest_manifest
 ATTRIBUTE = "transfer_card"
 MEMBER = "transfer_card.json"
 SCHEMA = 1
+LARGEST_INPUT = 1 << 24  # numbers in a recorded input: a card must not ask for the machine's memory
+INPUT_TYPES = {"float16", "float32", "float64", "bfloat16", "int8", "uint8", "int16", "int32", "int64", "bool"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,13 @@ def _check_types(card: Card) -> None:
             (int, float),
         ),
     }
+    proof = card.fingerprint
+    if proof is not None:
+        sizes = [size for shape in proof.shapes for size in shape]
+        if not all(isinstance(size, int) and size > 0 for size in sizes) or not 0 <= proof.seed < 2**32:
+            raise TypeError("fingerprint: sizes are whole numbers above 0, the seed one below 2**32")
+        if any(prod(shape) > LARGEST_INPUT for shape in proof.shapes) or not set(proof.dtypes) <= INPUT_TYPES:
+            raise ValueError(f"fingerprint: inputs of over {LARGEST_INPUT:,} numbers, or no numbers")
     for field_name, (found, kind) in kinds.items():
         if not all(isinstance(each, kind) for each in found):
             raise TypeError(f"{field_name}: a value of another kind")

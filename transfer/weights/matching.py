@@ -40,7 +40,13 @@ class _Layer:
 
     @property
     def kind(self) -> tuple[str, tuple[tuple[int, ...], ...]]:
+        """What a layer competes with: the same parent, the same shapes."""
         return self.parent, tuple(sorted(each.shape for each in self.tensors))
+
+    @property
+    def numbered_class(self) -> str:
+        """The class within which the writer numbered the layer; empty where unknown."""
+        return self.tensors[0].layer_class if self.position is not None else ""
 
     @property
     def position(self) -> int | None:
@@ -88,9 +94,11 @@ def match(
     pairing = _pair_layers(theirs, ours, by_rule)
     pairs: list[Pair] = []
     misshapen: list[Problem] = []
+    surplus: list[Problem] = []
     used: set[str] = set()
     met: set[str] = set()
     for left, right, how in pairing.found:
+        surplus += _left_over(left, right, skipped, source_of)
         for source, target in _pair_tensors(left.tensors, right.tensors):
             used.add(source.name)
             met.add(target.name)
@@ -107,6 +115,7 @@ def match(
         missing=tuple(name for name in asked if name not in met | doubtful),
         unexpected=tuple(name for name, spec in renamed.items() if spec.name not in used),
         misshapen=tuple(misshapen),
+        surplus=tuple(surplus),
         ambiguous=tuple(pairing.ambiguous),
         skipped=tuple(name for name in wanted if name in skipped),
         wanted_parameters=sum(spec.parameters for spec in asked.values()),
@@ -126,7 +135,8 @@ def _pair_layers(stored: list[_Layer], wanted: list[_Layer], by_rule: set[str]) 
             groups.setdefault(layer.kind, []).append(layer)
     for kind, ours in groups.items():
         theirs = [layer for layer in stored if layer.kind == kind and layer.name not in by_rule]
-        _pair_group(theirs, ours, pairing, elsewhere=(set(by_name), names))
+        for left, right in _by_class(theirs, ours):
+            _pair_group(left, right, pairing, elsewhere=(set(by_name), names))
     # The same name with other shapes: a pair that does not fit, told as such.
     paired = {layer.name for _, layer, _ in pairing.found}
     taken = {layer.name for layer, _, _ in pairing.found}
@@ -134,6 +144,20 @@ def _pair_layers(stored: list[_Layer], wanted: list[_Layer], by_rule: set[str]) 
         if layer.name in by_name and layer.name not in paired | taken | pairing.doubtful:
             pairing.add(by_name[layer.name], layer, "name")
     return pairing
+
+
+def _by_class(theirs: list[_Layer], ours: list[_Layer]) -> list[tuple[list[_Layer], list[_Layer]]]:
+    """Where both sides know all classes, layers compete within theirs: so Keras 3 numbers them."""
+    if not theirs or not all(layer.numbered_class for layer in (*theirs, *ours)):
+        return [(theirs, ours)]
+    classes = dict.fromkeys(layer.numbered_class for layer in ours)
+    return [
+        (
+            [layer for layer in theirs if layer.numbered_class == each],
+            [layer for layer in ours if layer.numbered_class == each],
+        )
+        for each in classes
+    ]
 
 
 def _pair_group(
@@ -199,6 +223,16 @@ def _pair_tensors(stored: Sequence[TensorSpec], wanted: Sequence[TensorSpec]) ->
     if len(stored) == len(wanted) and any(role.isdigit() for role in by_role):
         return list(zip(stored, wanted, strict=True))
     return [(by_role[spec.role], spec) for spec in wanted if spec.role in by_role]
+
+
+def _left_over(left: _Layer, right: _Layer, skipped: set[str], source_of: Mapping[str, str]) -> list[Problem]:
+    """Tensors of a paired layer that the model's layer has no place for: without a bias, say, it computes otherwise."""
+    taken = {source.name for source, _ in _pair_tensors(left.tensors, right.tensors)}
+    return [
+        Problem(source_of[spec.name], f"no such tensor in layer {right.name!r}", f"{spec.shape} in the file")
+        for spec in left.tensors
+        if spec.name not in taken and f"{right.name}/{spec.role}" not in skipped
+    ]
 
 
 def _misfit(name: str, stored: TensorSpec, wanted: TensorSpec) -> Problem | None:

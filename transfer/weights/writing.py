@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.errors import OutputError, Problem
+from transfer.errors import CheckpointError, OutputError, Problem
 from transfer.weights.archives import MEMBER_METADATA
 from transfer.weights.cards import ATTRIBUTE, MEMBER, Card
 from transfer.weights.digests import digest_tensor
@@ -24,7 +24,7 @@ HEADER_LIMIT = 64512  # bytes that HDF5 keeps in an object's header, Keras's own
 
 
 def write_legacy(path: Path, layers: Mapping[str, Mapping[str, NDArray[Any]]], *, writer: str) -> None:
-    """Write the legacy `.h5` layout, which every Keras since 1.0 reads.
+    """Write the legacy `.h5` layout, which Keras 2 and 3 read.
 
     Args:
         path: an empty or temporary file.
@@ -92,8 +92,11 @@ def write_card(path: Path, card: Card) -> Card:
     else:
         with h5py.File(path, "r+") as file:
             file.attrs.create(ATTRIBUTE, signed.to_text(), dtype=h5py.string_dtype())
-    again = Checkpoint(path)
-    again.read(again)
+    try:
+        again = Checkpoint(path)
+        again.read(again)
+    except CheckpointError as error:
+        raise OutputError(f"{path.name} does not read back as it was written.", error.problems) from error
     return signed
 
 

@@ -1,4 +1,4 @@
-"""Legacy `.h5`: root attribute `layer_names`, each layer a group with `weight_names`. Keras 1 to 3 wrote it.
+"""Legacy `.h5`: root attribute `layer_names`, each layer a group with `weight_names`. Keras 2 and 3 wrote it.
 
 In a full file the same stands under `model_weights`, with `model_config` at the root.
 """
@@ -11,11 +11,12 @@ from itertools import count, takewhile
 import h5py
 import numpy as np
 
+from transfer.errors import Problem
 from transfer.specs import TensorSpec
 from transfer.weights.dialects.layout import Layout, Stored, distinct, tail_after
-from transfer.weights.guarding import child, children, dataset, subgroup
+from transfer.weights.guarding import DamagedError, child, children, dataset, subgroup
 
-TOP_LEVEL = "top_level_model_weights"  # tf.keras 2.6 and later: variables that belong to the model itself
+TOP_LEVEL = "top_level_model_weights"  # since TensorFlow 2.6: variables that belong to the model itself
 
 
 def recognises(root: h5py.Group) -> bool:
@@ -36,6 +37,11 @@ def read(root: h5py.Group) -> Layout:
     if TOP_LEVEL in group and TOP_LEVEL not in layers:
         layers.append(TOP_LEVEL)
     tensors = [each for position, layer in enumerate(layers) for each in _layer_tensors(group, layer, position)]
+    if _text(group.attrs.get("backend", "")) == "theano" and any(len(each.spec.shape) >= 3 for each in tensors):
+        raise DamagedError(
+            "written by Keras on Theano, which is not read yet",
+            [Problem("backend", "tensorflow", "theano, which stores the kernels of convolutions flipped")],
+        )
     optimizer = root.get("optimizer_weights", getlink=True)
     extras = tuple(_places(child(root, "optimizer_weights"))) if optimizer is not None else ()
     config = root.attrs.get("model_config")

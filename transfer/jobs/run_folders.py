@@ -1,0 +1,42 @@
+"""What lies in a run's folder, as far as it can be told without Keras."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from transfer.errors import DataError, OutputError, Problem
+from transfer.specs import Json
+
+SCHEMA = 1
+ASKED, RESULT, MODEL, HISTORY, TIMING = "run.json", "result.json", "model.keras", "history.jsonl", "timing.json"
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Only a run is ever replaced by a run, whatever is forced.
+
+    Raises:
+        OutputError: if something stands there that is no run.
+    """
+    if os.path.lexists(folder) and not (folder / ASKED).is_file():
+        raise OutputError(f"{folder} exists already and is not a run.", next_step="choose another name")
+
+
+def read_asked(folder: Path) -> Json:
+    """What was asked of a run.
+
+    Raises:
+        DataError: if the folder is no run.
+    """
+    try:
+        asked = json.loads((folder / ASKED).read_text())
+        schema = asked["schema"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        found = "no run.json" if folder.is_dir() else "no such folder"
+        raise DataError(
+            f"{folder} is not a run.", [Problem(str(folder), "a folder that 'transfer finetune' wrote", found)]
+        ) from error
+    if schema > SCHEMA:
+        raise DataError(f"{folder} was written by a newer transfer.", next_step="upgrade h5transfer")
+    return asked
