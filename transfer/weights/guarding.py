@@ -99,10 +99,7 @@ def subgroup(group: h5py.Group, name: str) -> h5py.Group:
     Raises:
         CheckpointError: if it is something else, or a link.
     """
-    found = child(group, name)
-    if not isinstance(found, h5py.Group):
-        raise _damaged(name, "a group", "a tensor")
-    return found
+    return as_group(child(group, name))
 
 
 def dataset(group: h5py.Group, name: str) -> h5py.Dataset:
@@ -111,9 +108,28 @@ def dataset(group: h5py.Group, name: str) -> h5py.Dataset:
     Raises:
         CheckpointError: if it is something else, or not safe to read.
     """
-    found = child(group, name)
+    return as_dataset(child(group, name))
+
+
+def as_group(found: h5py.Group | h5py.Dataset) -> h5py.Group:
+    """The same.
+
+    Raises:
+        CheckpointError: if it is no group.
+    """
+    if not isinstance(found, h5py.Group):
+        raise _damaged(str(found.name), "a group", "a tensor")
+    return found
+
+
+def as_dataset(found: h5py.Group | h5py.Dataset) -> h5py.Dataset:
+    """The same.
+
+    Raises:
+        CheckpointError: if it is no data set.
+    """
     if not isinstance(found, h5py.Dataset):
-        raise _damaged(name, "a tensor", "a group")
+        raise _damaged(str(found.name), "a tensor", "a group")
     return found
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import h5py
 
 from transfer.specs import TensorSpec
 from transfer.weights.dialects.layout import Layout, Stored, distinct
-from transfer.weights.guarding import children, dataset, subgroup
+from transfer.weights.guarding import as_dataset, as_group, children
 from transfer.weights.roles import role_names
 
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")  # groups that list layers and are none themselves
@@ -57,51 +57,42 @@ class _Place:
 
 def _walk(group: h5py.Group, place: _Place) -> Iterator[tuple[Stored, bool]]:
     """Each tensor below `group`, with whether it is a weight."""
-    if "vars" in group:
-        yield from ((stored, place.is_weight) for stored in _variables(subgroup(group, "vars"), place))
-    for name, each in _in_order(group):
+    members = dict(children(group))
+    variables = members.pop("vars", None)
+    if variables is not None:
+        place = _named(place, as_group(variables))
+        yield from ((stored, place.is_weight) for stored in _variables(as_group(variables), place))
+    for name, each in _in_order(members):
         if name in CONTAINERS:
-            for member, layer in _in_order(each):
+            for member, layer in _in_order(dict(children(each))):
                 layer_class, number = _numbered(member)
-                yield from _walk(
-                    layer, _Place((*place.path, _own_name(layer, member)), layer_class, number, place.is_weight)
-                )
-        elif name != "vars":
+                yield from _walk(layer, _Place((*place.path, member), layer_class, number, place.is_weight))
+        else:
             is_weight = place.is_weight and name not in NO_WEIGHTS
-            yield from _walk(each, _Place((*place.path, _own_name(each, name)), _numbered(name)[0], None, is_weight))
+            yield from _walk(each, _Place((*place.path, name), _numbered(name)[0], None, is_weight))
 
 
-def _in_order(group: h5py.Group) -> list[tuple[str, h5py.Group]]:
-    """The groups in a group, by class and number: HDF5 puts `dense_10` before `dense_2`."""
-    groups = [(name, each) for name, each in children(group) if isinstance(each, h5py.Group)]
+def _in_order(members: dict[str, h5py.Group | h5py.Dataset]) -> list[tuple[str, h5py.Group]]:
+    """The groups among them, by class and number: HDF5 puts `dense_10` before `dense_2`."""
+    groups = [(name, each) for name, each in members.items() if isinstance(each, h5py.Group)]
     return sorted(groups, key=lambda member: _numbered(member[0]))
 
 
 def _variables(variables: h5py.Group, place: _Place) -> Iterator[Stored]:
-    keys = sorted((key for key, _ in children(variables)), key=lambda key: (not key.isdigit(), key.zfill(9)))
-    found = [(key, dataset(variables, key)) for key in keys]
+    found = sorted(children(variables), key=lambda member: (not member[0].isdigit(), member[0].zfill(9)))
     layer = "/".join(place.path)
-    for (key, stored), named in zip(found, role_names(place.layer_class, len(found)), strict=True):
+    for (key, each), named in zip(found, role_names(place.layer_class, len(found)), strict=True):
+        stored = as_dataset(each)
         role = named if key.isdigit() else key  # a layer that saves its own variables names them itself
-        spec = TensorSpec(
-            f"{layer}/{role}".lstrip("/"),
-            stored.shape,
-            stored.dtype.name,
-            layer,
-            role,
-            place.layer_class,
-            place.position,
-        )
+        name = f"{layer}/{role}".lstrip("/")
+        spec = TensorSpec(name, stored.shape, stored.dtype.name, layer, role, place.layer_class, place.position)
         yield Stored(spec, stored.name)
 
 
-def _own_name(group: h5py.Group, member: str) -> str:
-    """The name that the layer had in its model, where the writer kept it."""
-    if "vars" in group:
-        name = subgroup(group, "vars").attrs.get("name")
-        if name is not None:
-            return str(name)
-    return member
+def _named(place: _Place, variables: h5py.Group) -> _Place:
+    """The place with the name that the layer had in its model, where the writer kept it; the model itself has none."""
+    name = variables.attrs.get("name")
+    return replace(place, path=(*place.path[:-1], str(name))) if name is not None and place.path else place
 
 
 def _numbered(member: str) -> tuple[str, int]:
