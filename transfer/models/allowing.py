@@ -75,15 +75,20 @@ def _refusal(entry: Mapping[str, Json], custom: set[str]) -> str:
         return ""
     if module == "keras" and kind in ("DTypePolicy", "QuantizedDTypePolicy", "FloatDTypePolicy"):
         return ""
-    if module in _CLASSES and _is_class(_CLASSES[module], kind):
+    if find_class(module, kind) is not None:
         return ""
     if module in _OPERATIONS and kind.isidentifier() and kind[:1].isupper():
-        return ""
-    if not module and any(_is_class(each, kind) for each in _CLASSES.values()):
         return ""
     return f"{module}.{kind}" if module else kind
 
 
-def _is_class(module: object, kind: str) -> bool:
-    found = getattr(module, kind, None) if kind.isidentifier() and not kind.startswith("_") else None
-    return isinstance(found, type) and issubclass(found, _KINDS)
+def find_class(module: object, kind: object) -> type[Any] | None:
+    """The class of Keras that a config means, where it is one that may be built; None otherwise."""
+    if not isinstance(kind, str) or not kind.isidentifier() or kind.startswith("_"):
+        return None
+    places = [_CLASSES[str(module)]] if module in _CLASSES else [] if module else list(_CLASSES.values())
+    for place in places:
+        found = getattr(place, kind, None)
+        if isinstance(found, type) and issubclass(found, _KINDS):
+            return found
+    return None

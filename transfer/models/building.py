@@ -13,6 +13,7 @@ from transfer.errors import LayerError, Problem
 from transfer.graphs.graph import Graph
 from transfer.graphs.parsing import parse_config
 from transfer.graphs.unparsing import unparse_graph
+from transfer.models.adapting import leave_out_unknown
 from transfer.models.allowing import check_config
 from transfer.models.variables import assign_variables, name_variables
 from transfer.specs import Json
@@ -56,12 +57,13 @@ def build_graph(graph: Graph, custom_objects: Mapping[str, Any] | None = None) -
     """
     config = unparse_graph(graph)
     check_config(config, custom_objects)
+    config = leave_out_unknown(config)
     try:
         model = keras.Model.from_config(config["config"], custom_objects=dict(custom_objects or {}))
     except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError, RuntimeError) as error:
         raise LayerError(
             f"Keras cannot build {graph.name!r}.",
-            [Problem(graph.name, "a graph whose layers fit each other", str(error)[:400])],
+            [Problem(graph.name, "a graph whose layers fit each other", str(error)[-200:])],
         ) from error
     _freeze_whole(model, [(layer.name, layer.config) for layer in graph])
     return model
