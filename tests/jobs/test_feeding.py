@@ -195,3 +195,14 @@ def test_a_feed_is_found_again_from_what_a_run_says_of_it(feed):
     described = json.loads(json.dumps(feed.to_json()))
     again = feed_of_run(None, described)
     assert (again.image, again.shape) == (feed.image, feed.shape)
+
+
+def test_a_preprocessing_may_be_named_and_a_slip_is_told_with_the_nearest():
+    model = keras.Sequential([keras.Input((6, 5, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    data = transfer.from_arrays(np.zeros((4, 6, 5, 3), np.uint8), np.arange(4) % 2)
+    named = make_feed(read_model(model), data, preprocessing="unit")
+    given = make_feed(read_model(model), data, preprocessing=PREPROCESSINGS["unit"])
+    assert named.network.get_layer("normalize").scale == given.network.get_layer("normalize").scale
+    with pytest.raises(DataError) as caught:
+        make_feed(read_model(model), data, preprocessing="units")
+    assert "'unit'" in caught.value.next_step

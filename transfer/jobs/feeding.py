@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from transfer.data.inputs import Examples
 from transfer.data.loading import ImageBatch, load_images
-from transfer.errors import DataError, Problem
+from transfer.errors import DataError, Problem, nearest
 from transfer.graphs.preprocessing import image_size, prepend_preprocessing
 from transfer.graphs.shapes import Shape, shape_of
 from transfer.models.building import build_model
@@ -103,21 +103,26 @@ class Features:
 
 
 def make_feed(
-    network: Network, data: Examples, *, preprocessing: Preprocessing | None = None, size: tuple[int, int] | None = None
+    network: Network,
+    data: Examples,
+    *,
+    preprocessing: Preprocessing | str | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Feed:
     """Decide how a set goes into a network.
 
     Args:
         network: with one input.
         data: pictures or an array.
-        preprocessing: of images; by default what the network's card says.
+        preprocessing: of images, or the name of one (`torch`, `tf`, `caffe`, `unit`, `raw`); by default what the
+            network's card says.
         size: (h, w) of images; by default what the network or its card says.
 
     Raises:
         DataError: if pictures have no preprocessing, or an array does not fit.
         LayerError: if the network does not take images of that size.
     """
-    chosen = preprocessing or (network.card.preprocessing if network.card is not None else None)
+    chosen = _named(preprocessing) or (network.card.preprocessing if network.card is not None else None)
     shape = shape_of(network.graph, network.graph.inputs[0])
     if chosen is None and not isinstance(data.inputs, tuple):
         if size is not None:
@@ -141,6 +146,17 @@ def make_feed(
     above, left = chosen.frame_pixels(fitted)
     inside = (fitted[0] - 2 * above, fitted[1] - 2 * left)  # the network adds the frame
     return Feed(model, Preprocessing(inside, chosen.color, background=chosen.background))
+
+
+def _named(preprocessing: Preprocessing | str | None) -> Preprocessing | None:
+    if not isinstance(preprocessing, str):
+        return preprocessing
+    if preprocessing not in PREPROCESSINGS:
+        found = Problem("preprocessing", f"one of {', '.join(PREPROCESSINGS)}", repr(preprocessing))
+        raise DataError(
+            "There is no preprocessing of that name.", [found], f"nearest: {nearest(preprocessing, PREPROCESSINGS)}"
+        )
+    return PREPROCESSINGS[preprocessing]
 
 
 def feed_of_run(model: keras.Model, described: Json) -> Feed:

@@ -50,7 +50,7 @@ def finetune(
     test: LabelledSet | None = None,
     shots: int | None = None,
     test_share: float = 0.25,
-    preprocessing: Preprocessing | None = None,
+    preprocessing: Preprocessing | str | None = None,
     size: tuple[int, int] | None = None,
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
@@ -71,7 +71,8 @@ def finetune(
         test: examples to test on; by default some of `data` are held out.
         shots: that many examples a class to learn from, all others to test on.
         test_share: share of `data` to test on otherwise.
-        preprocessing: how images are prepared; by default what the student's card says.
+        preprocessing: how images are prepared, or the name of a common way (`torch`, `tf`, `caffe`, `unit`, `raw`); by
+            default what the student's card says.
         size: (h, w) to which images are fitted; by default what the network or its card says.
         out: a new folder for the run; None keeps it in memory.
         force: whether an existing folder may be replaced.

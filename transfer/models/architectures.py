@@ -71,7 +71,10 @@ def _import(place: str) -> ModuleType:
         path = Path(place)
         spec = importlib.util.spec_from_file_location(path.stem, path)
         if not path.is_file() or spec is None or spec.loader is None:
-            raise LayerError(f"There is no file {place}.")
+            raise LayerError(
+                f"There is no file {place}.",
+                next_step=f"nearest there: {nearest(path.name, [each.name for each in path.parent.glob('*.py')])}",
+            )
         module = importlib.util.module_from_spec(spec)
         with _looking_in(path.absolute().parent):
             spec.loader.exec_module(module)
