@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +21,13 @@ from transfer.evidence.baselines import logistic_regression, majority_class, shr
 from transfer.evidence.scoring import score_answers
 from transfer.graphs.freezing import unfreeze_from
 from transfer.graphs.graph import Graph, Layer
-from transfer.graphs.unparsing import unparse_graph
+from transfer.jobs.describing import describe_probe, describe_request
 from transfer.jobs.feeding import Feed, make_feed, read_features
 from transfer.jobs.run_folders import read_asked
 from transfer.jobs.running import load_run, refuse_run, write_run
 from transfer.models.building import attach_card, build_model, read_model
 from transfer.results import Receipt, Result, Run, Score
 from transfer.specs import Json, Preprocessing, Progress, Recipe, Stage, silent
-from transfer.surgery.network import Network
 from transfer.training.features import make_runner, run_in_batches
 from transfer.training.solving import SolvedHead, solve_head
 from transfer.training.tuning import tune
@@ -96,7 +91,7 @@ def finetune(
     for stage in recipe.stages[1:]:
         network.graph.layer(stage.unfreeze_from)
     feed = make_feed(network, data, preprocessing=preprocessing, size=size)
-    asked = _describe(recipe, network, feed, data, test, shots=shots, test_share=test_share)
+    asked = describe_request(recipe, network, feed, data, test, shots=shots, test_share=test_share)
     target = Path(out) if out is not None else None
     if target is not None:
         finished = None if force else _finished(target, asked)
@@ -130,7 +125,7 @@ def finetune(
         score=work.scores[-1],
         baselines=baselines,
         stages=tuple(work.scores),
-        probe=_describe_probe(solved),
+        probe=describe_probe(solved),
         left_out=(*data.problems, *(test.problems if test else ()), *work.failures),
         notes=(*notes, feed.note, *_remarks(twins, work.scores)),
     )
@@ -369,68 +364,6 @@ def _digest_frozen(model: keras.Model) -> str:
         for place, each in enumerate(model.non_trainable_weights)
     }
     return digest_manifest(frozen)
-
-
-def _describe(
-    recipe: Recipe,
-    network: Network,
-    feed: Feed,
-    data: LabelledSet,
-    test: LabelledSet | None,
-    *,
-    shots: int | None,
-    test_share: float,
-) -> Json:
-    """All that decides the outcome, with one digest over it."""
-    head = network.graph.outputs[0].layer
-    graph = read_model(feed.network).graph  # with its preprocessing
-    tensors = {
-        name: digest_tensor(values) for name, values in network.tensors.items() if not name.startswith(f"{head}/")
-    }
-    asked = {
-        "recipe": asdict(recipe),
-        "shots": shots,
-        "test_share": None if shots or test else test_share,
-        "input": feed.to_json(),
-        "network": {
-            "graph": hashlib.sha256(json.dumps(unparse_graph(graph), sort_keys=True).encode()).hexdigest(),
-            "name": network.graph.name,
-            "layers": len(network.graph.layers),
-            "tensors": digest_manifest(tensors),
-        },
-        "data": _describe_data(data),
-        "test": _describe_data(test) if test else None,
-        "versions": {
-            "transfer": version("h5transfer"),
-            **{name: version(name) for name in ("keras", "tensorflow", "numpy", "scikit-learn", "pillow")},
-            "python": platform.python_version(),
-        },
-    }
-    return {**asked, "digest": hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()}
-
-
-def _describe_data(data: LabelledSet) -> Json:
-    lines = dict(
-        zip(
-            data.names,
-            (f"{digest} {label}" for digest, label in zip(data.digests(), data.labels, strict=True)),
-            strict=True,
-        )
-    )
-    return {
-        "source": data.source,
-        "examples": len(data),
-        "classes": list(data.classes),
-        "digest": digest_manifest(lines),
-    }
-
-
-def _describe_probe(solved: SolvedHead) -> Json:
-    return {
-        "penalty": solved.penalty,
-        "cross_validated_accuracy": solved.accuracy,
-        "cross_validated_log_loss": [[penalty, loss] for penalty, loss in solved.log_loss.items()],
-    }
 
 
 def _finished(target: Path, asked: Json) -> Run | None:

@@ -1,0 +1,80 @@
+"""What was asked of a run, as `run.json` holds it: enough to tell two requests apart, and to repeat one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+
+from transfer.data.labelled import LabelledSet
+from transfer.graphs.unparsing import unparse_graph
+from transfer.jobs.feeding import Feed
+from transfer.models.building import read_model
+from transfer.specs import Json, Recipe
+from transfer.surgery.network import Network
+from transfer.training.solving import SolvedHead
+from transfer.weights.digests import digest_manifest, digest_tensor
+
+
+def describe_request(
+    recipe: Recipe,
+    network: Network,
+    feed: Feed,
+    data: LabelledSet,
+    test: LabelledSet | None,
+    *,
+    shots: int | None,
+    test_share: float,
+) -> Json:
+    """All that decides the outcome, with one digest over it."""
+    head = network.graph.outputs[0].layer
+    graph = read_model(feed.network).graph  # with its preprocessing
+    tensors = {
+        name: digest_tensor(values) for name, values in network.tensors.items() if not name.startswith(f"{head}/")
+    }
+    asked = {
+        "recipe": asdict(recipe),
+        "shots": shots,
+        "test_share": None if shots or test else test_share,
+        "input": feed.to_json(),
+        "network": {
+            "graph": hashlib.sha256(json.dumps(unparse_graph(graph), sort_keys=True).encode()).hexdigest(),
+            "name": network.graph.name,
+            "layers": len(network.graph.layers),
+            "tensors": digest_manifest(tensors),
+        },
+        "data": _describe_data(data),
+        "test": _describe_data(test) if test else None,
+        "versions": {
+            "transfer": version("h5transfer"),
+            **{name: version(name) for name in ("keras", "tensorflow", "numpy", "scikit-learn", "pillow")},
+            "python": platform.python_version(),
+        },
+    }
+    return {**asked, "digest": hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()}
+
+
+def _describe_data(data: LabelledSet) -> Json:
+    lines = dict(
+        zip(
+            data.names,
+            (f"{digest} {label}" for digest, label in zip(data.digests(), data.labels, strict=True)),
+            strict=True,
+        )
+    )
+    return {
+        "source": data.source,
+        "examples": len(data),
+        "classes": list(data.classes),
+        "digest": digest_manifest(lines),
+    }
+
+
+def describe_probe(solved: SolvedHead) -> Json:
+    return {
+        "penalty": solved.penalty,
+        "cross_validated_accuracy": solved.accuracy,
+        "cross_validated_log_loss": [[penalty, loss] for penalty, loss in solved.log_loss.items()],
+    }
