@@ -49,6 +49,34 @@ class TensorSpec:
         return self.parameters * item_bytes(self.dtype)
 
 
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who wrote a file, as far as the file says it.
+
+    Attributes:
+        keras: version of Keras as the file names it, `2.2.4-tf`; `1` or `0` where only the layout tells; empty where
+            unknown.
+        backend: what Keras computed with, `tensorflow` or `theano`; empty where unknown.
+    """
+
+    keras: str = ""
+    backend: str = ""
+
+    def __str__(self) -> str:
+        return self.keras
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """`2.2.4-tf` → `(2, 2, 4)`; empty where unknown."""
+        found = re.match(r"\d+(\.\d+)*", self.keras)
+        return tuple(map(int, found.group().split("."))) if found else ()
+
+    @property
+    def is_tensorflow(self) -> bool:
+        """Whether it is the Keras inside TensorFlow: its versions carried `-tf` up to 2.3."""
+        return self.keras.endswith("-tf")
+
+
 def item_bytes(dtype: str) -> int:
     """Bytes of one element of a numeric numpy type: 4 for 'float32', 1 for 'bool'."""
     bits = re.search(r"\d+$", dtype)
