@@ -17,16 +17,19 @@ class Pair:
     Attributes:
         stored: its name in the file.
         wanted: its name in the model.
-        how: what decided: equal names, the writer's order within one kind of layer, or a rule of the caller.
+        how: what decided: equal names, the writer's order within one kind of layer, its being the only one of its
+            shape, or a rule of the caller.
         parameters: number of elements.
-        converted: change of type on the way, `float16 → float32`; empty where there is none.
+        converted: what is done to the values on the way, `float16 → float32`; empty where nothing is.
+        scale: name in the file of what a quantized tensor is divided by; empty for others.
     """
 
     stored: str
     wanted: str
-    how: Literal["name", "order", "rule"]
+    how: Literal["name", "order", "shape", "rule"]
     parameters: int
     converted: str = ""
+    scale: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Plan:
         ambiguous: layers for which the evidence disagrees, or for which there is none.
         skipped: names of the model left out by request.
         wanted_parameters: parameters of the model, skipped ones left out.
+        wanted_tensors: tensors of the model, skipped ones left out.
     """
 
     pairs: tuple[Pair, ...]
@@ -52,6 +56,7 @@ class Plan:
     ambiguous: tuple[Problem, ...] = ()
     skipped: tuple[str, ...] = ()
     wanted_parameters: int = 0
+    wanted_tensors: int = 0
 
     @property
     def coverage(self) -> float:
@@ -68,12 +73,14 @@ class Receipt:
         dialect: the layout in which it was written.
         plan: every tensor on both sides.
         fingerprint: how the recorded outputs compared: `verified`, or why nothing was checked.
+        notes: what a reader should know: values that are no numbers, defaults of another era.
     """
 
     source: str
     dialect: str
     plan: Plan
     fingerprint: str
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         plan = self.plan
@@ -81,17 +88,21 @@ class Receipt:
         for pair in plan.pairs:
             notes = [note for note in (f"by {pair.how}" if pair.how != "name" else "", pair.converted) if note]
             arrow = "" if pair.stored == pair.wanted else f" → {pair.wanted}"
-            lines.append(f"  matched     {pair.stored}{arrow}" + (f"  ({', '.join(notes)})" if notes else ""))
+            status = "converted" if pair.converted else "matched"
+            lines.append(f"  {status:10}  {pair.stored}{arrow}" + (f"  ({', '.join(notes)})" if notes else ""))
         lines += [f"  skipped     {name}" for name in plan.skipped]
         lines += [f"  missing     {name}" for name in plan.missing]
         lines += [f"  unexpected  {name}" for name in plan.unexpected]
+        lines += [f"  note        {note}" for note in self.notes]
         return "\n".join([*lines, f"  {self.summary}"])
 
     @property
     def summary(self) -> str:
         """The receipt in one line."""
         plan = self.plan
-        counts = [f"{len(plan.pairs)} tensors matched"]
+        counts = [f"{len(plan.pairs)} of {plan.wanted_tensors} tensors matched"]
+        converted = sum(bool(pair.converted) for pair in plan.pairs)
+        counts += [f"{converted} of them converted"] if converted else []
         kinds = (("skipped", plan.skipped), ("missing", plan.missing), ("unexpected", plan.unexpected))
         counts += [f"{len(names)} {kind}" for kind, names in kinds if names]
         filled = sum(pair.parameters for pair in plan.pairs)

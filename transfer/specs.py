@@ -26,8 +26,11 @@ class TensorSpec:
         dtype: numpy's name of the stored type.
         layer: everything before the role.
         role: what the array is to its layer (`kernel`, `moving_mean`), or its position there where that is unknown.
-        layer_class: the layer's class in snake case, as Keras writes it into files; empty where unknown.
+        layer_class: the owner's class in snake case, as Keras writes it into files; empty where unknown.
         position: place in the writer's order; None where that order says nothing.
+        owner: the layer among those of its model; `layer` itself, unless that one stands inside a layer which made it
+            (`bi_lstm` for `bi_lstm/forward_lstm/lstm_cell`). Before it stand the models that hold it.
+        converted: what the reader does to the stored values; empty where they are as Keras 3 has them.
     """
 
     name: str
@@ -37,6 +40,12 @@ class TensorSpec:
     role: str
     layer_class: str = ""
     position: int | None = None
+    owner: str = ""
+    converted: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.owner:
+            object.__setattr__(self, "owner", self.layer)
 
     @property
     def parameters(self) -> int:

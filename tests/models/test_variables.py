@@ -89,7 +89,7 @@ def test_states_of_random_generators_are_no_weights():
 def test_specs_tell_shape_type_class_and_place():
     spec = describe_variables(model_of(lambda x: L.Conv1D(2, 3, name="conv")(x)))["conv/kernel"]
     assert (spec.shape, spec.dtype, spec.layer, spec.role) == ((3, 6, 2), "float32", "conv", "kernel")
-    assert (spec.layer_class, spec.position) == ("conv1d", 0)
+    assert (spec.layer_class, spec.position, spec.owner) == ("conv1d", 1, "conv")
 
 
 def test_names_are_those_that_a_keras_3_file_gives(tmp_path):

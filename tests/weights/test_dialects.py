@@ -1,6 +1,7 @@
 """Readers against files that real Keras versions wrote, and against what those versions said the files hold."""
 
 import json
+import re
 from pathlib import Path
 
 import h5py
@@ -56,6 +57,7 @@ def test_a_name_means_the_tensor_that_its_writer_called_so(name):
     checkpoint = open_checkpoint(FILES / name)
     for full, values in recorded(name).items():
         layer, role = full.split(":")[0].split("/")[-2:]
+        layer = re.sub(r"^(cls)_\d+$", r"\1", layer)  # TensorFlow 1 numbered a scope that came again
         found = [
             checkpoint[tensor]
             for tensor, spec in checkpoint.specs.items()
@@ -67,7 +69,7 @@ def test_a_name_means_the_tensor_that_its_writer_called_so(name):
 @pytest.mark.parametrize(
     ("name", "dialect", "writer"),
     [
-        ("keras-3.15.1/b_cnn__wh5.weights.h5", "Keras 3 .weights.h5", ""),
+        ("keras-3.15.1/b_cnn__wh5.weights.h5", "Keras 3 .weights.h5", "3.6+"),
         ("keras-3.15.1/e_multi__keras.keras", ".keras archive (Keras 3 .weights.h5)", "3.15.1"),
         ("keras-3.15.1/g_shared__full.h5", "full legacy .h5", "3.15.1"),
         ("tf.keras-2.11/d_lstm__full.h5", "full legacy .h5", "2.11.0"),
@@ -77,7 +79,7 @@ def test_a_name_means_the_tensor_that_its_writer_called_so(name):
 )
 def test_dialect_and_writer_are_told_by_content_and_not_by_suffix(name, dialect, writer):
     checkpoint = open_checkpoint(FILES / name)
-    assert (checkpoint.dialect, checkpoint.writer) == (dialect, writer)
+    assert (checkpoint.dialect, str(checkpoint.writer)) == (dialect, writer)
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -110,7 +112,8 @@ def test_layers_within_layers_stand_below_them():
         "mha/value",
         "out",
     }
-    assert {spec.position for spec in specs.values() if spec.layer.startswith("mha/")} == {None}
+    inside = [spec for spec in specs.values() if spec.layer.startswith("mha/")]
+    assert {(spec.owner, spec.layer_class, spec.position) for spec in inside} == {("mha", "multi_head_attention", 0)}
 
 
 def test_a_legacy_file_of_a_nested_model_says_nothing_of_its_order():

@@ -22,7 +22,11 @@ TENSORS = hnp.arrays(
 
 
 @settings(max_examples=30)
-@given(st.dictionaries(st.sampled_from(["a", "b", "c d", "é", "net/inner"]), st.lists(TENSORS, max_size=2), max_size=4))
+@given(
+    st.dictionaries(
+        st.sampled_from(["a", "b", "c d", "é", "net/inner"]), st.lists(TENSORS, max_size=2), min_size=1, max_size=4
+    )
+)
 def test_any_tensors_go_round_to_the_bit_and_in_their_order(tmp_path_factory, layers):
     path = tmp_path_factory.mktemp("legacy") / "a.h5"
     named = {name: {f"{name}/{k}": each for k, each in enumerate(tensors)} for name, tensors in layers.items()}

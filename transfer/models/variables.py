@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -21,41 +22,73 @@ def name_variables(model: keras.Model) -> dict[str, Any]:
 def describe_variables(model: keras.Model) -> dict[str, TensorSpec]:
     """A `TensorSpec` for each weight of a model: what it wants from a file."""
     specs: dict[str, TensorSpec] = {}
-    for position, (name, variable, layer_class) in enumerate(_named(model)):
+    for name, variable, owner in _named(model):
         layer, _, role = name.rpartition("/")
         shape = tuple(int(size) for size in variable.shape)
         dtype = keras.backend.standardize_dtype(variable.dtype)
-        whole = bool(layer_class)
-        specs[name] = TensorSpec(name, shape, dtype, layer, role, layer_class, position if whole else None)
+        specs[name] = TensorSpec(name, shape, dtype, layer, role, owner.layer_class, owner.position, owner.name)
     return specs
 
 
 def assign_variables(model: keras.Model, values: Mapping[str, Any]) -> None:
-    """Give weights new values by their names; layers that derive something from theirs do so again."""
+    """Give weights new values by their names."""
     variables = name_variables(model)
     for name, value in values.items():
         variables[name].assign(value)
+    finalize_layers(model)
+
+
+def finalize_layers(model: keras.Model) -> None:
+    """Let layers that derive something from their weights do so again."""
     for layer in model._flatten_layers():  # layers inside layers have no public walk
         if hasattr(layer, "finalize_state"):  # Normalization keeps its mean and variance a second time
             layer.finalize_state()
 
 
-def _named(model: keras.Model, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """The layer among those of its model that a variable belongs to.
+
+    Attributes:
+        name: with the models that hold it before it; empty for a variable of the outermost model itself.
+        layer_class: in snake case.
+        position: its place in its model.
+    """
+
+    name: str = ""
+    layer_class: str = ""
+    position: int | None = None
+
+
+def _named(model: keras.Model) -> Iterator[tuple[str, Any, _Owner]]:
     seen: set[int] = set()
-    for layer in model.layers:
+    yield from _of_layers(model, "", seen)
+    loose = [variable for variable in model.weights if id(variable) not in seen]
+    for variable, name in zip(loose, _distinct([variable.name for variable in loose]), strict=True):
+        yield name, variable, _Owner()
+
+
+def _of_layers(model: keras.Model, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any, _Owner]]:
+    for position, layer in enumerate(model.layers):
         if isinstance(layer, keras.Model) and layer.layers:
-            yield from _named(layer, f"{prefix}{layer.name}/")
+            yield from _of_layers(layer, f"{prefix}{layer.name}/", seen)
             continue
-        own, taken = snake_case(type(layer).__name__), dict[str, int]()
-        for inside, variable in _inside(layer):
-            if id(variable) in seen:
-                continue
-            seen.add(id(variable))
-            name = f"{prefix}{layer.name}/{inside}"
-            count = taken.get(name, 0)
-            taken[name] = count + 1
-            # a layer that this layer made itself has a place of its own, not one among the model's layers
-            yield (f"{name}_{count}" if count else name), variable, "" if "/" in inside else own
+        owner = _Owner(f"{prefix}{layer.name}", snake_case(type(layer).__name__), position)
+        own = [(path, variable) for path, variable in _inside(layer) if id(variable) not in seen]
+        seen |= {id(variable) for _, variable in own}
+        for name, (_, variable) in zip(_distinct([f"{owner.name}/{path}" for path, _ in own]), own, strict=True):
+            yield name, variable, owner
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Names, those that come again with `_1`, `_2` and so on."""
+    taken: dict[str, int] = {}
+    distinct = []
+    for name in names:
+        count = taken.get(name, 0)
+        taken[name] = count + 1
+        distinct.append(f"{name}_{count}" if count else name)
+    return distinct
 
 
 def _inside(layer: Any) -> Iterator[tuple[str, Any]]:

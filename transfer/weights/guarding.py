@@ -1,173 +1,156 @@
-"""A file is data: what is no HDF5 is told for what it is; nothing points outside or asks for more than is there."""
+"""A file is data: nothing in it points outside, or asks for more than is there."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Literal
-
-import h5py
 
 from transfer.errors import CheckpointError, Problem
+from transfer.weights.outline import Dataset, Group, Link, Member
 
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-LARGEST_USER_BLOCK = 1 << 20  # HDF5's signature may stand at 0, 512, 1024, 2048, …
 EXPANSION = 1000  # bytes in memory for each byte stored, at most: deflate cannot do more
-
-_FOREIGN = (
-    (
-        re.compile(rb"\s*(<!doctype html|<html|<\?xml)", re.I),
-        "an HTML page, most likely a download's error or login page",
-    ),
-    (re.compile(rb"\x1f\x8b"), "a gzip archive; unpack it first"),
-    (re.compile(rb"\x93NUMPY"), "a single numpy array (.npy)"),
-    (re.compile(rb"\x80[\x02-\x05]"), "a Python pickle, which can run code when it is opened"),
-    (re.compile(rb".{8}\{\s*\"", re.S), "a safetensors file"),
-    (re.compile(rb"\s*[\[{]"), "JSON text"),
-)
+LARGEST_CHUNK = 64 << 20  # bytes that may have to be unpacked for one small tensor
+_NUMBERS = ("float", "bfloat", "int", "uint", "bool")
 
 
 class DamagedError(CheckpointError):
     """Something inside a file is not as Keras writes it. Whoever opened the file adds its name."""
 
 
-def recognise_container(path: Path) -> Literal["hdf5", "zip"]:
-    """Tell an HDF5 file and an archive by their first bytes, never by the name.
+def refuse_pointers(root: Group) -> None:
+    """Nothing anywhere in the file may lead elsewhere, used or not.
 
     Raises:
-        CheckpointError: if it is neither, saying what it is instead.
+        DamagedError: with every link, and every data set whose values lie in another file.
     """
-    if path.is_dir():
-        raise CheckpointError(
-            f"{path} is a directory.", [Problem(str(path), "an HDF5 file or a .keras archive", "a directory")]
-        )
-    try:
-        with path.open("rb") as file:
-            head = file.read(LARGEST_USER_BLOCK)
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
-    starts = [0, *(512 << k for k in range(12))]
-    if any(head.startswith(HDF5_SIGNATURE, start) for start in starts):
-        return "hdf5"
-    if head.startswith(b"PK\x03\x04"):
-        return "zip"
-    raise CheckpointError(
-        f"{path} is not an HDF5 file.",
-        [Problem(str(path), "HDF5, or a .keras archive", _describe(head))],
-        next_step=_advice(head),
-    )
+    problems = [
+        Problem(each.path, "data in this file", each.kind if isinstance(each, Link) else "storage in another file")
+        for each in root.walk()
+        if isinstance(each, Link) or (isinstance(each, Dataset) and each.elsewhere)
+    ]
+    if problems:
+        raise DamagedError("damaged, or made to harm", problems)
 
 
-def children(group: h5py.Group) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
-    """The members of a group, in the order of their names, links refused.
+def refuse_excess(root: Group, length: int) -> None:
+    """No data set may claim more than the file holds for it.
+
+    Args:
+        root: of the file.
+        length: its bytes.
 
     Raises:
-        CheckpointError: at a soft or external link: the first can loop, the second reads other files.
+        DamagedError: with every data set that does.
     """
-    for name in group:
-        if not isinstance(name, str):  # h5py gives names that are not UTF-8 as bytes
-            raise _damaged(repr(name), "a name that is text", "other bytes")
-        yield name, child(group, name)
+    problems = [
+        Problem(each.path, *fault)
+        for each in root.walk()
+        if isinstance(each, Dataset) and (fault := _excess(each, length))
+    ]
+    if problems:
+        raise DamagedError("damaged, or made to harm", problems)
 
 
-def child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
-    """The member `name` of a group, for which '..' and links are refused.
+def _excess(found: Dataset, length: int) -> tuple[str, str] | None:
+    size, stored = found.size_bytes, found.stored_bytes
+    claim = f"{size:,} bytes for shape {found.shape}"
+    if found.offset is not None and (found.offset < 0 or found.offset + size > length):
+        return claim, "a place beyond the end of the file"
+    if size > EXPANSION * stored + 4096:
+        return claim, f"{stored:,} bytes stored"
+    if found.chunk is None and size > stored and found.dtype.startswith(_NUMBERS):
+        return claim, f"{stored:,} bytes stored"
+    if found.chunk_bytes > max(LARGEST_CHUNK, 4 * size):
+        return "chunks that fit their tensor", f"chunks of {found.chunk_bytes:,} bytes for {size:,}"
+    return None
+
+
+def children(group: Group) -> Iterator[tuple[str, Group | Dataset]]:
+    """The members of a group.
 
     Raises:
-        CheckpointError: if there is none, or it is a link or external storage.
+        DamagedError: at a name that is no text, or a link.
     """
-    here = group
-    for part in name.split("/"):
-        link = here.get(part, getlink=True) if isinstance(here, h5py.Group) and part not in ("", ".", "..") else None
-        if link is None:
-            raise _damaged(name, "a group or data set of this file", "nothing of that name")
-        if not isinstance(link, h5py.HardLink):
-            kind = "an external link" if isinstance(link, h5py.ExternalLink) else "a soft link"
-            raise _damaged(name, "data in this file", f"{kind} to {getattr(link, 'path', '?')!r}")
-        here = here[part]
-        if h5py.h5o.get_info(here.id).rc > 1:  # Keras never does; a few such links make a tree without end
-            raise _damaged(name, "data that stand in one place", "a group or data set that is linked several times")
-    if isinstance(here, h5py.Dataset):
-        _check_dataset(here)
+    for name, member in group.members.items():
+        yield readable(name), _own(member)
+
+
+def child(group: Group, name: str) -> Group | Dataset:
+    """The member `name` of a group, `/` leading further down; `..` and links are refused.
+
+    Raises:
+        DamagedError: if there is none, or it is a link.
+    """
+    here: Group | Dataset = group
+    for part in readable(name).split("/"):
+        member = here.members.get(part) if isinstance(here, Group) and part not in ("", ".", "..") else None
+        if member is None:
+            where = f"{group.path}/{name}".strip("/") or repr(name)
+            raise _damaged(where, "a group or data set of this file", "nothing of that name")
+        here = _own(member)
     return here
 
 
-def subgroup(group: h5py.Group, name: str) -> h5py.Group:
+def subgroup(group: Group, name: str) -> Group:
     """The group `name` of a group.
 
     Raises:
-        CheckpointError: if it is something else, or a link.
+        DamagedError: if it is something else, or a link.
     """
     return as_group(child(group, name))
 
 
-def dataset(group: h5py.Group, name: str) -> h5py.Dataset:
-    """The data set `name` of a group, checked for links and for the space it asks for.
+def dataset(group: Group, name: str) -> Dataset:
+    """The tensor `name` of a group.
 
     Raises:
-        CheckpointError: if it is something else, or not safe to read.
+        DamagedError: if it is something else, or holds no numbers.
     """
     return as_dataset(child(group, name))
 
 
-def as_group(found: h5py.Group | h5py.Dataset) -> h5py.Group:
+def as_group(found: Group | Dataset) -> Group:
     """The same.
 
     Raises:
-        CheckpointError: if it is no group.
+        DamagedError: if it is no group.
     """
-    if not isinstance(found, h5py.Group):
-        raise _damaged(str(found.name), "a group", "a tensor")
+    if not isinstance(found, Group):
+        raise _damaged(found.path, "a group", "a tensor")
     return found
 
 
-def as_dataset(found: h5py.Group | h5py.Dataset) -> h5py.Dataset:
+def as_dataset(found: Group | Dataset) -> Dataset:
     """The same.
 
     Raises:
-        CheckpointError: if it is no data set.
+        DamagedError: if it is no data set, or holds no numbers.
     """
-    if not isinstance(found, h5py.Dataset):
-        raise _damaged(str(found.name), "a tensor", "a group")
+    if not isinstance(found, Dataset):
+        raise _damaged(found.path, "a tensor", "a group")
+    if not found.dtype.startswith(_NUMBERS):
+        raise _damaged(found.path, "numbers", found.dtype)
     return found
 
 
-def _check_dataset(found: h5py.Dataset) -> None:
-    where = found.name
-    if found.is_virtual or found.external:
-        raise _damaged(where, "values in this file", "storage in another file")
-    if found.dtype.kind not in "fiub":
-        raise _damaged(where, "numbers", f"values of type {found.dtype}")
-    stored = found.id.get_storage_size()
-    if found.nbytes > EXPANSION * stored + 4096:
-        raise _damaged(where, f"{found.nbytes:,} bytes for shape {found.shape}", f"{stored:,} bytes stored")
+def readable(name: str) -> str:
+    """The same.
+
+    Raises:
+        DamagedError: if it holds bytes that are no UTF-8.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raw = name.encode("utf-8", "surrogateescape")
+        raise _damaged(repr(raw), "a name in UTF-8", "other bytes") from error
+    return name
 
 
-def _damaged(name: str, expected: str, found: str) -> DamagedError:
-    return DamagedError("damaged, or made to harm", [Problem(name.strip("/") or repr(name), expected, found)])
+def _own(member: Member) -> Group | Dataset:
+    if isinstance(member, Link):
+        raise _damaged(member.path, "data in this file", member.kind)
+    return member
 
 
-def _describe(head: bytes) -> str:
-    if not head:
-        return "an empty file"
-    pointer = _lfs_pointer(head)
-    if pointer:
-        return f"a git-LFS pointer to a file of {pointer} bytes"
-    for pattern, what in _FOREIGN:
-        if pattern.match(head):
-            return what
-    return f"bytes that start with {head[:8]!r}"
-
-
-def _advice(head: bytes) -> str:
-    if _lfs_pointer(head):
-        return "fetch the file itself with 'git lfs pull'"
-    return "get the file again from where it came from"
-
-
-def _lfs_pointer(head: bytes) -> str:
-    if not head.startswith(b"version https://git-lfs"):
-        return ""
-    size = re.search(rb"^size (\d+)", head, re.M)
-    return size.group(1).decode() if size else "unknown size"
+def _damaged(where: str, expected: str, found: str) -> DamagedError:
+    return DamagedError("damaged, or made to harm", [Problem(where, expected, found)])

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.errors import CheckpointError, OutputError, Problem
-from transfer.weights.archives import MEMBER_METADATA
 from transfer.weights.cards import ATTRIBUTE, MEMBER, Card
 from transfer.weights.digests import digest_tensor
-from transfer.weights.opening import Checkpoint
+from transfer.weights.opening import open_checkpoint
+from transfer.weights.packages import MEMBER_METADATA
 
 HEADER_LIMIT = 64512  # bytes that HDF5 keeps in an object's header, Keras's own figure
 
@@ -83,7 +83,7 @@ def write_card(path: Path, card: Card) -> Card:
     Raises:
         OutputError: if what is read back is not what was written.
     """
-    checkpoint = Checkpoint(path)
+    checkpoint = open_checkpoint(path)
     signed = replace(
         card, digests={name: digest_tensor(values) for name, values in checkpoint.read(checkpoint).items()}
     )
@@ -93,7 +93,7 @@ def write_card(path: Path, card: Card) -> Card:
         with h5py.File(path, "r+") as file:
             file.attrs.create(ATTRIBUTE, signed.to_text(), dtype=h5py.string_dtype())
     try:
-        again = Checkpoint(path)
+        again = open_checkpoint(path)
         again.read(again)
     except CheckpointError as error:
         raise OutputError(f"{path.name} does not read back as it was written.", error.problems) from error
@@ -106,7 +106,7 @@ def check_written(path: Path, expected: Mapping[str, NDArray[Any]]) -> None:
     Raises:
         OutputError: if a tensor is not there bit by bit.
     """
-    checkpoint = Checkpoint(path)
+    checkpoint = open_checkpoint(path)
     found = sorted(digest_tensor(values) for values in checkpoint.read(checkpoint).values())
     wanted = sorted(map(digest_tensor, expected.values()))
     if found != wanted:

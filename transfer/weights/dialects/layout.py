@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
-from transfer.specs import TensorSpec
+from numpy.typing import NDArray
+
+from transfer.errors import Problem
+from transfer.specs import TensorSpec, Writer
+from transfer.weights.outline import Dataset
+
+Conversion: TypeAlias = Callable[[Sequence[NDArray[Any]]], NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,12 +20,14 @@ class Stored:
     """A tensor and where it lies.
 
     Attributes:
-        spec: what it is.
-        place: path of its data set in the HDF5 file.
+        spec: what it is, after conversion.
+        places: the data sets that it is made from; one, unless the writer kept it in parts.
+        convert: from their arrays to the tensor as Keras 3 has it; None where they are one and the same.
     """
 
     spec: TensorSpec
-    place: str
+    places: tuple[Dataset, ...]
+    convert: Conversion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +39,19 @@ class Layout:
         tensors: in the writer's order.
         extras: places of arrays that are no weights: optimizer slots, states of random generators.
         config: the architecture as JSON text, where the file holds it.
-        writer: the Keras version that the file names.
+        writer: who wrote it, as far as the file says.
+        doubts: what would change the values and the file does not say; settled by the caller.
     """
 
     dialect: str
     tensors: tuple[Stored, ...]
     extras: tuple[str, ...] = ()
     config: str | None = None
-    writer: str = ""
+    writer: Writer = field(default_factory=Writer)
+    doubts: tuple[Problem, ...] = ()
 
 
-def tail_after(path: str, layer: str) -> str:
-    """The part of a variable's path that follows its layer: `('model/conv1/kernel:0', 'conv1')` → `kernel`.
-
-    Outer scopes differ between eras and between a nested and a flat model, what follows the layer does not. A path
-    that does not mention the layer is kept whole: in a nested model's group it starts with the inner layer's name.
-    """
-    parts = path.split(":")[0].split("/")
-    if layer in parts[:-1]:
-        last = len(parts) - 1 - parts[-2::-1].index(layer)
-        return "/".join(parts[last:])
-    return "/".join(parts)
-
-
-def distinct(tensors: list[Stored]) -> tuple[Stored, ...]:
+def distinct(tensors: Sequence[Stored]) -> tuple[Stored, ...]:
     """Give tensors that would share a name a suffix `_1`, `_2`, … in their order."""
     seen: dict[str, int] = {}
     named = []
@@ -61,3 +60,8 @@ def distinct(tensors: list[Stored]) -> tuple[Stored, ...]:
         seen[each.spec.name] = count + 1
         named.append(each if not count else replace(each, spec=replace(each.spec, name=f"{each.spec.name}_{count}")))
     return tuple(named)
+
+
+def plain_name(name: str) -> str:
+    """A layer's name as Keras 3 allows it: older ones also took `/`."""
+    return name.replace("/", "_")

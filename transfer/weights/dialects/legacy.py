@@ -1,102 +1,234 @@
-"""Legacy `.h5`: root attribute `layer_names`, each layer a group with `weight_names`. Keras 2 and 3 wrote it.
+"""Legacy `.h5`: root attribute `layer_names`, each layer a group with `weight_names`. Keras 1, 2 and 3 wrote it.
 
-In a full file the same stands under `model_weights`, with `model_config` at the root.
+In a full file the same stands under `model_weights`, with `model_config` at the root. Names of Keras 1 are read by
+`keras1`; kernels of Theano are turned round; LoRA's factors are merged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import count, takewhile
+from typing import Any
 
-import h5py
-import numpy as np
+from numpy.typing import NDArray
 
 from transfer.errors import Problem
-from transfer.specs import TensorSpec
-from transfer.weights.dialects.layout import Layout, Stored, distinct, tail_after
-from transfer.weights.guarding import DamagedError, child, children, dataset, subgroup
+from transfer.specs import TensorSpec, Writer, snake_case
+from transfer.weights.dialects import keras1
+from transfer.weights.dialects.configured import MODELS, Configured, configured_layers
+from transfer.weights.dialects.doubting import doubt_axes, doubt_backend
+from transfer.weights.dialects.kernels import Axes, flip, is_kernel
+from transfer.weights.dialects.layout import Layout, Stored, distinct, plain_name
+from transfer.weights.dialects.lora import merge_lora
+from transfer.weights.guarding import DamagedError, as_group, child, dataset, readable, subgroup
+from transfer.weights.outline import Dataset, Group
 
 TOP_LEVEL = "top_level_model_weights"  # since TensorFlow 2.6: variables that belong to the model itself
+GENERATORS = frozenset({"StateVar", "seed_generator_state"})  # states of random generators, under augmentation
 
 
-def recognises(root: h5py.Group) -> bool:
+def recognises(root: Group) -> bool:
     """Whether the file is of this dialect."""
     return _weights_group(root) is not None
 
 
-def read(root: h5py.Group) -> Layout:
+def read(root: Group, declared: Writer) -> Layout:
     """List the tensors.
 
+    Args:
+        root: of the file.
+        declared: what the caller says of its writer.
+
     Raises:
-        CheckpointError: if the file names a layer or tensor that it does not hold.
+        DamagedError: if the file names a layer or tensor that it does not hold.
     """
     group = _weights_group(root)
     if group is None:
         raise ValueError("not a legacy file: no 'layer_names'")
-    layers = _names(group, "layer_names")
-    if TOP_LEVEL in group and TOP_LEVEL not in layers:
-        layers.append(TOP_LEVEL)
-    tensors = [each for position, layer in enumerate(layers) for each in _layer_tensors(group, layer, position)]
-    if _text(group.attrs.get("backend", "")) == "theano" and any(len(each.spec.shape) >= 3 for each in tensors):
-        raise DamagedError(
-            "written by Keras on Theano, which is not read yet",
-            [Problem("backend", "tensorflow", "theano, which stores the kernels of convolutions flipped")],
-        )
-    optimizer = root.get("optimizer_weights", getlink=True)
-    extras = tuple(_places(child(root, "optimizer_weights"))) if optimizer is not None else ()
-    config = root.attrs.get("model_config")
+    text = root.attrs.get("model_config")
+    config = text if isinstance(text, str) else None
+    known = configured_layers(config)
+    listed = [_Listed(layer, place, subgroup(group, layer)) for place, layer in enumerate(_layers(group))]
+    writer = Writer(
+        declared.keras or _text("keras_version", group, root), _text("backend", group, root) or declared.backend
+    )
+    is_keras1 = writer.version < (2,) and _is_keras1(listed)
+    found = [each for layer in listed for each in _tensors(layer, known, is_keras1=is_keras1)]
+    weights = [each for each in found if each.spec.role not in GENERATORS]
+    theano = writer.backend == "theano"
+    open_axes = False
+    if is_keras1:
+        writer = Writer(writer.keras or "1", writer.backend)
+        tensors, open_axes = keras1.read_tensors(weights, theano=theano, axes=_axes(known))
+    else:
+        merged = merge_lora(weights, known)
+        tensors = tuple(map(_turned, merged)) if theano else tuple(merged)
+    kind = "Keras 1" if is_keras1 else "legacy"
     return Layout(
-        dialect="full legacy .h5" if group is not root else "legacy .h5 weights",
+        dialect=f"full {kind} .h5" if group is not root else f"{kind} .h5 weights",
         tensors=distinct(tensors),
-        extras=extras,
-        config=_text(config) if config is not None else None,
-        writer=_text(group.attrs.get("keras_version", "")),
+        extras=(*(each.places[0].path for each in found if each.spec.role in GENERATORS), *_optimizer(root)),
+        config=config,
+        writer=writer,
+        doubts=(*doubt_backend(tensors, writer.backend), *doubt_axes(tensors, is_open=open_axes)),
     )
 
 
-def _weights_group(root: h5py.Group) -> h5py.Group | None:
-    for group in (root, child(root, "model_weights") if "model_weights" in root else None):
-        if isinstance(group, h5py.Group) and ("layer_names" in group.attrs or "layer_names0" in group.attrs):
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A layer that the file lists."""
+
+    name: str
+    position: int
+    group: Group
+
+    @property
+    def weights(self) -> list[str]:
+        found = _names(self.group, "weight_names")
+        if found is None:
+            where = self.group.path
+            raise DamagedError("damaged", [Problem(where, "an attribute 'weight_names'", "none")])
+        return found
+
+
+def _weights_group(root: Group) -> Group | None:
+    below = root.members.get("model_weights")
+    for group in (root, below):
+        if isinstance(group, Group) and ("layer_names" in group.attrs or "layer_names0" in group.attrs):
             return group
     return None
 
 
-def _layer_tensors(group: h5py.Group, layer: str, position: int) -> Iterator[Stored]:
-    layer_group = subgroup(group, layer)
-    scopes = [tail_after(name, layer).rsplit("/", 1) for name in _names(layer_group, "weight_names")]
-    nested = len({scope[0] for scope in scopes if len(scope) == 2}) > 1
-    for name, scope in zip(_names(layer_group, "weight_names"), scopes, strict=True):
-        stored = dataset(layer_group, name)
-        inner = scope[0] if len(scope) == 2 else ""
+def _layers(group: Group) -> list[str]:
+    layers = _names(group, "layer_names") or []
+    twice = sorted({name for name in layers if layers.count(name) > 1}) if len(set(layers)) < len(layers) else []
+    if not layers or twice:
+        found = f"{', '.join(twice)} several times" if twice else "none"
+        unlisted = [name for name in group.members if name not in layers and name != TOP_LEVEL]
+        also = f"; the file also holds {', '.join(unlisted[:3])}" if unlisted else ""
+        raise DamagedError("damaged", [Problem("layer_names", "the name of each layer once", found + also)])
+    return [*layers, TOP_LEVEL] if TOP_LEVEL in group.members and TOP_LEVEL not in layers else layers
+
+
+def _is_keras1(layers: Sequence[_Listed]) -> bool:
+    names = [name for layer in layers for name in layer.weights]
+    return bool(names) and all(keras1.split_name(name) for name in names)
+
+
+def _tensors(layer: _Listed, known: Mapping[str, Configured], *, is_keras1: bool) -> Iterator[Stored]:
+    own = "" if layer.name == TOP_LEVEL else plain_name(layer.name)
+    for name in layer.weights:
+        place = dataset(layer.group, name)
+        if is_keras1:
+            (*inner, role), is_own = _keras1_path(name, own)
+        else:
+            (*inner, role), is_own = _path(readable(name), layer.name)
+            is_own = is_own and not (inner and own in known and known[own].class_name in MODELS)
+        owner = own if is_own or not inner else f"{own}/{plain_name(inner[0])}"
+        path = "/".join([*([own] if own else []), *map(plain_name, inner)])
         yield Stored(
             TensorSpec(
-                name="/".join([layer, *scope]),
-                shape=stored.shape,
-                dtype=stored.dtype.name,
-                layer=f"{layer}/{inner}" if inner else layer,
-                role=scope[-1],
+                name=f"{path}/{role}".lstrip("/"),
+                shape=place.shape,
+                dtype=place.dtype,
+                layer=path,
+                role=role,
+                layer_class=_class_of(owner, known) or (keras1.guessed_class(owner) if is_keras1 else ""),
                 # A nested model's tensors stand in the order trainable first, which says nothing of its layers.
-                position=None if nested else position,
+                position=layer.position if owner == own else None,
+                owner=owner,
             ),
-            place=stored.name,
+            (place,),
         )
 
 
-def _names(group: h5py.Group, attribute: str) -> list[str]:
+def _path(name: str, layer: str) -> tuple[list[str], bool]:
+    """The part of a variable's path that follows its layer, and whether the layer stands in it.
+
+    `('model/conv1/kernel:0', 'conv1')` → `(['kernel'], True)`. Outer scopes differ between eras and between a nested
+    and a flat model, what follows the layer does not; TensorFlow 1 numbered scopes that came again, `conv1_1`. A path
+    without the layer is kept whole: in a nested model's group it starts with the inner layer's name.
+    """
+    name = name.split(":")[0]
+    matches = list(re.finditer(rf"(?:^|/){re.escape(layer)}(?:_\d+)?(?=/)", name))
+    if matches:
+        return name[matches[-1].end() + 1 :].split("/"), True
+    parts = name.split("/")
+    return parts, len(parts) == 1
+
+
+def _keras1_path(name: str, own: str) -> tuple[list[str], bool]:
+    """The same for Keras 1, whose names hold the innermost layer alone; a Bidirectional's are named for the side."""
+    inner, role = keras1.split_name(name) or ("", name)
+    inner = plain_name(inner)
+    if inner == own or re.fullmatch(rf"{re.escape(own)}_\d+", inner):
+        return [role], True
+    return [inner, role], inner.startswith(("forward_", "backward_"))
+
+
+def _class_of(owner: str, known: Mapping[str, Configured]) -> str:
+    found = known.get(owner) or next(
+        (each for path, each in known.items() if path.rpartition("/")[2] == owner.rpartition("/")[2]), None
+    )
+    return snake_case(_TODAY.get(found.class_name, found.class_name)) if found else ""
+
+
+_TODAY = {
+    "Convolution1D": "Conv1D",
+    "Convolution2D": "Conv2D",
+    "Convolution3D": "Conv3D",
+    "AtrousConvolution2D": "Conv2D",
+    "Deconvolution2D": "Conv2DTranspose",
+    "SeparableConvolution2D": "SeparableConv2D",
+    "TimeDistributedDense": "Dense",
+    "CuDNNLSTM": "CuDNNLSTM",
+    "SyncBatchNormalization": "BatchNormalization",
+    "BatchNormalizationV1": "BatchNormalization",
+    "BatchNormalizationV2": "BatchNormalization",
+}
+
+
+def _axes(known: Mapping[str, Configured]) -> Axes | None:
+    """What a config of Keras 1 says of its kernels."""
+    found = {each.options.get("dim_ordering") for each in known.values()} - {None, "default"}
+    if len(found) != 1:
+        return None
+    return "th" if found == {"th"} else "tf"
+
+
+def _turned(stored: Stored) -> Stored:
+    spec = stored.spec
+    if not is_kernel(spec.role, spec.shape, spec.layer_class):
+        return stored
+    return replace(stored, spec=replace(spec, converted="turned round as Theano has it"), convert=_flip_first)
+
+
+def _flip_first(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return flip(parts[0])
+
+
+def _optimizer(root: Group) -> list[str]:
+    if "optimizer_weights" not in root.members:
+        return []
+    found = child(root, "optimizer_weights")
+    return [each.path for each in as_group(found).walk() if isinstance(each, Dataset)]
+
+
+def _names(group: Group, attribute: str) -> list[str] | None:
     """An attribute that lists names; past 64 KB Keras splits it into `layer_names0` and so on."""
     if attribute in group.attrs:
-        return [_text(each) for each in np.atleast_1d(group.attrs[attribute])]
-    chunks = takewhile(lambda name: name in group.attrs, (f"{attribute}{k}" for k in count()))
-    return [_text(each) for chunk in chunks for each in np.atleast_1d(group.attrs[chunk])]
+        return _texts(group.attrs[attribute])
+    chunks = list(takewhile(lambda name: name in group.attrs, (f"{attribute}{k}" for k in count())))
+    return [name for chunk in chunks for name in _texts(group.attrs[chunk])] if chunks else None
 
 
-def _places(group: h5py.Group | h5py.Dataset) -> Iterator[str]:
-    if isinstance(group, h5py.Dataset):
-        yield group.name
-        return
-    for _, each in children(group):
-        yield from _places(each)
+def _texts(value: object) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    return [readable(str(each)) for each in values]
 
 
-def _text(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+def _text(attribute: str, *groups: Group) -> str:
+    found = (group.attrs.get(attribute) for group in groups)
+    return next((each for each in found if isinstance(each, str)), "")
