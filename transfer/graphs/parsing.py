@@ -1,4 +1,4 @@
-"""From the config of a functional or Sequential model, as Keras 3 writes it, to a `Graph`."""
+"""From the config of a functional or Sequential model, of any Keras, to a `Graph` in the words of Keras 3."""
 
 from __future__ import annotations
 
@@ -7,26 +7,32 @@ from dataclasses import replace
 
 from transfer.errors import LayerError, Problem
 from transfer.graphs.graph import TENSOR, Call, Graph, Layer, Ref
-from transfer.specs import Json
+from transfer.graphs.modernizing import MODULES, modernize
+from transfer.graphs.writers import is_modern
+from transfer.specs import Json, Writer
 
 FUNCTIONAL = ("Functional", "Model")
-# Full `.h5` files name no module.
-_MODULES = {
-    "Functional": "keras.src.models.functional",
-    "Model": "keras.src.models.functional",
-    "Sequential": "keras.src.models.sequential",
-}
 DEEPEST = 100  # of nested JSON; real configs stay under 30
 
 
-def parse_config(config: Json) -> Graph:
+def parse_config(config: Json, writer: Writer = Writer()) -> Graph:  # noqa: B008 (a frozen value)
     """Read a model's config: `{"class_name": "Functional" | "Sequential", "config": {…}}`.
 
+    What an older Keras wrote is read with the meaning that it had there, and comes out in the words of Keras 3: the
+    graph computes what the writer computed.
+
+    Args:
+        config: as Keras wrote it; how a model was compiled is left out.
+        writer: an unknown one is Keras 3 where the form of the config says so, else Keras 2.
+
     Raises:
-        LayerError: if it is no such config, or an edge names a layer that is not there.
+        LayerError: if it is no such config, an edge names a layer that is not there, or a layer of an old Keras does
+            what none of Keras 3 does.
     """
     _check_depth(config)
     try:
+        if not is_modern(config, writer):
+            config = modernize(config, writer)
         kind, inner = config["class_name"], config["config"]
         if kind == "Sequential":
             graph = _parse_sequential(inner)
@@ -39,8 +45,8 @@ def parse_config(config: Json) -> Graph:
             )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise LayerError(
-            "The config is not a functional or Sequential model as Keras 3 writes it.",
-            [Problem("config", "Keras 3's form", repr(error))],
+            "The config is not a functional or Sequential model as Keras writes it.",
+            [Problem("config", "a form of Keras 1, 2 or 3", repr(error))],
         ) from error
     _check_edges(graph)
     return graph
@@ -71,7 +77,7 @@ def _layer(layer: Mapping[str, Json], name: str, calls: tuple[Call, ...]) -> Lay
         class_name=layer["class_name"],
         config=layer["config"],
         calls=calls,
-        module=layer.get("module") or _MODULES.get(layer["class_name"], "keras.layers"),
+        module=layer.get("module") or MODULES.get(layer["class_name"], "keras.layers"),
         registered_name=layer.get("registered_name"),
     )
 

@@ -49,7 +49,9 @@ def build_model(network: Network, custom_objects: Mapping[str, Any] | None = Non
     return model
 
 
-def build_graph(graph: Graph, custom_objects: Mapping[str, Any] | None = None) -> keras.Model:
+def build_graph(
+    graph: Graph, custom_objects: Mapping[str, Any] | None = None, *, largest_bytes: int | None = None
+) -> keras.Model:
     """A fresh Keras model with initial values.
 
     Raises:
