@@ -1,15 +1,31 @@
-"""Outputs appear whole or not at all, and nothing is replaced without being asked to."""
+"""Outputs appear whole or not at all, and nothing is replaced without being asked to.
+
+What is not finished stands beside its target as `.NAME.unfinished-HOST-PROCESS-…`. A process that is killed leaves it
+there; the next one that writes the same target takes it away. A folder that is being replaced steps aside as
+`.NAME.replaced-…` where the platform cannot swap two names in one step, and comes back in the same way.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
+import re
 import shutil
+import socket
+import sys
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from transfer.errors import OutputError
+
+_TRACE = re.compile(r"(unfinished|replaced)-([0-9a-f]{8})-(\d+)-")
+_LONGEST_NAME = 255  # bytes that file systems take
+_SWAP = 2  # RENAME_EXCHANGE of Linux
+_HERE = -100  # AT_FDCWD: paths are relative to the current folder
 
 
 def refuse_existing(path: Path, *, force: bool, parents: bool = False) -> None:
@@ -45,27 +61,24 @@ def placed_file(path: Path, *, force: bool = False) -> Iterator[Path]:
         OutputError: if `path` exists and `force` is false, or it cannot be written.
     """
     refuse_existing(path, force=force)
-    suffixes = "".join(path.suffixes)
-    try:
-        handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.", suffix=suffixes)
+    with _told(path):
+        _clear(path)
+        handle, name = tempfile.mkstemp(
+            dir=path.absolute().parent, prefix=_prefix(path, "unfinished"), suffix="".join(path.suffixes[-2:])[-32:]
+        )
         os.close(handle)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
     temporary = Path(name)
     try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        _sync(temporary)
-        refuse_existing(path, force=force)
-        if force:
-            temporary.replace(path)
-        else:
-            _rename_exclusively(temporary, path)
-        _sync(path.absolute().parent)
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written: {error.strerror or error}.", next_step="free some space or choose another place"
-        ) from error
+        with _told(path):
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            _sync(temporary)
+            refuse_existing(path, force=force)
+            if force:
+                temporary.replace(path)
+            else:
+                _rename_exclusively(temporary, path)
+            _sync(path.absolute().parent)
     finally:
         with suppress(OSError):
             temporary.unlink()
@@ -82,39 +95,93 @@ def placed_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
     Raises:
         OutputError: if `path` exists and `force` is false, or it cannot be written.
     """
+    parent = path.absolute().parent
+    with _told(path):
+        if parent.is_dir():
+            _clear(path)
     refuse_existing(path, force=force, parents=True)
+    with _told(path):
+        parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=parent, prefix=_prefix(path, "unfinished")))
     try:
-        path.absolute().parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=f".{path.name}."))
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
-    try:
-        yield temporary
-        temporary.chmod(0o777 & ~_umask())
-        for each in sorted(temporary.rglob("*")):
-            _sync(each)
-        _sync(temporary)
-        refuse_existing(path, force=force)
-        if os.path.lexists(path):
-            aside = Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=f".{path.name}.old."))
-            path.replace(aside / path.name)
-            try:
+        with _told(path):
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())
+            for each in sorted(temporary.rglob("*")):
+                _sync(each)
+            _sync(temporary)
+            refuse_existing(path, force=force)
+            if os.path.lexists(path):
+                _replace_folder(temporary, path)
+            else:
                 temporary.replace(path)
-            except OSError:
-                (aside / path.name).replace(path)
-                raise
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
-        else:
-            temporary.replace(path)
-        _sync(path.absolute().parent)
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written: {error.strerror or error}.", next_step="free some space or choose another place"
-        ) from error
+            _sync(parent)
     finally:
-        if temporary.exists():
-            shutil.rmtree(temporary, ignore_errors=True)
+        _remove(temporary)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say of an error of the system which output it hit."""
+    try:
+        yield
+    except OSError as error:
+        # HDF5 tells the system's reason in the midst of its own text.
+        reason = os.strerror(errno.ENOSPC) if os.strerror(errno.ENOSPC) in str(error) else error.strerror or str(error)
+        raise OutputError(
+            f"{path} cannot be written: {reason}.", next_step="free some space or choose another place"
+        ) from error
+
+
+# What is not finished, and what a dead process left
+
+
+def _prefix(path: Path, state: str) -> str:
+    """A name that tells what the file is, and which process of which machine it belongs to."""
+    trace = f".{state}-{_machine()}-{os.getpid()}-"
+    room = _LONGEST_NAME - len(trace) - 48  # for the suffixes and what makes it unique
+    return f".{path.name.encode()[:room].decode(errors='ignore')}{trace}"
+
+
+def _machine() -> str:
+    return f"{zlib.crc32(socket.gethostname().encode()):08x}"
+
+
+def _clear(path: Path) -> None:
+    """Take away what dead processes left of this output; a folder that had stepped aside comes back."""
+    start = _prefix(path, "").split(f".-{_machine()}")[0] + "."
+    for each in path.absolute().parent.iterdir():
+        found = _TRACE.match(each.name, len(start)) if each.name.startswith(start) else None
+        if found is None or found.group(2) != _machine() or _is_alive(int(found.group(3))):
+            continue
+        inner = each / path.name
+        if found.group(1) == "replaced" and inner.exists() and not os.path.lexists(path):
+            inner.replace(path)
+        _remove(each)
+
+
+def _is_alive(process: int) -> bool:
+    """Whether there is a process of that number; on Windows there is no harmless way to ask."""
+    if os.name == "nt" or process == os.getpid():
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+# Taking the name
 
 
 def _rename_exclusively(temporary: Path, path: Path) -> None:
@@ -125,6 +192,29 @@ def _rename_exclusively(temporary: Path, path: Path) -> None:
         raise
     except OSError:  # a file system without hard links: the check just made has to do
         temporary.replace(path)
+
+
+def _replace_folder(temporary: Path, path: Path) -> None:
+    """Put a folder where another stands: in one step where the platform has it, else with the old one set aside."""
+    if _swap(temporary, path):
+        return
+    aside = Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=_prefix(path, "replaced")))
+    path.replace(aside / path.name)
+    try:
+        temporary.replace(path)
+    except OSError:
+        (aside / path.name).replace(path)
+        aside.rmdir()
+        raise
+    _remove(aside)
+
+
+def _swap(one: Path, other: Path) -> bool:
+    """Exchange two names in one step; false where that is not possible."""
+    if sys.platform != "linux":
+        return False
+    exchange = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    return exchange is not None and exchange(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _SWAP) == 0
 
 
 def _sync(path: Path) -> None:

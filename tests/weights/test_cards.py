@@ -1,5 +1,6 @@
 """Cards: everything goes round, and what was changed is noticed."""
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -81,7 +82,7 @@ def test_equal_cards_give_equal_text():
 
 def test_a_card_is_json_that_others_can_read():
     values = json.loads(FULL.to_text())
-    assert values["schema"] == 1
+    assert values["schema"] == 2
     assert values["classes"] == ["cat", "dog"]
     assert values["preprocessing"]["size"] == [160, 96]
 
@@ -93,9 +94,16 @@ def test_a_card_is_json_that_others_can_read():
         {"digests": {"a/kernel": "ab" * 32, "a/bias": "ce" * 32}},
         {"digests": {}},
         {"digest": "00" * 32},
+        {"architecture": None},
+        {"classes": ["dog", "cat"]},
+        {"preprocessing": None},
+        {"fingerprint": None},
+        {"outline": "00" * 32},
+        {"name": "Буквы"},
+        {"schema": 1},
     ],
 )
-def test_digests_that_were_changed_are_refused(change):
+def test_a_card_that_was_changed_is_refused(change):
     text = json.dumps({**json.loads(FULL.to_text()), **change})
     with pytest.raises(CheckpointError, match="here: its card was changed"):
         parse_card(text, "here")
@@ -116,6 +124,10 @@ def test_digests_that_were_changed_are_refused(change):
         Card().to_text().replace('"preprocessing": null', '"preprocessing": {"colour": "red"}'),
         Card().to_text().replace('"preprocessing": null', '"preprocessing": [1]'),
         Card().to_text().replace('"preprocessing": null', '"preprocessing": {"scale": "large"}'),
+        Card().to_text().replace('"preprocessing": null', '"preprocessing": {"size": [1]}'),
+        Card().to_text().replace('"preprocessing": null', '"preprocessing": {"size": ["a", "b"]}'),
+        Card().to_text().replace('"preprocessing": null', '"preprocessing": {"color": "infrared"}'),
+        Card().to_text().replace('"outline": ""', '"outline": 3'),
         Card().to_text().replace('"fingerprint": null', '"fingerprint": {"seed": 1}'),
         Card().to_text().replace('"digests": {}', '"digests": []'),
         Card().to_text().replace('"digests": {}', '"digests": {"a": {}}'),
@@ -131,8 +143,18 @@ def test_what_is_no_card_is_refused(text):
     assert len(str(caught.value)) < 1000
 
 
+def test_a_card_of_the_first_schema_is_read():
+    """Its digest covered the digests of tensors alone."""
+    values = {key: each for key, each in json.loads(FULL.to_text()).items() if key != "outline"}
+    lines = "".join(f"{name} {digest}\n" for name, digest in sorted(FULL.digests.items()))
+    first = {**values, "schema": 1, "digest": hashlib.sha256(lines.encode()).hexdigest()}
+    assert parse_card(json.dumps(first), "here") == FULL
+    with pytest.raises(CheckpointError, match="was changed"):
+        parse_card(json.dumps({**first, "digests": {}}), "here")
+
+
 def test_a_card_of_a_newer_transfer_asks_for_an_upgrade():
-    text = json.dumps({**json.loads(Card().to_text()), "schema": 2, "new": 1})
+    text = json.dumps({**json.loads(Card().to_text()), "schema": 3, "new": 1})
     with pytest.raises(CheckpointError, match="newer transfer") as caught:
         parse_card(text, "here")
     assert "upgrade" in caught.value.next_step
@@ -188,8 +210,9 @@ def test_a_card_in_a_file_that_is_no_text_is_refused(path):
         open_checkpoint(path)
 
 
-def test_a_card_larger_than_an_hdf5_header_is_kept(path):
-    history = tuple(f"step {k}" for k in range(20_000))
+def test_a_card_of_300_kilobytes_is_kept(path):
+    history = tuple(f"step {k}" for k in range(24_000))
+    assert len(Card(history=history).to_text()) > 300_000
     write_card(path, Card(history=history))
     assert open_checkpoint(path).card.history == history
 

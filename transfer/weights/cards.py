@@ -14,11 +14,12 @@ from pathlib import Path
 
 from transfer.errors import CheckpointError, Problem
 from transfer.specs import Json, Preprocessing
-from transfer.weights.digests import digest_manifest
+from transfer.weights.digests import digest_json, digest_manifest
 
 ATTRIBUTE = "transfer_card"
 MEMBER = "transfer_card.json"
-SCHEMA = 1
+SCHEMA = 2
+_FIRST = 1  # its digest covers the digests of tensors alone
 LARGEST_INPUT = 1 << 24  # numbers in a recorded input: a card must not ask for the machine's memory
 INPUT_TYPES = {"float16", "float32", "float64", "bfloat16", "int8", "uint8", "int16", "int32", "int64", "bool"}
 
@@ -53,6 +54,7 @@ class Card:
         licence: under which terms.
         fingerprint: recorded outputs, to prove a restored model.
         digests: sha256 of each tensor by its name in the file.
+        outline: sha256 of all that the file holds beside values and card: names, shapes, types, attributes, config.
         history: what has been done to it, oldest first.
     """
 
@@ -64,37 +66,43 @@ class Card:
     licence: str = ""
     fingerprint: Fingerprint | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
+    outline: str = ""
     history: tuple[str, ...] = ()
 
     def without_proof(self) -> Card:
         """The card for changed weights: what was recorded of the old ones no longer holds."""
-        return replace(self, fingerprint=None, digests={})
+        return replace(self, fingerprint=None, digests={}, outline="")
 
     def to_text(self) -> str:
-        """As JSON, with a digest over all digests."""
-        return json.dumps({"schema": SCHEMA, **asdict(self), "digest": digest_manifest(self.digests)}, sort_keys=True)
+        """As JSON, with a digest over all of it."""
+        values = {"schema": SCHEMA, **asdict(self)}
+        return json.dumps({**values, "digest": digest_json(values)}, sort_keys=True)
 
 
 def parse_card(text: str, where: str) -> Card:
     """The inverse of `Card.to_text`.
 
     Raises:
-        CheckpointError: if the text is no card, or its digests were changed.
+        CheckpointError: if the text is no card, or was changed.
     """
     try:
         values = json.loads(text)
-        if values.pop("schema") > SCHEMA:
+        schema, stated = values.pop("schema"), values.pop("digest")
+        if schema > SCHEMA:
             raise CheckpointError(f"{where}: its card was written by a newer transfer.", next_step="upgrade h5transfer")
-        manifest = values.pop("digest")
+        found = digest_json({"schema": schema, **values})
         card = Card(**{**values, **_parts(values)})
         _check_types(card)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if schema == _FIRST:
+            found = digest_manifest(card.digests)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise CheckpointError(
             f"{where}: its card cannot be read.", [Problem("card", "a card's JSON", str(error)[:200])]
         ) from error
-    if manifest != digest_manifest(card.digests):
+    if stated != found:
         raise CheckpointError(
-            f"{where}: its card was changed.", [Problem("card", f"digests of {manifest[:12]}…", "others")]
+            f"{where}: its card was changed.",
+            [Problem("card", f"text with the digest {str(stated)[:12]}…", f"{found[:12]}…")],
         )
     return card
 
@@ -124,14 +132,17 @@ def _check_types(card: Card) -> None:
     """
     look = card.preprocessing
     kinds: dict[str, tuple[tuple[object, ...], type | tuple[type, ...]]] = {
-        "name, origin and licence": ((card.name, card.origin, card.licence), str),
+        "name, origin, licence and outline": ((card.name, card.origin, card.licence, card.outline), str),
         "classes and history": ((*card.classes, *card.history), str),
         "digests": ((*card.digests, *card.digests.values()), str),
         "preprocessing": (
             (look.scale, *look.mean, *look.std, look.background, look.frame) if look else (),
             (int, float),
         ),
+        "size": (look.size or () if look else (), int),
     }
+    if look and (len(look.size or (0, 0)) != 2 or look.color not in ("rgb", "bgr", "grey")):
+        raise ValueError("preprocessing: a size is (h, w), a color rgb, bgr or grey")
     proof = card.fingerprint
     if proof is not None:
         sizes = [size for shape in proof.shapes for size in shape]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+
+from transfer.specs import Json
 
 
 def digest_tensor(values: NDArray[np.generic]) -> str:
@@ -21,3 +24,8 @@ def digest_manifest(digests: Mapping[str, str]) -> str:
     """Sha256 over all names and digests, whatever their order."""
     lines = "".join(f"{name} {digest}\n" for name, digest in sorted(digests.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def digest_json(values: Json) -> str:
+    """Sha256 over plain values, whatever the order of keys and the way in which they are written down."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
