@@ -10,9 +10,14 @@ from transfer.data.arrays import holds_arrays, read_npz
 from transfer.data.folders import read_folder
 from transfer.data.images import MAX_PIXELS
 from transfer.data.labelled import LabelledSet
+from transfer.data.tables import find_table, looks_tabular, read_table
 from transfer.errors import DataError, Problem, nearest
 
-_READABLE = "a folder of pictures with one subfolder a class, or an .npz file with the arrays x and y"
+_READABLE = (
+    "a folder of pictures with one subfolder a class or a labels.csv, a table (CSV, TSV) of pictures and classes, "
+    "or an .npz file with the arrays x and y"
+)
+_START = 2**13  # bytes that tell a table
 
 
 def read_labelled(
@@ -22,10 +27,14 @@ def read_labelled(
     skip_unreadable: bool = False,
     max_pixels: int = MAX_PIXELS,
 ) -> LabelledSet:
-    """The labelled examples at `path`, a folder of pictures or an .npz file.
+    """The labelled examples at `path`: a folder of pictures, a table that names pictures, or an .npz file.
+
+    A folder with a `labels.csv` or `labels.tsv` at its top is labelled by that table, not by its subfolders; any other
+    by its subfolders. A table has a row for each picture, its path (from the table's own folder) and its class, under a
+    header such as `file,label`; separated by commas, semicolons, tabs or bars.
 
     Args:
-        path: what it holds decides, not its name.
+        path: what it holds decides, not its name; but a text named .csv or .tsv is always a table.
         strict: whether anything left out is an error.
         skip_unreadable: whether damaged pictures are left out, and not an error.
         max_pixels: larger pictures are left out.
@@ -35,6 +44,11 @@ def read_labelled(
     """
     source = Path(path)
     if source.is_dir():
+        table = find_table(source)
+        if table:
+            return read_table(
+                table, whole_folder=True, strict=strict, skip_unreadable=skip_unreadable, max_pixels=max_pixels
+            )
         return read_folder(source, strict=strict, skip_unreadable=skip_unreadable, max_pixels=max_pixels)
     if not os.path.lexists(source):
         raise _missing(source)
@@ -42,12 +56,14 @@ def read_labelled(
         raise _other(source, "a link that leads nowhere" if source.is_symlink() else "neither a file nor a folder")
     try:
         with source.open("rb") as stream:
-            start = stream.read(8)
+            start = stream.read(_START)
             if holds_arrays(stream):
                 return read_npz(source)
     except OSError as error:
         raise _other(source, f"a file that cannot be read: {error.strerror}") from error
-    raise _other(source, f"a file that starts with {start!r}" if start else "an empty file")
+    if looks_tabular(source, start):
+        return read_table(source, strict=strict, skip_unreadable=skip_unreadable, max_pixels=max_pixels)
+    raise _other(source, f"a file that starts with {start[:8]!r}" if start else "an empty file")
 
 
 def _missing(source: Path) -> DataError:
@@ -60,5 +76,5 @@ def _missing(source: Path) -> DataError:
 
 
 def _other(source: Path, found: str) -> DataError:
-    step = "give a folder of class folders, or write arrays with numpy.savez(path, x=…, y=…)"
+    step = "give a folder of class folders, write a labels.csv, or write arrays with numpy.savez(path, x=…, y=…)"
     return DataError(f"{source} is not a labelled set.", [Problem(str(source), _READABLE, found)], step)

@@ -1,0 +1,118 @@
+"""Where the pictures of a table lie: below its folder, each once, or a word on what is wrong."""
+
+from __future__ import annotations
+
+import os
+import stat
+import unicodedata
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+
+from transfer.data.images import SUFFIXES
+from transfer.data.rows import Row, Table
+from transfer.errors import Problem
+
+_LONGEST_LABEL = 255  # as long as a folder's name may be
+_UNLABELLED = frozenset({"", "nan", "na", "n/a", "#n/a", "<na>"})  # as spreadsheets and pandas write nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row whose picture is there.
+
+    Attributes:
+        line: of the table.
+        name: the path below the folder, '/' between the parts.
+        path: to be opened.
+        real: where links lead, so that one file is one picture.
+        label: its class.
+    """
+
+    line: int
+    name: str
+    path: Path
+    real: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """All rows: those to use, those that say a second time what another said, and those that are wrong."""
+
+    entries: tuple[Entry, ...]
+    repeated: tuple[Problem, ...]
+    faults: tuple[Problem, ...]
+
+
+def locate_pictures(table: Path, parsed: Table) -> Located:
+    """Find the picture of each row below the folder that holds the table; nothing is opened."""
+    root = os.path.realpath(table.parent)
+    entries: dict[str, Entry] = {}
+    repeated: list[Problem] = []
+    faults = list(parsed.faults)
+    for row in parsed.rows:
+        where = f"{table.name} line {row.line}"
+        wrong = [Problem(where, found=fault) for fault in _faults_of_label(row)]
+        entry = _locate(table.parent, root, row)
+        if isinstance(entry, str):
+            wrong.append(Problem(where, found=entry))
+        elif not wrong:
+            first = entries.setdefault(entry.real, entry)
+            if first.label != entry.label:
+                found = f"{entry.name!r} is {entry.label!r} here and {first.label!r} on line {first.line}"
+                wrong.append(Problem(where, found=found))
+            elif first is not entry:
+                repeated.append(Problem(where, found=f"{entry.name!r} stands on line {first.line} already"))
+        faults += wrong
+    return Located(tuple(entries.values()), tuple(repeated), tuple(faults))
+
+
+def _faults_of_label(row: Row) -> Iterator[str]:
+    if row.label.lower() in _UNLABELLED:
+        written = f" ({row.label!r} stands there)" if row.label else ""
+        yield f"{row.path[:120]!r} has no label{written}"
+    elif len(row.label) > _LONGEST_LABEL:
+        yield f"a label of {len(row.label)} characters; a class's name has at most {_LONGEST_LABEL}"
+    elif any(unicodedata.category(character) == "Cc" for character in row.label):
+        yield f"a label with control characters: {row.label!r}"
+
+
+def _locate(folder: Path, root: str, row: Row) -> Entry | str:
+    """The picture of a row, or what is wrong with its path."""
+    if not row.path:
+        return "no path"
+    text, shown = row.path, repr(row.path)
+    if "\\" in text and not os.path.lexists(folder / text):
+        text = text.replace("\\", "/")  # as Windows writes paths
+    if Path(text).is_absolute() or PureWindowsPath(text).is_absolute():
+        return f"{shown} is an absolute path"
+    name = os.path.normpath(text)
+    if name.split("/")[0] == "..":
+        return f"{shown} leads out of the folder"
+    path = folder / name
+    real = os.path.realpath(path)
+    if not is_below(real, root):
+        return f"{shown} is a link that leads out of the folder"
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return f"{shown} is a link that leads nowhere" if path.is_symlink() else f"{shown} does not exist"
+    except OSError as error:
+        return f"{shown}: {error.strerror}"
+    if not stat.S_ISREG(mode):
+        return f"{shown} is {'a folder' if stat.S_ISDIR(mode) else 'neither a file nor a folder'}"
+    return Entry(row.line, name, path, real, row.label)
+
+
+def is_below(real: str, root: str) -> bool:
+    """Whether one path is another or lies below it; links are resolved in both."""
+    return real == root or real.startswith(root.rstrip("/") + "/")
+
+
+def is_picture(folder: Path, cell: str) -> bool:
+    """Whether a cell names a picture: by its suffix, or because such a file lies there."""
+    with suppress(OSError, ValueError):  # a cell too long for a name
+        return Path(cell).suffix.lower() in SUFFIXES or (folder / cell).is_file()
+    return False
