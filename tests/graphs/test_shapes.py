@@ -19,8 +19,8 @@ def check(model):
     shapes = infer_shapes(parse_config(keras.saving.serialize_keras_object(model)))
     for layer in model.layers:
         for node in range(len(layer._inbound_nodes)):
-            expected = tuple(layer._inbound_nodes[node].outputs[0].shape)[1:]
-            assert shapes[Ref(layer.name, node)] == expected, layer.name
+            for place, output in enumerate(layer._inbound_nodes[node].outputs):
+                assert shapes[Ref(layer.name, node, place)] == tuple(output.shape)[1:], layer.name
     return len(shapes)
 
 
@@ -103,26 +103,136 @@ def test_a_layer_gives_the_shape_that_keras_gives(shape, layer):
     assert check(through(shape, layer)) == 2
 
 
-OTHERS = [
-    (IMAGE, L.Conv2DTranspose(5, 3, strides=2, padding="same")),
+MORE = [
+    *[
+        (IMAGE, L.Conv2DTranspose(5, kernel, strides=strides, padding=padding, output_padding=extra))
+        for kernel, strides, extra in ((3, 2, None), (3, 2, 1), (2, 3, None), ((5, 2), (1, 2), None), (4, 2, 0))
+        for padding in ("same", "valid")
+    ],
+    (IMAGE, L.Conv2DTranspose(5, 3, dilation_rate=2)),
+    (STEPS, L.Conv1DTranspose(5, 3, strides=2)),
+    (VOLUME, L.Conv3DTranspose(5, 2, strides=2)),
+    ((None, 12, 3), L.Conv2DTranspose(5, 3, strides=2)),
     (IMAGE, L.Cropping2D(((1, 2), (0, 3)))),
+    (IMAGE, L.Cropping2D(2)),
+    (STEPS, L.Cropping1D((1, 2))),
+    (VOLUME, L.Cropping3D(1)),
     (IMAGE, L.UpSampling2D((2, 3))),
+    (IMAGE, L.UpSampling2D(data_format="channels_first")),
+    (STEPS, L.UpSampling1D(3)),
+    (VOLUME, L.UpSampling3D()),
+    (IMAGE, L.AdaptiveAveragePooling2D((4, 5))),
+    (STEPS, L.AdaptiveMaxPooling1D(4)),
     (IMAGE, L.RandomFlip()),
+    (IMAGE, L.RandomCrop(8, 9)),
+    (IMAGE, L.CenterCrop(8, 9)),
     (IMAGE, L.Permute((3, 1, 2))),
+    (IMAGE, L.RMSNormalization()),
+    (IMAGE, L.SpectralNormalization(L.Conv2D(4, 3))),
+    (IMAGE, L.EinsumDense("abcd,de->abce", output_shape=(17, 12, 7))),
+    (STEPS, L.EinsumDense("...c,cde->...de", output_shape=(2, 7))),
+    (IMAGE, L.EinsumDense("ab...,bc->ac...", output_shape=7)),
     (STEPS, L.Bidirectional(L.LSTM(6))),
     (STEPS, L.Bidirectional(L.LSTM(6, return_sequences=True), merge_mode="sum")),
+    (STEPS, L.Bidirectional(L.GRU(6, return_state=True))),
+    (STEPS, L.Bidirectional(L.SimpleRNN(6), merge_mode=None)),
     (STEPS, L.TimeDistributed(L.Dense(6))),
+    ((5, *IMAGE), L.TimeDistributed(L.Conv2D(4, 3))),
     ((6,), L.RepeatVector(3)),
     (STEPS, L.LSTM(6, return_state=True)),
+    (STEPS, L.GRU(6, return_state=True, return_sequences=True)),
+    (STEPS, L.RNN(L.GRUCell(5), return_state=True)),
+    (STEPS, L.RNN([L.LSTMCell(3), L.GRUCell(5)], return_sequences=True)),
+    ((5, *IMAGE), L.ConvLSTM2D(4, 3)),
+    ((5, *IMAGE), L.ConvLSTM2D(4, (3, 2), strides=2, padding="same", return_sequences=True, return_state=True)),
+    ((5, *STEPS), L.ConvLSTM1D(4, 3, return_sequences=True)),
 ]
 
 
-@pytest.mark.parametrize(("shape", "layer"), OTHERS, ids=[type(layer).__name__ for _, layer in OTHERS])
-def test_a_layer_of_another_kind_is_left_out_or_right_and_never_guessed(shape, layer):
+@pytest.mark.parametrize(
+    ("shape", "layer"), MORE, ids=[f"{type(layer).__name__}-{place}" for place, (_, layer) in enumerate(MORE)]
+)
+def test_every_output_of_a_layer_has_the_shape_that_keras_gives(shape, layer):
     model = through(shape, layer)
+    assert check(model) == 1 + len(model.outputs)
+
+
+@pytest.mark.parametrize(
+    ("axes", "shapes"),
+    [(-1, [(4, 3), (5, 3)]), (1, [(3, 4), (3, 5)]), ((2, 1), [(4, 3), (3, 5)]), (1, [(3,), (3,)])],
+)
+def test_a_dot_product_gives_the_shape_that_keras_gives(axes, shapes):
+    inputs = [keras.Input(shape) for shape in shapes]
+    assert check(keras.Model(inputs, L.Dot(axes)(inputs))) == 3
+
+
+@pytest.mark.parametrize(
+    "attend",
+    [
+        lambda q, v: L.MultiHeadAttention(2, 3)(q, v),
+        lambda q, v: L.MultiHeadAttention(2, 3, output_shape=7)(key=v, value=v, query=q),
+        lambda q, v: L.MultiHeadAttention(2, 3, output_shape=(2, 7))(q, v),
+        lambda q, v: L.GroupQueryAttention(3, 4, 2)(q, v),
+        lambda q, v: L.Attention()([q, v]),
+        lambda q, v: L.AdditiveAttention()([q, v, v]),
+    ],
+)
+def test_attention_gives_the_shape_that_keras_gives(attend):
+    query, value = keras.Input((5, 8)), keras.Input((6, 8))
+    assert check(keras.Model([query, value], attend(query, value))) == 3
+
+
+OPERATIONS = [
+    lambda x: x * 2.0 + 1.0,
+    lambda x: 1.0 - x / 3.0,
+    lambda x: keras.ops.relu(x),
+    lambda x: keras.ops.mean(x, axis=1),
+    lambda x: keras.ops.max(x, axis=(1, -1), keepdims=True),
+    lambda x: keras.ops.concatenate([x, x], axis=1),
+    lambda x: keras.ops.reshape(x, (-1, 6, 2)),
+    lambda x: keras.ops.transpose(x, (0, 2, 1)),
+    lambda x: keras.ops.expand_dims(x, 1),
+    lambda x: keras.ops.expand_dims(x, axis=-1),
+    lambda x: keras.ops.squeeze(keras.ops.expand_dims(x, 1), 1),
+    lambda x: keras.ops.matmul(x, keras.ops.transpose(x, (0, 2, 1))),
+    lambda x: keras.ops.softmax(x),
+    lambda x: keras.ops.where(x > 0, x, 0.0),
+    lambda x: keras.ops.clip(x, 0, 1),
+    lambda x: keras.ops.sum(x, axis=-1) + keras.ops.var(x, axis=2),
+    lambda x: x - keras.ops.mean(x, axis=1, keepdims=True),
+]
+
+
+@pytest.mark.parametrize("compute", OPERATIONS)
+def test_functions_of_keras_give_the_shape_that_keras_gives(compute):
+    inputs = keras.Input((4, 3))
+    model = keras.Model(inputs, compute(inputs))
     shapes = infer_shapes(parse_config(keras.saving.serialize_keras_object(model)))
-    output = layer.output[0] if isinstance(layer.output, list | tuple) else layer.output
-    assert shapes.get(Ref(layer.name)) in (None, tuple(output.shape)[1:])
+    for operation in model.operations:
+        assert shapes[Ref(operation.name)] == tuple(operation.output.shape)[1:], operation.name
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda x: keras.ops.sum(x),
+        lambda x: keras.ops.concatenate([x, x], axis=0),
+        lambda x: keras.ops.reshape(x, (6, -1)),
+        lambda x: keras.ops.transpose(x),
+        lambda x: x[:, 0],
+    ],
+)
+def test_a_function_that_moves_the_batch_or_has_no_rule_is_left_out(compute):
+    inputs = keras.Input((4, 3), name="x")
+    model = keras.Model(inputs, compute(inputs))
+    shapes = infer_shapes(parse_config(keras.saving.serialize_keras_object(model)))
+    assert shapes == {Ref("x"): (4, 3)}
+
+
+def test_options_of_another_form_leave_a_layer_out():
+    source = Layer("x", "InputLayer", {"batch_shape": [None, 4]})
+    odd = Layer("odd", "Dense", {"output_dim": 3}, (Call([Ref("x")], {}),))
+    assert infer_shapes(Graph("net", (source, odd), (Ref("x"),), (Ref("odd"),))) == {Ref("x"): (4,)}
 
 
 def test_an_embedding_adds_an_axis():

@@ -222,6 +222,7 @@ _UNCHANGED = COMPANIONS | {
     "Masking",
     "LayerScale",
     "StochasticDepth",
+    "CustomScaleLayer",
     "Hashing",
     "AutoContrast",
     "Equalization",

@@ -13,6 +13,7 @@ from transfer.graphs.wrapping import Shape, is_model, is_operation, parse_nested
 from transfer.specs import TensorSpec, snake_case
 
 _WRAPPERS = ("TimeDistributed",)
+_OWN_NAMES = {"GroupQueryAttention": "GroupedQueryAttention"}  # where Keras calls a class otherwise in public
 
 
 def describe_graph(graph: Graph) -> dict[str, TensorSpec]:
@@ -39,7 +40,7 @@ def _of_graph(graph: Graph, prefix: str, shapes: Mapping[Ref, Shape], *, first: 
         made = _of_layer(layer, call, inputs)
         for name, each in zip(_distinct([f"{owner}/{each.path}" for each in made]), made, strict=True):
             place, _, role = name.rpartition("/")
-            kind = snake_case(layer.class_name)
+            kind = snake_case(_OWN_NAMES.get(layer.class_name, layer.class_name))
             yield TensorSpec(name, each.shape, each.dtype, place, role, kind, position, owner)
 
 

@@ -10,7 +10,8 @@ _RANDOM = (
 )
 WEIGHTLESS = frozenset(
     {"InputLayer", "Activation", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU", "Softmax", "Identity", "Masking"}
-    | {"Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise", "ActivityRegularization", "StochasticDepth"}
+    | {"Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise", "ActivityRegularization"}
+    | {"StochasticDepth", "CustomScaleLayer"}  # of keras.applications
     | {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot", "UnitNormalization"}
     | {"Flatten", "Reshape", "Permute", "RepeatVector", "Lambda", "Rescaling", "Resizing", "CenterCrop"}
     | {"CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", "IntegerLookup", "StringLookup"}
