@@ -17,6 +17,11 @@ def is_old(writer: Writer) -> bool:
     return bool(writer.version) and writer.version < (3,)
 
 
+def is_open_ended(writer: Writer) -> bool:
+    """Whether only the oldest Keras is known that can have written it, `2.12+`, and Keras 3 can as well."""
+    return writer.keras.endswith("+") and is_old(writer)
+
+
 def is_disputed(writer: Writer) -> bool:
     """Whether the version is one that TensorFlow 1.13 to 1.15 and 2.0 and 2.1 both wrote."""
     return writer.is_tensorflow and writer.version[:3] == (2, 2, 4)
@@ -56,7 +61,7 @@ def batch_norm_epsilon(writer: Writer) -> float:
 
 def is_modern(config: Json, writer: Writer) -> bool:
     """Whether a model's config is in the form of Keras 3; where neither writer nor form tell, it is not."""
-    if writer.version:
+    if writer.version and not is_open_ended(writer):
         return not is_old(writer)
     return _has_marks_of_3(config)
 
