@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transfer.data import rows
 from transfer.data.rows import Row, is_table, parse_table
 from transfer.errors import DataError
 
@@ -139,6 +140,12 @@ def test_a_huge_field_is_refused_with_its_line():
     assert [(problem.where, problem.found) for problem in error.problems] == [("labels.csv line 3", "1000007")]
 
 
+def test_more_rows_than_are_taken_are_refused(monkeypatch):
+    monkeypatch.setattr(rows, "_MAX_ROWS", 3)
+    assert len(parse("file,label\n\na.png,cat\nb.png,dog\n").rows) == 2
+    assert refused("file,label\na.png,cat\nb.png,dog\nc.png,dog\n").problems[0].expected == "at most 3 rows"
+
+
 @pytest.mark.parametrize(
     ("start", "expected"),
     [
@@ -161,11 +168,11 @@ CELL = st.text(st.characters(exclude_characters="\0\r\n", exclude_categories=["C
 
 @given(st.lists(st.tuples(CELL, CELL), min_size=1, max_size=8), st.sampled_from(",;\t|"))
 def test_what_the_csv_module_and_pandas_write_is_read_as_pandas_reads_it(pairs, delimiter):
-    rows = [("file", "label"), *((f"x{path}.png", f"x{label}x") for path, label in pairs)]
+    written = [("file", "label"), *((f"x{path}.png", f"x{label}x") for path, label in pairs)]
     stream = io.StringIO(newline="")
-    csv.writer(stream, delimiter=delimiter).writerows(rows)
+    csv.writer(stream, delimiter=delimiter).writerows(written)
     frame = pandas.read_csv(io.StringIO(stream.getvalue()), sep=delimiter, dtype=str, keep_default_na=False)
-    for written in (stream.getvalue(), frame.to_csv(sep=delimiter, index=False)):
-        table = parse(written)
+    for content in (stream.getvalue(), frame.to_csv(sep=delimiter, index=False)):
+        table = parse(content)
         assert [(row.path, row.label) for row in table.rows] == list(frame.itertuples(index=False, name=None))
-        assert [row.line for row in table.rows] == list(range(2, len(rows) + 1))
+        assert [row.line for row in table.rows] == list(range(2, len(written) + 1))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from transfer.errors import DataError, Problem
 
 DELIMITERS = ",;\t|"
 _LONGEST_LINE = 2**17  # characters; the csv module allows as many in one cell
+_MAX_ROWS = 10**6
+_MOST_TOLD = 1000  # lines that are no text
 _PATHS = frozenset(
     [
         "file",
@@ -85,27 +88,30 @@ def parse_table(content: bytes, name: str, is_picture: Callable[[str], bool]) ->
     Raises:
         DataError: if it is not such a text, or its columns cannot be told.
     """
-    lines = _lines(content, name)
-    start = next((line for line in lines if line.strip()), None)
-    if start is None:
+    _refuse_other_texts(content, name)
+    start = next((line for line in _lines(content) if line.strip()), "")
+    records = _records(content, _delimiter(start, is_picture), name)
+    first = next(records, None)
+    if first is None:
         raise _error(name, [Problem(name, "rows of a path and a label", "an empty table")])
-    records, faults = _records(lines, _delimiter(start, is_picture), name)
-    if not records:
-        raise _error(name, faults)
-    first, header = records[0][0], [cell.strip() for cell in records[0][1]]
-    columns = _columns(header)
-    if not _names_both(header) and any(map(is_picture, header)):
-        columns = (0, 1) if len(header) == 2 and is_picture(header[0]) else None
-    elif columns:
-        records = records[1:]
+    if isinstance(first, Problem):
+        raise _error(name, [first])
+    header = [cell.strip() for cell in first[1]]
+    columns, is_header = _columns(header, is_picture)
     if columns is None:
-        raise _error(name, [Problem(f"{name} line {first}", _COLUMNS, _shown(header))])
-    unused = tuple(cell for place, cell in enumerate(header) if place not in columns and cell)
-    if not records and not faults:
+        raise _error(name, [Problem(f"{name} line {first[0]}", _COLUMNS, _shown(header))])
+    rows: list[Row] = []
+    faults: list[Problem] = []
+    for record in records if is_header else chain([first], records):
+        each = record if isinstance(record, Problem) else _row(record, columns, len(header), name)
+        if isinstance(each, Row):
+            rows.append(each)
+        else:
+            faults.append(each)
+    if not rows and not faults:
         raise _error(name, [Problem(name, "rows of a path and a label", "a header and no row")])
-    wide = {line for line, cells in records if any(map(str.strip, cells[len(header) :]))}
-    faults = [*(_too_wide(record, len(header), name) for record in records if record[0] in wide), *faults]
-    return Table(tuple(_row(record, columns) for record in records if record[0] not in wide), unused, tuple(faults))
+    unused = (cell for place, cell in enumerate(header) if place not in columns and cell)
+    return Table(tuple(rows), tuple(unused), tuple(faults))
 
 
 def is_table(start: bytes, is_picture: Callable[[str], bool]) -> bool:
@@ -122,36 +128,39 @@ def _error(name: str, problems: Sequence[Problem]) -> DataError:
     return DataError(f"{name} cannot be read as a table of pictures and labels.", problems, step)
 
 
-def _lines(content: bytes, name: str) -> list[str]:
-    """The lines of a text, with their ends.
+def _lines(content: bytes) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", newline="")
+
+
+def _refuse_other_texts(content: bytes, name: str) -> None:
+    """Refuse what cannot be a table.
 
     Raises:
         DataError: if it is not UTF-8, holds a NUL, or a line is longer than any row needs.
     """
-    content = content.removeprefix(b"\xef\xbb\xbf")
     try:
-        lines = list(io.StringIO(content.decode(), newline=""))
+        content.decode()
     except UnicodeDecodeError as error:
-        raise _error(name, _not_text(content, name)) from error
-    problems = [
+        raise _error(name, list(islice(_not_text(content, name), _MOST_TOLD))) from error
+    if content.count(b"\n") + content.count(b"\r") > 4 * _MAX_ROWS:
+        raise _error(name, [Problem(name, f"at most {_MAX_ROWS} rows", "several times as many lines")])
+    problems = (
         Problem(f"{name} line {number}", f"at most {_LONGEST_LINE} characters, none of them NUL", found)
-        for number, line in enumerate(lines, 1)
+        for number, line in enumerate(_lines(content), 1)
         if (found := "a NUL" if "\0" in line else str(len(line)) if len(line) > _LONGEST_LINE else "")
-    ]
-    if problems:
-        raise _error(name, problems)
-    return lines
+    )
+    told = list(islice(problems, _MOST_TOLD))
+    if told:
+        raise _error(name, told)
 
 
-def _not_text(content: bytes, name: str) -> list[Problem]:
-    problems = []
-    for number, line in enumerate(re.split(rb"\r\n|\r|\n", content), 1):
-        try:
-            line.decode()
-        except UnicodeDecodeError as error:
-            found = f"byte {line[error.start]:#04x} in {line[:60]!r}"
-            problems.append(Problem(f"{name} line {number}", "text in UTF-8", found))
-    return problems
+def _not_text(content: bytes, name: str) -> Iterator[Problem]:
+    lines = io.TextIOWrapper(io.BytesIO(content), "utf-8", "surrogateescape", newline="")
+    for number, line in enumerate(lines, 1):
+        stray = re.search("[\udc80-\udcff]", line)
+        if stray:
+            found = f"byte {ord(stray[0]) - 0xDC00:#04x} in {line[max(0, stray.start() - 20) :][:40]!r}"
+            yield Problem(f"{name} line {number}", "text in UTF-8", found)
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
@@ -169,47 +178,57 @@ def _delimiter(line: str, is_picture: Callable[[str], bool]) -> str:
     return max(DELIMITERS, key=sense)
 
 
-def _records(lines: list[str], delimiter: str, name: str) -> tuple[list[_Record], list[Problem]]:
-    """All rows that are not blank, and the first that is none: behind a stray quote nothing can be told."""
-    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
-    records: list[_Record] = []
+def _records(content: bytes, delimiter: str, name: str) -> Iterator[_Record | Problem]:
+    """All rows that are not blank, up to the first that is none: behind a stray quote nothing can be told.
+
+    Raises:
+        DataError: past as many rows as are taken.
+    """
+    reader = csv.reader(_lines(content), delimiter=delimiter, skipinitialspace=True, strict=True)
     first = 1
+    count = 0
     try:
         for cells in reader:
             if any(map(str.strip, cells)):
-                records.append((first, cells))
+                count += 1
+                if count > _MAX_ROWS:
+                    raise _error(name, [Problem(name, f"at most {_MAX_ROWS} rows", "more")])
+                yield first, cells
             first = reader.line_num + 1
     except csv.Error as error:
-        found = f"no row of a table: {error}; a quote may be open"
-        return records, [Problem(f"{name} line {first}", found=found)]
-    return records, []
+        yield Problem(f"{name} line {first}", found=f"no row of a table: {error}; a quote may be open")
 
 
-def _columns(header: Sequence[str]) -> tuple[int, int] | None:
-    """The places of path and label by their names; None where these do not tell."""
-    names = [re.sub(r"[\s-]+", "_", cell.lower()) for cell in header]
+def _columns(header: Sequence[str], is_picture: Callable[[str], bool]) -> tuple[tuple[int, int] | None, bool]:
+    """The places of path and label, None where they cannot be told; and whether this is a header, not a picture."""
+    if not _names_both(header) and any(map(is_picture, header)):
+        return ((0, 1) if len(header) == 2 and is_picture(header[0]) else None), False
+    names = [_plain(cell) for cell in header]
     paths = [place for place, name in enumerate(names) if name in _PATHS]
     labels = [place for place, name in enumerate(names) if name in _LABELS]
     if len(names) == 2 and len(paths) + len(labels) == 1:
         known = (paths or labels)[0]
-        return (known, 1 - known) if paths else (1 - known, known)
-    return (paths[0], labels[0]) if len(paths) == len(labels) == 1 else None
+        return ((known, 1 - known) if paths else (1 - known, known)), True
+    return ((paths[0], labels[0]) if len(paths) == len(labels) == 1 else None), True
 
 
 def _names_both(cells: Sequence[str]) -> bool:
-    names = {re.sub(r"[\s-]+", "_", cell.lower()) for cell in cells}
+    names = set(map(_plain, cells))
     return bool(names & _PATHS and names & _LABELS)
 
 
-def _row(record: _Record, columns: tuple[int, int]) -> Row:
+def _plain(name: str) -> str:
+    return re.sub(r"[\s-]+", "_", name.strip().lower())
+
+
+def _row(record: _Record, columns: tuple[int, int], count: int, name: str) -> Row | Problem:
+    """A row; or its fault, if it has more cells than there are columns: a separator in a name that is not quoted."""
     line, cells = record
+    if len(cells) > count and any(map(str.strip, cells[count:])):
+        found = f"{_shown(cells)}; quote a cell that holds the separator"
+        return Problem(f"{name} line {line}", f"{count} cells", found)
     path, label = (cells[place].strip() if place < len(cells) else "" for place in columns)
     return Row(line, path, label)
-
-
-def _too_wide(record: _Record, count: int, name: str) -> Problem:
-    found = f"{_shown(record[1])}; quote a cell that holds the separator"
-    return Problem(f"{name} line {record[0]}", f"{count} cells", found)
 
 
 def _shown(cells: Sequence[str]) -> str:
