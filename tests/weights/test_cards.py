@@ -15,7 +15,8 @@ from transfer.specs import PREPROCESSINGS, Preprocessing
 from transfer.weights.cards import ATTRIBUTE, Card, Fingerprint, parse_card, sidecar_of
 from transfer.weights.digests import digest_tensor
 from transfer.weights.opening import open_checkpoint
-from transfer.weights.writing import write_card, write_legacy
+from transfer.weights.signing import write_card
+from transfer.weights.writing import write_legacy
 
 FULL = Card(
     name="Цифры",

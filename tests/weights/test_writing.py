@@ -13,7 +13,8 @@ from hypothesis.extra import numpy as hnp
 from transfer.errors import OutputError
 from transfer.weights.cards import Card
 from transfer.weights.opening import open_checkpoint
-from transfer.weights.writing import check_written, halve_kernels, write_card, write_legacy
+from transfer.weights.signing import write_card
+from transfer.weights.writing import check_written, halve_kernels, write_legacy
 
 TENSORS = hnp.arrays(
     st.sampled_from(["float16", "float32", "float64", "int8", "uint8", "int32", "int64", "bool"]),

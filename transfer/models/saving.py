@@ -17,7 +17,8 @@ from transfer.models.fingerprints import record_fingerprint
 from transfer.models.variables import name_variables
 from transfer.placing import placed_file
 from transfer.weights.cards import Card
-from transfer.weights.writing import check_written, halve_kernels, write_card, write_legacy
+from transfer.weights.signing import write_card
+from transfer.weights.writing import check_written, halve_kernels, write_legacy
 
 
 def save_weights(

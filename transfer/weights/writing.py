@@ -1,12 +1,11 @@
-"""Writing tensors and cards into HDF5 files and archives. Placing them safely is the caller's (`transfer.placing`)."""
+"""Writing tensors into HDF5 files and archives. Placing them safely is the caller's (`transfer.placing`)."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +13,106 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.errors import CheckpointError, OutputError, Problem
-from transfer.weights.cards import ATTRIBUTE, MEMBER, Card
+from transfer.errors import OutputError, Problem
+from transfer.specs import Json
+from transfer.weights.blueprints import Attribute, Blueprint, legacy_blueprint
 from transfer.weights.digests import digest_tensor
 from transfer.weights.opening import open_checkpoint
-from transfer.weights.packages import MEMBER_METADATA
+from transfer.weights.packages import MEMBER_CONFIG, MEMBER_METADATA, MEMBER_WEIGHTS
+from transfer.weights.reading import numpy_dtype
 
-HEADER_LIMIT = 64512  # bytes that HDF5 keeps in an object's header, Keras's own figure
+Tensors = Iterable[tuple[str, NDArray[Any]]]
+_NAMED = ("bfloat16",)  # types that Keras stores as opaque bytes with their name beside them
 
 
-def write_legacy(path: Path, layers: Mapping[str, Mapping[str, NDArray[Any]]], *, writer: str) -> None:
+def write_legacy(
+    path: Path, layers: Mapping[str, Mapping[str, NDArray[Any]]], *, writer: str, config: str | None = None
+) -> None:
     """Write the legacy `.h5` layout, which Keras 2 and 3 read.
 
     Args:
         path: an empty or temporary file.
         layers: every layer in the model's order, each with its tensors by full name (`layer/role`).
         writer: the Keras version to name.
+        config: the architecture as JSON; with it the file is a whole model.
+    """
+    described = {
+        layer: [(name, values.shape, values.dtype.name) for name, values in tensors.items()]
+        for layer, tensors in layers.items()
+    }
+    write_blueprint(
+        path,
+        legacy_blueprint(described, writer=writer, config=config),
+        ((name, values) for tensors in layers.values() for name, values in tensors.items()),
+    )
+
+
+def write_blueprint(path: Path, blueprint: Blueprint, tensors: Tensors) -> None:
+    """Write an HDF5 file, one tensor after the other.
+
+    Args:
+        path: an empty or temporary file.
+        blueprint: what it shall hold. Equal ones give equal files, in whatever order the tensors come.
+        tensors: each by its name.
+
+    Raises:
+        OutputError: if a tensor does not come, or another one than was announced.
     """
     with h5py.File(path, "w") as file:
-        file.attrs["backend"] = "tensorflow"
-        file.attrs["keras_version"] = writer
-        _write_names(file, "layer_names", list(layers))
-        for layer, tensors in layers.items():
-            group = file.create_group(layer)
-            _write_names(group, "weight_names", list(tensors))
-            for name, values in tensors.items():
-                group.create_dataset(name, data=values)
+        for place, attributes in blueprint.groups.items():
+            group = file.require_group(f"/{place}")
+            for name, value in attributes.items():
+                _write_attribute(group, name, value)
+        waiting = {slot.name: (slot, _reserve(file, slot.path, slot.shape, slot.dtype)) for slot in blueprint.slots}
+        for name, values in tensors:
+            slot, place_in_file = waiting.pop(name)
+            if (values.shape, values.dtype.name) != (slot.shape, slot.dtype):
+                found = f"{values.dtype.name} of {values.shape}"
+                raise OutputError(
+                    f"{path.name} cannot be written.", [Problem(name, f"{slot.dtype} of {slot.shape}", found)]
+                )
+            if values.size:
+                place_in_file[...] = values
+    if waiting:
+        raise OutputError(f"{path.name} cannot be written.", [Problem(name, "values", "none") for name in waiting])
+
+
+def _reserve(file: h5py.File, path: str, shape: tuple[int, ...], dtype: str) -> h5py.Dataset:
+    """A data set whose place in the file is settled before its values are there."""
+    plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    if 0 not in shape:
+        plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    made = file.create_dataset(path, shape, numpy_dtype(dtype), dcpl=plan)
+    if dtype in _NAMED:
+        made.attrs["dtype"] = dtype
+    return made
+
+
+def _write_attribute(group: h5py.Group, name: str, value: Attribute) -> None:
+    if isinstance(value, tuple):
+        group.attrs[name] = np.array(value) if value else np.array([], dtype="S1")
+    elif isinstance(value, bytes):
+        group.attrs[name] = np.bytes_(value)
+    else:
+        group.attrs.create(name, value, dtype=h5py.string_dtype())
+
+
+def write_archive(path: Path, weights: Path, config: Json, *, writer: str) -> None:
+    """Write a `.keras` archive, with no clock time in it.
+
+    Args:
+        path: an empty or temporary file.
+        weights: the `.weights.h5` to put into it.
+        config: the architecture.
+        writer: the Keras version to name.
+    """
+    metadata = {"keras_version": writer, "date_saved": ""}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(MEMBER_METADATA), json.dumps(metadata))
+        archive.writestr(zipfile.ZipInfo(MEMBER_CONFIG), json.dumps(config))
+        with weights.open("rb") as read, archive.open(zipfile.ZipInfo(MEMBER_WEIGHTS), "w", force_zip64=True) as write:
+            shutil.copyfileobj(read, write, 1 << 20)
 
 
 def halve_kernels(path: Path) -> None:
@@ -71,33 +144,9 @@ def _copy_halved(source: h5py.Group, target: h5py.Group) -> None:
                     "A tensor cannot be stored as float16.", [Problem(each.name, "values up to 65504", "larger ones")]
                 )
             values = values.astype(np.float16)
-        target.create_dataset(name, data=values)
-
-
-def write_card(path: Path, card: Card) -> Card:
-    """Put a card into a checkpoint, with a digest of each tensor as it is stored; then read everything back against it.
-
-    Returns:
-        The card as written.
-
-    Raises:
-        OutputError: if what is read back is not what was written.
-    """
-    checkpoint = open_checkpoint(path)
-    signed = replace(
-        card, digests={name: digest_tensor(values) for name, values in checkpoint.read(checkpoint).items()}
-    )
-    if zipfile.is_zipfile(path):
-        _repack(path, signed.to_text())
-    else:
-        with h5py.File(path, "r+") as file:
-            file.attrs.create(ATTRIBUTE, signed.to_text(), dtype=h5py.string_dtype())
-    try:
-        again = open_checkpoint(path)
-        again.read(again)
-    except CheckpointError as error:
-        raise OutputError(f"{path.name} does not read back as it was written.", error.problems) from error
-    return signed
+        made = target.create_dataset(name, data=values)
+        for attribute, value in each.attrs.items():
+            made.attrs[attribute] = value
 
 
 def check_written(path: Path, expected: Mapping[str, NDArray[Any]]) -> None:
@@ -107,41 +156,10 @@ def check_written(path: Path, expected: Mapping[str, NDArray[Any]]) -> None:
         OutputError: if a tensor is not there bit by bit.
     """
     checkpoint = open_checkpoint(path)
-    found = sorted(digest_tensor(values) for values in checkpoint.read(checkpoint).values())
+    found = sorted(digest_tensor(values) for _, values in checkpoint.stream())
     wanted = sorted(map(digest_tensor, expected.values()))
     if found != wanted:
         raise OutputError(
             f"{path.name} does not read back as it was written.",
             [Problem(path.name, f"{len(wanted)} tensors, bit by bit", "others")],
         )
-
-
-def _repack(path: Path, card: str) -> None:
-    """Add the card to an archive and leave clock times out of it, so that equal models give equal files."""
-    packed = path.with_name(f"{path.name}.packed")
-    try:
-        with zipfile.ZipFile(path) as source, zipfile.ZipFile(packed, "w") as target:
-            for name in sorted({*source.namelist(), MEMBER}):
-                if name == MEMBER:
-                    target.writestr(zipfile.ZipInfo(name), card)
-                elif name == MEMBER_METADATA:
-                    metadata = {**json.loads(source.read(name)), "date_saved": ""}
-                    target.writestr(zipfile.ZipInfo(name), json.dumps(metadata))
-                else:
-                    with source.open(name) as read, target.open(zipfile.ZipInfo(name), "w", force_zip64=True) as write:
-                        shutil.copyfileobj(read, write, 1 << 20)
-        packed.replace(path)
-    finally:
-        packed.unlink(missing_ok=True)
-
-
-def _write_names(group: h5py.Group, attribute: str, names: Sequence[str]) -> None:
-    encoded = np.array([name.encode() for name in names]) if names else np.array([], dtype="S1")
-    if encoded.nbytes <= HEADER_LIMIT:
-        group.attrs[attribute] = encoded
-        return
-    count = 2
-    while any(chunk.nbytes > HEADER_LIMIT for chunk in np.array_split(encoded, count)):
-        count += 1
-    for place, chunk in enumerate(np.array_split(encoded, count)):
-        group.attrs[f"{attribute}{place}"] = chunk

@@ -1,0 +1,61 @@
+"""Putting a card into a file: with a digest of each tensor, and one of all that the file says besides."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+
+from transfer.errors import CheckpointError, OutputError
+from transfer.weights.cards import ATTRIBUTE, MEMBER, Card
+from transfer.weights.digests import digest_tensor
+from transfer.weights.opening import open_checkpoint
+from transfer.weights.packages import MEMBER_METADATA
+from transfer.weights.sealing import digest_outline
+from transfer.weights.verifying import verify
+
+
+def write_card(path: Path, card: Card) -> Card:
+    """Put a card into a checkpoint, with digests of what stands there; then read everything back against it.
+
+    Returns:
+        The card as written.
+
+    Raises:
+        OutputError: if what is read back is not what was written.
+    """
+    try:
+        digests = {name: digest_tensor(values) for name, values in open_checkpoint(path).stream()}
+        signed = replace(card, digests=digests, outline=digest_outline(path))
+        if zipfile.is_zipfile(path):
+            _repack(path, signed.to_text())
+        else:
+            with h5py.File(path, "r+") as file:
+                file.attrs.create(ATTRIBUTE, signed.to_text(), dtype=h5py.string_dtype())
+        verify(path)
+    except CheckpointError as error:
+        raise OutputError(f"{path.name} does not read back as it was written.", error.problems) from error
+    return signed
+
+
+def _repack(path: Path, card: str) -> None:
+    """Add the card to an archive and leave clock times out of it, so that equal models give equal files."""
+    packed = path.with_name(f"{path.name}.packed")
+    try:
+        with zipfile.ZipFile(path) as source, zipfile.ZipFile(packed, "w") as target:
+            for name in sorted({*source.namelist(), MEMBER}):
+                if name == MEMBER:
+                    target.writestr(zipfile.ZipInfo(name), card)
+                elif name == MEMBER_METADATA:
+                    metadata = {**json.loads(source.read(name)), "date_saved": ""}
+                    target.writestr(zipfile.ZipInfo(name), json.dumps(metadata))
+                else:
+                    with source.open(name) as read, target.open(zipfile.ZipInfo(name), "w", force_zip64=True) as write:
+                        shutil.copyfileobj(read, write, 1 << 20)
+        packed.replace(path)
+    finally:
+        packed.unlink(missing_ok=True)

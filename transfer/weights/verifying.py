@@ -1,0 +1,103 @@
+"""Holding a file against what its card recorded when it was written."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from transfer.errors import CheckpointError, Problem
+from transfer.specs import Json
+from transfer.weights.containers import AGAIN
+from transfer.weights.opening import Checkpoint, open_checkpoint
+from transfer.weights.safetensors import Safetensors, is_safetensors, open_safetensors
+from transfer.weights.sealing import digest_outline
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was read and held against its record. A difference is an error, and never stands here.
+
+    Attributes:
+        path: the file.
+        dialect: the layout it is written in.
+        tensors: how many were read, all there are.
+        size_bytes: of their values.
+        recorded: how many of them had a digest to be held against.
+        outline: whether names, shapes, config and the rest had one.
+    """
+
+    path: str
+    dialect: str
+    tensors: int
+    size_bytes: int
+    recorded: int
+    outline: bool
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether something was recorded, and then for each tensor."""
+        return self.recorded == self.tensors and (self.outline or self.tensors > 0)
+
+    def to_json(self) -> Json:
+        """As plain values."""
+        return {"schema": SCHEMA, **asdict(self), "verified": self.is_verified}
+
+    def __str__(self) -> str:
+        read = f"{self.tensors} tensors, {self.size_bytes:,} bytes, {self.dialect}"
+        if self.outline and self.is_verified:
+            return f"{self.path}: every bit is as recorded ({read})"
+        if self.is_verified:
+            return f"{self.path}: every tensor is as recorded; of names and config nothing is recorded ({read})"
+        return f"{self.path}: it can be read, but nothing is recorded to verify it against ({read})"
+
+
+def verify(path: str | os.PathLike[str]) -> Verification:
+    """Read every tensor of a file, and hold all that its card vouches for against it.
+
+    Args:
+        path: as for `open_checkpoint`, or a safetensors file.
+
+    Raises:
+        CheckpointError: with everything that is not as recorded, or because the file cannot be read.
+    """
+    file = Path(path)
+    opened: Checkpoint | Safetensors = open_safetensors(file) if is_safetensors(file) else open_checkpoint(path)
+    card = opened.card
+    digests = card.digests if card is not None else {}
+    outline = card.outline if card is not None else ""
+    problems = _differing_tensors(opened)
+    if digests or outline:
+        problems += [Problem(name, "a tensor of that name", "none") for name in digests if name not in opened.specs]
+        problems += [Problem(name, "a digest on the card", "none") for name in opened.specs if name not in digests]
+    if outline and outline != (opened.outline if isinstance(opened, Safetensors) else digest_outline(opened.path)):
+        problems.append(Problem("names, shapes, attributes or config", f"sha256 {outline[:12]}…", "others"))
+    if problems:
+        raise CheckpointError(f"{path} is not what was written.", problems, AGAIN)
+    specs = opened.specs.values()
+    size = sum(spec.size_bytes for spec in specs)
+    return Verification(str(path), opened.dialect, len(opened.specs), size, len(digests), bool(outline))
+
+
+def _differing_tensors(opened: Checkpoint | Safetensors) -> list[Problem]:
+    """Read all tensors; go on after one that is not as recorded.
+
+    Raises:
+        CheckpointError: if the file cannot be read at all.
+    """
+    problems: list[Problem] = []
+    ahead = dict.fromkeys(opened.specs)
+    while ahead:
+        try:
+            for name, _ in opened.stream(ahead):
+                del ahead[name]
+        except CheckpointError as error:
+            found = [each for each in error.problems if each.where in ahead]
+            if not found:
+                raise
+            problems += found
+            for each in found:
+                del ahead[each.where]
+    return problems
