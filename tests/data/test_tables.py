@@ -2,12 +2,14 @@
 
 import os
 import random
+import shutil
 import struct
 import tracemalloc
 import zlib
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 from PIL import Image
 
@@ -304,3 +306,15 @@ def test_a_text_named_csv_that_is_no_table_says_what_a_table_is(photos):
     assert faults(photos / "a.csv") == [("a.csv line 1", "1: 'some words'")]
     assert faults(photos / "b.csv") == [("b.csv", "an empty table")]
     assert "file,label" in refused(photos / "b.csv").next_step
+
+
+def test_pictures_that_people_collected_are_read_from_a_table_that_pandas_wrote(tmp_path):
+    clipart = Path(__file__).parents[2] / "examples/data/clipart"
+    copy = shutil.copytree(clipart, tmp_path / "clipart")
+    paths = sorted(path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file())
+    frame = pandas.DataFrame({"image": paths, "category": [path.split("/")[0] for path in paths]})
+    frame.sample(frac=1, random_state=0).to_csv(copy / "labels.csv", index=False)
+    found, expected = read_labelled(copy), read_folder(clipart)
+    assert len(found) > 200
+    assert (found.names, found.classes) == (expected.names, expected.classes)
+    assert found.labels.tolist() == expected.labels.tolist()

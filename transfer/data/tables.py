@@ -149,7 +149,7 @@ def _refuse_faults(table: Path, faults: Sequence[Problem], left_out: Sequence[Pr
         steps.append("leave damaged files out with --skip-unreadable (skip_unreadable=True)")
     if left_out:
         steps.append("move away what cannot be used, or do without --strict (strict=True)")
-    problems = sorted({*faults, *left_out}, key=_line)
+    problems = sorted(dict.fromkeys([*faults, *left_out]), key=_line)
     things = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     raise DataError(f"{table} cannot be used as a labelled set: {things}.", problems, "; ".join(steps))
 
