@@ -11,7 +11,7 @@ from itertools import chain, islice
 
 from transfer.errors import DataError, Problem
 
-DELIMITERS = ",;\t|"
+_DELIMITERS = ",;\t|"
 _LONGEST_LINE = 2**17  # characters; the csv module allows as many in one cell
 _MAX_ROWS = 10**6
 _MOST_TOLD = 1000  # lines that are no text
@@ -175,7 +175,7 @@ def _delimiter(line: str, is_picture: Callable[[str], bool]) -> str:
         several = len(cells) > 1
         return several and _names_both(cells), several and is_picture(cells[0]), len(cells)
 
-    return max(DELIMITERS, key=sense)
+    return max(_DELIMITERS, key=sense)
 
 
 def _records(content: bytes, delimiter: str, name: str) -> Iterator[_Record | Problem]:

@@ -17,7 +17,7 @@ from transfer.data.locating import Entry, is_below, is_picture, locate_pictures
 from transfer.data.rows import Table, is_table, parse_table
 from transfer.errors import DataError, Problem
 
-TABLE_SUFFIXES = frozenset({".csv", ".tsv"})
+_SUFFIXES = frozenset({".csv", ".tsv"})
 _IN_FOLDERS = frozenset({"labels.csv", "labels.tsv"})
 _MAX_BYTES = 2**26
 _UNUSABLE = " cannot be used: "
@@ -86,7 +86,7 @@ def find_table(folder: Path) -> Path | None:
 
 def looks_tabular(path: Path, start: bytes) -> bool:
     """Whether a file is to be read as a table: by its name, or because it starts as a table of pictures does."""
-    return path.suffix.lower() in TABLE_SUFFIXES or is_table(start, partial(is_picture, path.parent))
+    return path.suffix.lower() in _SUFFIXES or is_table(start, partial(is_picture, path.parent))
 
 
 def _content(table: Path) -> bytes:
