@@ -4,6 +4,8 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from pathlib import Path
+
 import hypothesis
 import pytest
 
@@ -15,10 +17,54 @@ NOT_OURS = (
     # Keras 3 reads a TensorFlow variable with np.array(x); the variable's __array__ is older than numpy 2's `copy`.
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning:keras.src.backend.tensorflow",
 )
+# Large sets of files that do not ship: their tests run where an option says where the files are.
+SETS = {
+    "corpus": "folder of files that many Keras versions wrote, with recorded outputs",
+    "hostile": "folder of hostile and broken files, with their manifest",
+}
+TABLES = pytest.StashKey[list[str]]()
 
 
-def pytest_collection_modifyitems(items):
-    """Marks, because they also hold against `-W error` on the command line."""
+def pytest_addoption(parser):
+    for name, what in SETS.items():
+        parser.addoption(f"--{name}", type=Path, help=f"{what}; without it tests marked '{name}' do not run")
+
+
+def pytest_configure(config):
+    config.stash[TABLES] = []
+
+
+def pytest_collection_modifyitems(config, items):
+    """Marks for warnings, because they also hold against `-W error` on the command line; and what cannot run here."""
+    absent = [name for name in SETS if config.getoption(name) is None]
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in absent)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
     for item in items:
         for warning in NOT_OURS:
             item.add_marker(pytest.mark.filterwarnings(warning))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Tables that tests wrote."""
+    for table in config.stash[TABLES]:
+        terminalreporter.write_line(table)
+
+
+@pytest.fixture(scope="session")
+def corpus(pytestconfig):
+    """The folder of real files: `files/WRITER/MODEL__FORMAT.EXT`, `files/WRITER/MODEL.npz`, `architectures.py`."""
+    return pytestconfig.getoption("corpus").resolve()
+
+
+@pytest.fixture(scope="session")
+def hostile(pytestconfig):
+    """The folder of hostile files: `files/manifest.json`, `files/…`, `canary/`."""
+    return pytestconfig.getoption("hostile").resolve()
+
+
+@pytest.fixture(scope="session")
+def write_table(pytestconfig):
+    """Have a text printed below the results of the run."""
+    return pytestconfig.stash[TABLES].append

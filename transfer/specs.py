@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 Json = Any  # what json.loads may return
 Progress = Callable[[str, int, int], None]  # (what is going on, how much is done, how much there is)
@@ -96,6 +96,40 @@ def snake_case(class_name: str) -> str:
     """`GlobalAveragePooling2D` → `global_average_pooling2d`: how Keras names groups in files after classes."""
     words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", class_name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
+
+
+Era: TypeAlias = Literal["refuse", "apply", "ignore"]
+BACKENDS = ("tensorflow", "theano", "cntk", "jax", "torch")
+
+
+@dataclass(frozen=True, slots=True)
+class Restoring:
+    """How a file is brought into an architecture.
+
+    Attributes:
+        rules: `old=new` regular expressions for names in the file and in the model.
+        skip: names and patterns of the model to leave at their initial values.
+        era: what to do where the writer's defaults would change results without changing shapes: `refuse` names the
+            doubts and stops, `apply` rebuilds the architecture with that writer's defaults, `ignore` goes on.
+        backend: that the file was written on, where it does not say it; None to go by the file.
+        min_coverage: share of the model's parameters that must be filled.
+        check: an `.npz` with inputs `x0`, … and outputs `y0`, … that the original gave; None for no such check.
+    """
+
+    rules: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    era: Era = "refuse"
+    backend: str | None = None
+    min_coverage: float = 1.0
+    check: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_coverage <= 1:
+            raise ValueError(f"min_coverage is a share in [0, 1], not {self.min_coverage}")
+        if self.era not in ("refuse", "apply", "ignore"):
+            raise ValueError(f"era is 'refuse', 'apply' or 'ignore', not {self.era!r}")
+        if self.backend is not None and self.backend not in BACKENDS:
+            raise ValueError(f"backend is one of {', '.join(BACKENDS)}, not {self.backend!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -353,7 +353,7 @@ def test_an_architecture_that_names_code_is_refused(keras3, trained):
     keras3.with_name("keras.card.json").write_text(Card(architecture=config).to_text())
     with pytest.raises(LayerError) as caught:
         restore(keras3)
-    assert [(each.where, each.found) for each in caught.value.problems] == [("hidden_1", "Lambda")]
+    assert [(each.where, each.found) for each in caught.value.problems] == [("hidden_1", "keras.layers.Lambda")]
 
 
 # What ships
@@ -467,14 +467,83 @@ def test_a_card_of_other_weights_does_not_stay_with_a_model(trained, legacy, tmp
     assert open_checkpoint(tmp_path / "b.h5").card.name == "small"
 
 
-def test_convolutions_that_theano_wrote_are_refused_with_the_reason(tmp_path):
-    with h5py.File(tmp_path / "theano.h5", "w") as file:
-        file.attrs.update({"layer_names": [b"conv"], "backend": b"theano", "keras_version": b"2.0.5"})
+def theano_file(path, **attributes):
+    """One convolution, as Keras 2 wrote it on Theano: the kernel as stored."""
+    stored = np.random.default_rng(1).normal(size=(3, 3, 3, 8)).astype("float32")
+    with h5py.File(path, "w") as file:
+        file.attrs.update({"layer_names": [b"conv"], **attributes})
         file.create_group("conv").attrs["weight_names"] = [b"conv/kernel:0"]
-        file["conv/conv/kernel:0"] = np.zeros((3, 3, 3, 8), "float32")
-    with pytest.raises(CheckpointError, match="Theano") as caught:
-        open_checkpoint(tmp_path / "theano.h5")
-    assert "flipped" in caught.value.problems[0].found
+        file["conv/conv/kernel:0"] = stored
+    return path, stored
+
+
+def convolution():
+    return keras.Sequential([keras.Input((5, 5, 3)), keras.layers.Conv2D(8, 3, use_bias=False, name="conv")])
+
+
+def test_kernels_that_theano_wrote_are_turned_round_and_the_receipt_says_so(tmp_path):
+    path, stored = theano_file(tmp_path / "theano.h5", backend=b"theano", keras_version=b"2.0.5")
+    restored = restore(path, convolution)
+    np.testing.assert_array_equal(restored.model.get_weights()[0], stored[::-1, ::-1])
+    (pair,) = restored.receipt.plan.pairs
+    assert pair.converted == "turned round as Theano has it"
+    assert "converted   conv/kernel" in str(restored.receipt)
+
+
+def test_a_file_that_names_no_backend_is_refused_until_it_is_told(tmp_path):
+    path, stored = theano_file(tmp_path / "silent.h5")
+    model = convolution()
+    before = bits(model)
+    with pytest.raises(MatchError, match="leaves open what it computes") as caught:
+        restore(path, model)
+    assert bits(model) == before
+    assert [each.where for each in caught.value.problems] == ["conv/kernel"]
+    assert "--backend" in caught.value.next_step
+    turned = restore(path, convolution, backend="theano").model.get_weights()[0]
+    np.testing.assert_array_equal(turned, stored[::-1, ::-1])
+    for plain in (restore(path, convolution, backend="tensorflow"), restore(path, convolution, era="ignore")):
+        np.testing.assert_array_equal(plain.model.get_weights()[0], stored)
+
+
+def test_recorded_outputs_settle_what_a_file_leaves_open(tmp_path):
+    path, stored = theano_file(tmp_path / "silent.h5")
+    original = convolution()
+    original.set_weights([stored[::-1, ::-1]])
+    x = np.random.default_rng(2).random((2, 5, 5, 3), "float32")
+    np.savez(tmp_path / "recorded.npz", x0=x, y0=original.predict(x, verbose=0))
+    restored = restore(path, convolution, check=tmp_path / "recorded.npz")
+    np.testing.assert_array_equal(restored.model.get_weights()[0], stored[::-1, ::-1])
+    assert restored.receipt.fingerprint == "verified against recorded.npz"
+    np.savez(tmp_path / "other.npz", x0=x, y0=original.predict(x, verbose=0) + 1)
+    with pytest.raises(MatchError):
+        restore(path, convolution, check=tmp_path / "other.npz")
+
+
+def test_recorded_outputs_that_differ_give_a_live_model_its_values_back(legacy, trained, tmp_path):
+    model = small_mlp()
+    before = bits(model)
+    x = np.ones((2, *model.input_shape[1:]), "float32")
+    np.savez(tmp_path / "other.npz", x=x, y=trained.predict(x, verbose=0) + 1)
+    with pytest.raises(MatchError, match="does not compute here what"):
+        restore(legacy, model, check=tmp_path / "other.npz")
+    assert bits(model) == before
+
+
+def test_values_that_are_no_numbers_are_counted_by_name(tmp_path):
+    model = convolution()
+    kernel = model.get_weights()[0]
+    kernel[0, 0, 0, :3] = np.nan
+    kernel[1, 0, 0, 0] = np.inf
+    model.set_weights([kernel])
+    model.save_weights(tmp_path / "a.weights.h5")
+    receipt = restore(tmp_path / "a.weights.h5", convolution).receipt
+    assert receipt.notes == ("conv/kernel holds 3 NaN of 216 values", "conv/kernel holds 1 infinite of 216 values")
+
+
+@pytest.mark.parametrize(("option", "value"), [("era", "later"), ("backend", "caffe"), ("min_coverage", 2)])
+def test_an_option_of_another_kind_is_a_slip_of_the_caller(legacy, option, value):
+    with pytest.raises(ValueError, match=option):
+        restore(legacy, small_mlp, **{option: value})
 
 
 @pytest.mark.parametrize("shapes", [[[2, 400000, 400000, 3]], [[2, -1]], [[0, 3]]])

@@ -16,13 +16,12 @@ from transfer.cli.options import (
     force_option,
     into_option,
     json_option,
-    rule_option,
+    restoring_options,
     seed_option,
-    skip_option,
 )
 
 if TYPE_CHECKING:
-    from transfer.specs import Head
+    from transfer.specs import Head, Restoring
 
 
 @click.command("extract")
@@ -51,8 +50,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="A new .keras archive, or .h5 or .weights.h5 weights.",
 )
-@rule_option
-@skip_option
+@restoring_options
 @seed_option
 @force_option
 @json_option
@@ -65,11 +63,10 @@ def command(
     heads: tuple[Head, ...],
     freeze: tuple[str, ...],
     out: Path,
-    rules: tuple[str, ...],
-    skip: tuple[str, ...],
     seed: int,
     force: bool,
     as_json: bool,
+    restoring: Restoring,
 ) -> None:
     """Restore FILE, keep the layers you need, attach heads, and write the new network.
 
@@ -79,20 +76,21 @@ def command(
     """
     drop = dropped(drop_last=drop_last, drop_last_n=drop_last_n, at=at)
     from transfer.cli.quieting import import_tensorflow
+    from transfer.weights.opening import begin_opening
 
+    opening = begin_opening(file)  # another process reads the structure while TensorFlow is imported
     import_tensorflow()
     from transfer.jobs.extracting import extract_file
 
     extracted = extract_file(
-        file,
+        opening.checkpoint(),
         out,
         into=into,
         drop_last=drop,
         at=at,
         heads=heads,
         freeze=freeze,
-        rules=rules,
-        skip=skip,
+        restoring=restoring,
         seed=seed,
         force=force,
     )

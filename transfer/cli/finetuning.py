@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,11 +18,14 @@ from transfer.cli.options import (
     into_option,
     json_option,
     preprocessing_named,
-    rule_option,
+    restoring_options,
     seed_option,
     strict_option,
     unreadable_option,
 )
+
+if TYPE_CHECKING:
+    from transfer.specs import Restoring
 
 
 @click.command("finetune")
@@ -29,7 +33,7 @@ from transfer.cli.options import (
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="A new folder for the run.")
 @into_option
-@rule_option
+@restoring_options
 @drop_option
 @drop_n_option
 @at_option
@@ -63,7 +67,6 @@ def command(
     data: Path,
     out: Path,
     into: str | None,
-    rules: tuple[str, ...],
     drop_last: bool,
     drop_last_n: int | None,
     at: str | None,
@@ -80,6 +83,7 @@ def command(
     skip_unreadable: bool,
     force: bool,
     as_json: bool,
+    restoring: Restoring,
 ) -> None:
     """Restore FILE, put a new head on it, learn the labelled set DATA, and say what the result is worth.
 
@@ -101,21 +105,23 @@ def command(
     from transfer.data.reading import read_labelled
     from transfer.jobs.run_folders import refuse_foreign
     from transfer.specs import Recipe, Stage
+    from transfer.weights.opening import begin_opening
 
     refuse_foreign(out)
     labelled = read_labelled(data, strict=strict, skip_unreadable=skip_unreadable)
     test = read_labelled(test_data, strict=strict, skip_unreadable=skip_unreadable) if test_data is not None else None
+    opening = begin_opening(file)  # another process reads the structure while TensorFlow is imported
     import_tensorflow()
     from transfer.jobs.learning import learn_file
 
     stages = (Stage("probe"), *([Stage("tune", unfreeze_from, epochs or 10, rate or 1e-5)] if unfreeze_from else []))
     with progress_bar() as progress:
         run = learn_file(
-            file,
+            opening.checkpoint(),
             labelled,
             out,
             into=into,
-            rules=rules,
+            restoring=restoring,
             drop_last=drop,
             at=at,
             size=size,

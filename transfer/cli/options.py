@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,50 @@ skip_option: Decorator = click.option(
     metavar="NAME",
     help="Leave these tensors of the model at their initial values; * for any text.",
 )
+era_option: Decorator = click.option(
+    "--era",
+    type=click.Choice(["refuse", "apply", "ignore"]),
+    default="refuse",
+    show_default=True,
+    help="Where the writer's defaults change results: name them and stop, rebuild with them, or go on.",
+)
+backend_option: Decorator = click.option(
+    "--backend",
+    type=click.Choice(["tensorflow", "theano", "cntk", "jax", "torch"]),
+    help="That the file was written on, where it does not say it: Theano stores convolutions turned round.",
+)
+coverage_option: Decorator = click.option(
+    "--min-coverage",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="Share of the model's parameters that must be filled.",
+)
+check_option: Decorator = click.option(
+    "--check",
+    type=click.Path(dir_okay=False),
+    metavar="NPZ",
+    help="Recorded inputs x0, … and outputs y0, … that the restored model must reproduce; settles what a file leaves "
+    "open.",
+)
+
+
+def restoring_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """All options that say how a file is brought into an architecture, handed over as one `Restoring`."""
+
+    @functools.wraps(function)
+    def gathered(**options: Any) -> Any:
+        from transfer.specs import Restoring
+
+        found = {name: options.pop(name) for name in ("rules", "skip", "era", "backend", "min_coverage", "check")}
+        return function(**options, restoring=Restoring(**found))
+
+    decorated: Callable[..., Any] = gathered
+    for option in (check_option, coverage_option, backend_option, era_option, skip_option, rule_option):
+        decorated = option(decorated)
+    return decorated
+
+
 drop_option: Decorator = click.option("--drop-last", is_flag=True, help="Drop the last layer.")
 drop_n_option: Decorator = click.option(
     "--drop-last-n", type=click.IntRange(min=1), metavar="N", help="Drop the last N layers."

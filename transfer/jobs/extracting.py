@@ -11,11 +11,12 @@ import keras
 
 from transfer.errors import OutputError
 from transfer.models.extracting import extract
-from transfer.models.restoring import restore
+from transfer.models.restoring import restore_file
 from transfer.models.saving import save_model, save_weights
 from transfer.placing import refuse_existing
 from transfer.results import Receipt
-from transfer.specs import Head, Json
+from transfer.specs import Head, Json, Restoring
+from transfer.weights.opening import Checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Extracted:
 
 
 def extract_file(
-    file: str,
+    file: Checkpoint | str,
     out: Path,
     *,
     into: str | None = None,
@@ -69,23 +70,21 @@ def extract_file(
     at: str | None = None,
     heads: Sequence[Head] = (),
     freeze: Sequence[str] = (),
-    rules: Sequence[str] = (),
-    skip: Sequence[str] = (),
+    restoring: Restoring | None = None,
     seed: int = 0,
     force: bool = False,
 ) -> Extracted:
     """Restore a file, extract, and write the result.
 
     Args:
-        file: a checkpoint, or the name of a shipped one.
+        file: a checkpoint, its path, or the name of a shipped one.
         out: `NAME.keras` for a whole model, `NAME.weights.h5` or `NAME.h5` for weights with a card.
         into: name of the original architecture, where the file does not hold it.
         drop_last: number of last layers to drop.
         at: the last layer to keep instead.
         heads: what to attach.
         freeze: `backbone`, names or patterns.
-        rules: for names (see `match`).
-        skip: names to leave at their initial values.
+        restoring: how the file is brought into the architecture.
         seed: of the heads' initial kernels.
         force: whether `out` may be replaced.
 
@@ -98,7 +97,7 @@ def extract_file(
         )
     refuse_existing(out, force=force)
     keras.utils.set_random_seed(seed)  # layers that are skipped keep the initial values they are built with
-    restored = restore(file, into, rules=rules, skip=skip)
+    restored = restore_file(file, into, restoring or Restoring())
     student = extract(restored, drop_last=drop_last, at=at, freeze=freeze, heads=heads, seed=seed)
     (save_model if out.name.endswith(".keras") else save_weights)(student, out, force=force)
     new = {head.name for head in heads}

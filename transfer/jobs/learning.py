@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from transfer.data.labelled import LabelledSet
 from transfer.jobs.finetuning import finetune
 from transfer.jobs.preparing import prepare_student
-from transfer.models.restoring import restore
+from transfer.models.restoring import restore_file
 from transfer.results import Run
-from transfer.specs import Preprocessing, Progress, Recipe, silent
+from transfer.specs import Preprocessing, Progress, Recipe, Restoring, silent
+from transfer.weights.opening import Checkpoint
 
 
 def learn_file(
-    file: str,
+    file: Checkpoint | str,
     data: LabelledSet,
     out: Path,
     *,
     into: str | None = None,
-    rules: Sequence[str] = (),
+    restoring: Restoring | None = None,
     drop_last: int = 0,
     at: str | None = None,
     size: tuple[int, int] | None = None,
@@ -35,11 +35,11 @@ def learn_file(
     """Restore a file, put a new head on its backbone, and fine-tune it on a labelled set.
 
     Args:
-        file: a checkpoint, or the name of a shipped one.
+        file: a checkpoint, its path, or the name of a shipped one.
         data: labelled examples.
         out: the run's folder.
         into: name of the original architecture, where the file does not hold it.
-        rules: for names (see `match`).
+        restoring: how the file is brought into the architecture.
         drop_last: number of last layers to drop.
         at: the last layer to keep; with neither, the old classifier goes.
         size: (h, w) of images.
@@ -56,7 +56,7 @@ def learn_file(
         TransferError: of the kind that fits.
     """
     recipe = recipe or Recipe()
-    restored = restore(file, into, rules=rules)
+    restored = restore_file(file, into, restoring or Restoring())
     student = prepare_student(restored, len(data.classes), at=at, drop_last=drop_last, seed=recipe.seed)
     return finetune(
         student.model,

@@ -23,9 +23,10 @@ from transfer.weights.outline import Group, parse_outline
 _SCRIPT = Path(__file__).with_name("scanning.py")
 _SPARE_BYTES = 256 << 20
 _LONGEST_ANSWER = 1 << 30  # bytes of JSON
-_SECONDS = 6  # of processor time that a scan may take, and more for large files
+_SECONDS = 2  # of processor time that a scan may take, and more for large files
 _BYTES_A_SECOND = 50 << 20
-_PATIENCE = 10  # a child may wait this many times longer than it may compute: for a slow disk, a busy machine
+_PATIENCE = 8  # seconds on the clock, and more for large files: for a slow disk, a busy machine
+_SLOWEST_DISK = 5 << 20  # bytes a second
 # Nothing that a file names is loaded as a filter, and a file on a read-only disk needs no lock.
 _ENVIRONMENT = {"HDF5_PLUGIN_PRELOAD": "::", "HDF5_USE_FILE_LOCKING": "FALSE", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -78,7 +79,7 @@ class PendingScan:
             raise ValueError("a scan has one result")
         with child:
             try:
-                answer, _ = child.communicate(timeout=_seconds(self._source) * _PATIENCE)
+                answer, _ = child.communicate(timeout=_PATIENCE + self._source.length / _SLOWEST_DISK)
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.communicate()

@@ -16,6 +16,7 @@ from transfer.weights.isolating import Source, read_blocks
 from transfer.weights.outline import OPAQUE, Dataset
 
 SPARE_BYTES = 256 << 20
+ALIGNMENT = 64  # bytes; EIGEN_MAX_ALIGN_BYTES
 
 
 def read_datasets(
@@ -58,7 +59,7 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
 
 def _read_plain(source: Source, place: Dataset, offset: int) -> NDArray[Any]:
     dtype = numpy_dtype(place.dtype)
-    values = np.empty(place.shape, dtype)
+    values = _aligned(place.shape, dtype)
     if values.nbytes:
         with source.path.open("rb", buffering=0) as file:
             file.seek((source.start or 0) + offset)
@@ -85,7 +86,7 @@ def _read_packed(source: Source, wanted: Sequence[Dataset]) -> Iterator[tuple[Da
             raise DamagedError(
                 "damaged, or made to harm", [Problem(place.path, f"shape {place.shape}", f"{shape} when read")]
             )
-        values = np.empty(shape, dtype)
+        values = _aligned(shape, dtype)
         target, done = _bytes(values), 0
         for block in blocks:
             if done + len(block) > len(target):
@@ -95,6 +96,14 @@ def _read_packed(source: Source, wanted: Sequence[Dataset]) -> Iterator[tuple[Da
         if done != prod(shape) * dtype.itemsize:
             raise _missing(place)
         yield place, values
+
+
+def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """An empty array that begins where TensorFlow wants it, so that it takes the memory over and copies nothing."""
+    size = prod(shape) * dtype.itemsize
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def _bytes(values: NDArray[Any]) -> memoryview:

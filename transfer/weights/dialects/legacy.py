@@ -50,7 +50,7 @@ def read(root: Group, declared: Writer) -> Layout:
     text = root.attrs.get("model_config")
     config = text if isinstance(text, str) else None
     known = configured_layers(config)
-    listed = [_Listed(layer, place, subgroup(group, layer)) for place, layer in enumerate(_layers(group))]
+    listed = [_Listed(layer, place, _group_of(layer, group)) for place, layer in enumerate(_layers(group))]
     writer = Writer(
         declared.keras or _text("keras_version", group, root), _text("backend", group, root) or declared.backend
     )
@@ -72,7 +72,11 @@ def read(root: Group, declared: Writer) -> Layout:
         extras=(*(each.places[0].path for each in found if each.spec.role in GENERATORS), *_optimizer(root)),
         config=config,
         writer=writer,
-        doubts=(*doubt_backend(tensors, writer.backend), *doubt_axes(tensors, is_open=open_axes)),
+        doubts=(
+            *(() if listed else (_unlisted(group, (), "none"),)),
+            *doubt_backend(tensors, writer.backend),
+            *doubt_axes(tensors, is_open=open_axes),
+        ),
     )
 
 
@@ -104,12 +108,24 @@ def _weights_group(root: Group) -> Group | None:
 def _layers(group: Group) -> list[str]:
     layers = _names(group, "layer_names") or []
     twice = sorted({name for name in layers if layers.count(name) > 1}) if len(set(layers)) < len(layers) else []
-    if not layers or twice:
-        found = f"{', '.join(twice)} several times" if twice else "none"
-        unlisted = [name for name in group.members if name not in layers and name != TOP_LEVEL]
-        also = f"; the file also holds {', '.join(unlisted[:3])}" if unlisted else ""
-        raise DamagedError("damaged", [Problem("layer_names", "the name of each layer once", found + also)])
+    if twice:
+        raise DamagedError("damaged", [_unlisted(group, layers, f"{', '.join(twice)} several times")])
     return [*layers, TOP_LEVEL] if TOP_LEVEL in group.members and TOP_LEVEL not in layers else layers
+
+
+def _unlisted(group: Group, layers: Sequence[str], what: str) -> Problem:
+    """What is wrong with the list of layers, and what it hides."""
+    unlisted = [name for name in group.members if name not in layers and name != TOP_LEVEL]
+    also = f"; the file also holds {', '.join(unlisted[:3])}" if unlisted else ""
+    return Problem("layer_names", "the name of each layer once", what + also)
+
+
+def _group_of(layer: str, group: Group) -> Group:
+    if layer.split("/")[0] not in group.members:
+        where = f"{group.path}/{layer}".lstrip("/")
+        found = "no such group; was its writer interrupted?"
+        raise DamagedError("damaged", [Problem(where, "a group for each layer of 'layer_names'", found)])
+    return subgroup(group, layer)
 
 
 def _is_keras1(layers: Sequence[_Listed]) -> bool:
