@@ -57,7 +57,7 @@ class Layer:
         class_name: of Keras, `Dense`.
         config: the arguments it is made with, as JSON values. Never changed in place.
         calls: each time it is applied; none for an input.
-        module: where Keras has the class.
+        module: where Keras has the class; empty for one that it has not.
         registered_name: of a custom class; None for Keras's own.
     """
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from transfer.errors import LayerError
+from transfer.graphs.completing import MODULE_OF
 from transfer.graphs.keras1 import from_keras1
 from transfer.graphs.keras2 import from_keras2, policy
 from transfer.graphs.keras_names import LAYERS, MODELS
@@ -14,11 +15,6 @@ from transfer.graphs.nodes import Node, count_from_zero, read_node, tensor
 from transfer.graphs.operations import translate
 from transfer.specs import Json, Writer
 
-MODULES = {
-    "Functional": "keras.src.models.functional",
-    "Model": "keras.src.models.functional",
-    "Sequential": "keras.src.models.sequential",
-}
 _UNKNOWN = Writer("2")  # what Keras 2 took for granted, where a config of an old form names no writer
 _LAYERS_INSIDE = ("layer", "forward_layer", "backward_layer", "cell", "cells")
 _WITH_STATES = ("RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
@@ -71,7 +67,7 @@ def _model(entry: Mapping[str, Json], writer: Writer, *, name: str = "sequential
 
 
 def _entry(kind: str, config: Json) -> dict[str, Json]:
-    module = MODULES.get(kind, "keras.layers")
+    module = MODULE_OF.get(kind, "keras.layers")
     return {"module": module, "class_name": kind, "config": config, "registered_name": None}
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from transfer.errors import LayerError, Problem
+from transfer.graphs.completing import complete_entry
 from transfer.graphs.graph import TENSOR, Call, Graph, Layer, Ref
-from transfer.graphs.modernizing import MODULES, modernize
+from transfer.graphs.modernizing import modernize
 from transfer.graphs.writers import is_modern
 from transfer.specs import Json, Writer
 
@@ -72,13 +73,14 @@ def _parse_layer(layer: Mapping[str, Json]) -> Layer:
 
 
 def _layer(layer: Mapping[str, Json], name: str, calls: tuple[Call, ...]) -> Layer:
+    layer = complete_entry(layer)
     return Layer(
         name=name,
         class_name=layer["class_name"],
         config=layer["config"],
         calls=calls,
-        module=layer.get("module") or MODULES.get(layer["class_name"], "keras.layers"),
-        registered_name=layer.get("registered_name"),
+        module=layer["module"] or "",
+        registered_name=layer["registered_name"],
     )
 
 

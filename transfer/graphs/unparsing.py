@@ -27,7 +27,7 @@ def unparse_graph(graph: Graph) -> Json:
 
 def _unparse_layer(layer: Layer) -> Json:
     return {
-        "module": layer.module,
+        "module": layer.module or None,
         "class_name": layer.class_name,
         "config": _layer_config(deepcopy(dict(layer.config))),  # Keras takes configs apart while it builds
         "registered_name": layer.registered_name,

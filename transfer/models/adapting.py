@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -27,6 +28,22 @@ def leave_out_unknown(values: Json) -> Json:
         inner = {key: value for key, value in inner.items() if key in known or not _is_off(key, inner)}
         values = {**values, "config": inner}
     return {key: leave_out_unknown(value) for key, value in values.items()}
+
+
+def name_custom(values: Json, custom_objects: Mapping[str, Any] | None) -> Json:
+    """The config with each class of the caller's under the name that the caller gave it.
+
+    Files name such a class alone, `Block`, or with the package that it was registered in, `corpus>Block`.
+    """
+    if not custom_objects:
+        return values
+    if isinstance(values, list | tuple):
+        return [name_custom(each, custom_objects) for each in values]
+    if not isinstance(values, dict):
+        return values
+    given = [each for each in (values.get("registered_name"), values.get("class_name")) if each in custom_objects]
+    named = {**values, "module": None, "registered_name": given[0]} if given and "config" in values else values
+    return {key: name_custom(value, custom_objects) for key, value in named.items()}
 
 
 def _is_off(key: str, config: dict[str, Json]) -> bool:

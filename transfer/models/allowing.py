@@ -8,55 +8,91 @@ from typing import Any
 import keras
 
 from transfer.errors import LayerError, Problem
+from transfer.graphs.graph import TENSOR
+from transfer.graphs.keras_names import (
+    ACTIVATIONS,
+    CONSTRAINTS,
+    INITIALIZERS,
+    LAYERS,
+    MODELS,
+    OPERATIONS,
+    POLICIES,
+    REGULARIZERS,
+    STRUCTURE,
+)
 from transfer.specs import Json
 
-# Layers that carry code, or read what a file points to.
-REFUSED = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
-_CLASSES = {
+_MODULES = {
+    "keras.layers": LAYERS,
+    "keras.initializers": INITIALIZERS,
+    "keras.regularizers": REGULARIZERS,
+    "keras.constraints": CONSTRAINTS,
+    "keras.dtype_policies": POLICIES,
+    "keras.src.models.functional": MODELS,
+    "keras.src.models.sequential": MODELS,
+    "keras.src.engine.functional": MODELS,
+    "keras.src.engine.sequential": MODELS,
+    "keras.models": MODELS,
+    "keras": MODELS | POLICIES,
+    **OPERATIONS,
+}
+_EVERYWHERE = LAYERS | INITIALIZERS | REGULARIZERS | CONSTRAINTS | MODELS | POLICIES  # of entries without a module
+_PLACES = {
     "keras.layers": keras.layers,
     "keras.initializers": keras.initializers,
     "keras.regularizers": keras.regularizers,
     "keras.constraints": keras.constraints,
 }
-_KINDS = (
-    keras.layers.Layer,
-    keras.initializers.Initializer,
-    keras.regularizers.Regularizer,
-    keras.constraints.Constraint,
-)
-_MODELS = ("Functional", "Sequential", "Model")
-_STRUCTURE = ("__keras_tensor__", "__ellipsis__", "__tuple__", "__slice__")  # how Keras writes what JSON lacks
-_OPERATIONS = ("keras.src.ops.numpy", "keras.src.ops.nn", "keras.src.ops.core", "keras.src.ops.math")
+# Options that hold a function or object by its name, by how they are called.
+_NAMED = {
+    "activation": ACTIVATIONS,
+    "initializer": INITIALIZERS,
+    "regularizer": REGULARIZERS,
+    "constraint": CONSTRAINTS,
+}
+_FROM_FILES = ("vocabulary", "idf_weights", "filepath")  # where these are a text, Keras reads what it points to
+_EXPECTED = "a layer, activation, initializer, regularizer or constraint of Keras"
 
 
 def check_config(config: Json, custom_objects: Mapping[str, Any] | None = None) -> None:
-    """Hold every class that a config names against what may be built.
+    """Hold every class and function that a config names against what may be built.
 
     Raises:
-        LayerError: if it names code, or a class that is neither Keras's own nor given by the caller.
+        LayerError: if it names code or a file, or a class that is neither Keras's own nor given by the caller.
     """
-    custom = set(custom_objects or {})
+    custom = frozenset(custom_objects or {})
     refused = [
-        Problem(where or "model", "a layer, initializer, regularizer or constraint of Keras", found)
+        Problem(where or "model", _EXPECTED, found)
         for where, entry in _entries(config, "")
-        if (found := _refusal(entry, custom))
+        for found in _refusals(entry, custom)
     ]
     if refused:
         raise LayerError(
-            "The architecture asks for classes that are not built from a file.",
-            refused,
+            "The architecture asks for what is not built from a file.",
+            dict.fromkeys(refused),
             next_step="name a builder of your own with --into (into=…), or pass the classes (custom_objects=…)",
         )
 
 
+def find_class(module: object, kind: object) -> type[Any] | None:
+    """The class of Keras that a config means, where it is one that may be built; None otherwise."""
+    places = [str(module)] if module else list(_PLACES)
+    for place in places:
+        if place in _PLACES and isinstance(kind, str) and kind in _MODULES[place]:
+            found = getattr(_PLACES[place], kind, None)
+            if isinstance(found, type):
+                return found
+    return None
+
+
 def _entries(values: Json, where: str) -> Iterator[tuple[str, Mapping[str, Json]]]:
-    """Every serialised object in a config, with the name of the layer in which it stands."""
+    """Every dictionary in a config, with the name of the layer in which it stands."""
     if isinstance(values, dict):
         inner = values.get("config")
         if "class_name" in values:
-            name = inner.get("name") if isinstance(inner, dict) else None
-            where = name if isinstance(name, str) else where
-            yield where, values
+            name = inner.get("name") if isinstance(inner, dict) else values.get("name")
+            where = name if isinstance(name, str) and _is_layer(values) else where
+        yield where, values
         for value in values.values():
             yield from _entries(value, where)
     elif isinstance(values, list | tuple):
@@ -64,31 +100,42 @@ def _entries(values: Json, where: str) -> Iterator[tuple[str, Mapping[str, Json]
             yield from _entries(value, where)
 
 
-def _refusal(entry: Mapping[str, Json], custom: set[str]) -> str:
-    """Why an entry is not built; empty where it may be."""
-    kind, module = entry["class_name"], entry.get("module")
-    if not isinstance(kind, str) or kind in REFUSED:
-        return str(kind)
-    if kind in custom or entry.get("registered_name") in custom:
-        return ""
-    if kind in _STRUCTURE or (kind in _MODELS and str(module or "keras").split(".")[0] == "keras"):
-        return ""
-    if module == "keras" and kind in ("DTypePolicy", "QuantizedDTypePolicy", "FloatDTypePolicy"):
-        return ""
-    if find_class(module, kind) is not None:
-        return ""
-    if module in _OPERATIONS and kind.isidentifier() and kind[:1].isupper():
-        return ""
-    return f"{module}.{kind}" if module else kind
+def _is_layer(entry: Mapping[str, Json]) -> bool:
+    """Objects that stand in options of a layer have names of their own, which say nothing to a reader."""
+    return entry.get("module") not in ("keras", "keras.dtype_policies") or entry["class_name"] in MODELS
 
 
-def find_class(module: object, kind: object) -> type[Any] | None:
-    """The class of Keras that a config means, where it is one that may be built; None otherwise."""
-    if not isinstance(kind, str) or not kind.isidentifier() or kind.startswith("_"):
-        return None
-    places = [_CLASSES[str(module)]] if module in _CLASSES else [] if module else list(_CLASSES.values())
-    for place in places:
-        found = getattr(place, kind, None)
-        if isinstance(found, type) and issubclass(found, _KINDS):
-            return found
-    return None
+def _refusals(entry: Mapping[str, Json], custom: frozenset[str]) -> Iterator[str]:
+    """What an entry names that is not built."""
+    if "class_name" in entry:
+        yield from _refused_class(entry, custom)
+    for key, value in entry.items():
+        names = _NAMED.get(key.rpartition("_")[2]) if isinstance(key, str) else None
+        if names is not None and isinstance(value, str) and value not in names and value not in custom:
+            yield f"{key} {value!r}"
+        if key in _FROM_FILES and isinstance(value, str):
+            yield f"{key} from a file: {value!r}"
+    for node in entry.get("inbound_nodes") or ():
+        if not _holds_tensor(node):
+            yield f"{entry.get('class_name')} called on no tensor"
+
+
+def _refused_class(entry: Mapping[str, Json], custom: frozenset[str]) -> Iterator[str]:
+    kind, module, registered = entry["class_name"], entry.get("module"), entry.get("registered_name")
+    if not all(isinstance(each, str | None) for each in (kind, module, registered)) or kind is None:
+        yield f"{module}.{kind}"
+    elif kind in custom or registered in custom or (kind in STRUCTURE and module is None):
+        return
+    elif kind not in (_EVERYWHERE if module is None else _MODULES.get(module, ())):
+        inner = entry.get("config")
+        function = inner.get("function") if isinstance(inner, dict) else None
+        of_what = f" of {function!r}" if isinstance(function, str) else ""
+        yield (f"{module}.{kind}" if module else kind) + of_what
+    elif registered not in (None, kind):
+        yield f"{kind} registered as {registered!r}"
+
+
+def _holds_tensor(values: Json) -> bool:
+    if isinstance(values, dict):
+        return values.get("class_name") == TENSOR or any(map(_holds_tensor, values.values()))
+    return isinstance(values, list | tuple) and any(map(_holds_tensor, values))

@@ -11,15 +11,18 @@ from numpy.typing import NDArray
 
 from transfer.errors import LayerError, Problem
 from transfer.graphs.graph import Graph
+from transfer.graphs.keras_names import MODELS
 from transfer.graphs.parsing import parse_config
 from transfer.graphs.unparsing import unparse_graph
-from transfer.models.adapting import leave_out_unknown
+from transfer.models.adapting import leave_out_unknown, name_custom
 from transfer.models.allowing import check_config
+from transfer.models.counting import made_later
 from transfer.models.variables import assign_variables, name_variables
 from transfer.specs import Json
 from transfer.surgery.network import Network
 from transfer.weights.cards import Card
 
+_OF_KERAS = (ValueError, TypeError, KeyError, AttributeError, NotImplementedError, RuntimeError, IndexError)
 _CARD = "transfer_card"  # attribute of a Keras model under which its card travels along
 
 
@@ -54,28 +57,35 @@ def build_graph(
 ) -> keras.Model:
     """A fresh Keras model with initial values.
 
+    Args:
+        graph: the architecture.
+        custom_objects: classes of the caller's that it may ask for, by name.
+        largest_bytes: what all variables together may take; None for no limit. They are counted before one of them is
+            made, so that a small file cannot fill the memory.
+
     Raises:
-        LayerError: if the graph asks for code or unknown classes, or Keras cannot build it.
+        LayerError: if the graph asks for code or unknown classes, is too large, or Keras cannot build it.
     """
     config = unparse_graph(graph)
     check_config(config, custom_objects)
-    config = leave_out_unknown(config)
+    config = name_custom(leave_out_unknown(config), custom_objects)
     try:
-        model = keras.Model.from_config(config["config"], custom_objects=dict(custom_objects or {}))
-    except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError, RuntimeError) as error:
+        with made_later(largest_bytes, graph.name):
+            model = keras.Model.from_config(config["config"], custom_objects=dict(custom_objects or {}))
+    except _OF_KERAS as error:
         raise LayerError(
             f"Keras cannot build {graph.name!r}.",
             [Problem(graph.name, "a graph whose layers fit each other", str(error)[-200:])],
         ) from error
-    _freeze_whole(model, [(layer.name, layer.config) for layer in graph])
+    _freeze_whole(model, [(layer.name, layer.class_name, layer.config) for layer in graph])
     return model
 
 
-def _freeze_whole(model: keras.Model, layers: Iterable[tuple[str, Mapping[str, Json]]]) -> None:
+def _freeze_whole(model: keras.Model, layers: Iterable[tuple[str, str, Mapping[str, Json]]]) -> None:
     """A layer made with `trainable=False` does not freeze the layers that it makes itself; setting the flag does."""
-    for name, config in layers:
-        if "layers" in config:
-            inner = ((each["config"]["name"], each["config"]) for each in config["layers"])
+    for name, kind, config in layers:
+        if kind in MODELS and "layers" in config:
+            inner = ((each["config"]["name"], each["class_name"], each["config"]) for each in config["layers"])
             _freeze_whole(model.get_layer(name), inner)
         elif config.get("trainable") is False:
             layer = model.get_layer(name)

@@ -1,0 +1,63 @@
+"""How many bytes a model's variables will take, known before one of them is made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+from typing import Any
+
+import keras
+from keras.src.backend.common import global_state
+
+from transfer.errors import LayerError, Problem
+from transfer.specs import item_bytes
+
+_WAITING = "uninitialized_variables"  # where Keras keeps variables that wait for their values
+_SHOWN = 3
+
+
+@contextmanager
+def made_later(largest_bytes: int | None, name: str) -> Iterator[None]:
+    """Let variables that are made inside have shapes alone; at the end all get their initial values, or none does.
+
+    Args:
+        largest_bytes: what they may take together; None for no limit.
+        name: of the model, for the message.
+
+    Raises:
+        LayerError: if they would take more; the largest are named.
+    """
+    before = _waiting()
+    _wait_for([])
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+        if largest_bytes is not None:
+            _check_size(_waiting(), largest_bytes, name)
+        with keras.StatelessScope():  # at its end, Keras makes all that wait
+            pass
+    finally:
+        _wait_for(before)
+
+
+def _check_size(variables: list[Any], largest_bytes: int, name: str) -> None:
+    sizes: Counter[str] = Counter()
+    for variable in variables:
+        size = prod(variable.shape) * item_bytes(keras.backend.standardize_dtype(variable.dtype))
+        sizes[variable.path.rpartition("/")[0] or variable.path] += size
+    if sizes.total() > largest_bytes:
+        raise LayerError(
+            f"{name!r} would take {sizes.total():,} bytes of memory for its variables; {largest_bytes:,} are allowed.",
+            [Problem(layer, found=f"{size:,} bytes") for layer, size in sizes.most_common(_SHOWN)],
+            next_step="restore a file whose architecture fits the weights that it holds",
+        )
+
+
+def _waiting() -> list[Any]:
+    return list(global_state.get_global_attribute(_WAITING, []))
+
+
+def _wait_for(variables: list[Any]) -> None:
+    global_state.set_global_attribute(_WAITING, variables)
