@@ -14,6 +14,7 @@ COMMANDS = {
     "extract": "transfer.cli.extracting",
     "finetune": "transfer.cli.finetuning",
     "inspect": "transfer.cli.inspecting",
+    "match": "transfer.cli.matching",
     "predict": "transfer.cli.predicting",
 }
 

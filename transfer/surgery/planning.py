@@ -1,0 +1,134 @@
+"""The plan of a restore into a stored architecture, worked out from files alone: no model is built."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from transfer.errors import CheckpointError, LayerError, Problem
+from transfer.graphs.eras import apply_era, find_doubts
+from transfer.graphs.graph import Graph
+from transfer.graphs.merging import without_lora
+from transfer.graphs.parsing import parse_config
+from transfer.graphs.variables import describe_graph
+from transfer.results import Plan
+from transfer.specs import Restoring
+from transfer.weights.matching import match
+from transfer.weights.opening import Checkpoint, open_checkpoint
+from transfer.weights.shipped import shipped_checkpoints
+
+LARGEST_CONFIG = 64 << 20  # bytes of a JSON file
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A restore as it would be.
+
+    Attributes:
+        checkpoint: as it is read: on the backend that was declared.
+        plan: which tensor goes where.
+        doubts: what the file leaves open, where that is to be refused.
+        notes: what was settled on the way.
+    """
+
+    checkpoint: Checkpoint
+    plan: Plan
+    doubts: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def plan_into_graph(checkpoint: Checkpoint, graph: Graph | None, how: Restoring) -> Planned:
+    """What `restore` would do with a graph.
+
+    Args:
+        checkpoint: what is restored.
+        graph: into which; None for the file's own.
+        how: rules, names to skip, and how to settle what the file leaves open.
+
+    Raises:
+        CheckpointError: if no graph is given and the file holds none.
+        LayerError: if the variables of the graph are not known without building it.
+        MatchError: if a rule or a name to skip fits nothing.
+    """
+    reading = checkpoint.written_on(how.backend) if how.backend else checkpoint
+    doubts = () if how.era == "ignore" else tuple(reading.doubts)
+    notes: tuple[str, ...] = ()
+    if graph is None:
+        target = own_graph(reading)
+    else:
+        target = graph
+        stored = _stored_graph(reading)
+        shapes = {name: spec.shape for name, spec in reading.specs.items()}
+        differing = () if how.era == "ignore" else find_doubts(graph, reading.writer, shapes, stored)
+        if differing and how.era == "apply":
+            target = apply_era(graph, reading.writer, shapes, stored)
+            notes = tuple(f"{each.where}: {each.expected}, as when it was written" for each in differing)
+        else:
+            doubts += differing
+    plan = match(reading.specs, describe_graph(target), how.rules, how.skip)
+    return Planned(reading, plan, doubts, notes)
+
+
+def read_architecture(name: str) -> Graph | None:
+    """The graph that a file or a shipped checkpoint holds; None where `name` is neither.
+
+    Args:
+        name: a JSON file with a config, a checkpoint with an architecture, or a name that `transfer checkpoints`
+            lists.
+
+    Raises:
+        CheckpointError: if the file is damaged, or holds no architecture.
+        LayerError: if the architecture has no graph.
+    """
+    path = Path(name)
+    if not path.exists() and name not in shipped_checkpoints():
+        return None
+    config = _read_config(path) if path.is_file() else None
+    return parse_config(config) if config is not None else own_graph(open_checkpoint(name))
+
+
+def own_graph(checkpoint: Checkpoint) -> Graph:
+    """The architecture that a file or its card holds.
+
+    Raises:
+        CheckpointError: if there is none.
+        LayerError: if it has no graph.
+    """
+    card = checkpoint.card
+    if card is not None and card.architecture:
+        return parse_config(card.architecture)
+    config = checkpoint.config
+    if config is None:
+        raise CheckpointError(
+            f"{checkpoint.path} holds weights alone, no architecture (no model_config).",
+            next_step="name the builder with --into module:function (into=create_model)",
+        )
+    return without_lora(parse_config(config, checkpoint.writer))
+
+
+def _stored_graph(checkpoint: Checkpoint) -> Graph | None:
+    try:
+        return None if checkpoint.architecture is None else own_graph(checkpoint)
+    except (LayerError, CheckpointError):
+        return None
+
+
+def _read_config(path: Path) -> dict[str, object] | None:
+    """The config in a JSON file; None for a file that is something else."""
+    with path.open("rb") as file:
+        if not file.read(64).lstrip().startswith(b"{"):
+            return None
+        if path.stat().st_size > LARGEST_CONFIG:
+            raise CheckpointError(
+                f"{path} is too large to be a model's config.",
+                [Problem(str(path), f"at most {LARGEST_CONFIG:,} bytes", f"{path.stat().st_size:,} bytes")],
+            )
+        file.seek(0)
+        try:
+            found = json.loads(file.read())
+        except (ValueError, RecursionError) as error:
+            raise CheckpointError(
+                f"{path} is damaged.", [Problem(str(path), "JSON of a model", str(error)[:200])]
+            ) from error
+    return found if isinstance(found, dict) and "class_name" in found else None
