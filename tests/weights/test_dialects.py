@@ -13,7 +13,9 @@ from transfer.weights.digests import digest_tensor
 from transfer.weights.opening import open_checkpoint
 
 FILES = Path(__file__).parent / "files"
-WRITTEN = sorted(path.relative_to(FILES).as_posix() for path in FILES.glob("*/*__*"))
+ALL = sorted(path.relative_to(FILES).as_posix() for path in FILES.glob("*/*__*"))
+PLAIN = {"keras-2.2.4": "cde", "keras-3.15.1": "bcdegjs", "tf.keras-2.11": "do"}  # stored as Keras has them today
+WRITTEN = [name for name in ALL if name.split("/")[1][0] in PLAIN.get(name.split("/")[0], "")]
 
 
 def truth(name):
@@ -29,9 +31,10 @@ def recorded(name):
     return dict(zip(json.loads(str(values["names"])), arrays, strict=True))
 
 
-def test_there_are_files_of_three_writers():
-    assert {name.split("/")[0] for name in WRITTEN} == {"keras-2.2.4", "keras-3.15.1", "tf.keras-2.11"}
-    assert len(WRITTEN) == 11
+def test_there_are_files_of_fourteen_writers():
+    assert len({name.split("/")[0] for name in ALL}) == 14
+    assert len(ALL) == 49
+    assert len(WRITTEN) == 12
 
 
 @pytest.mark.parametrize("name", WRITTEN)

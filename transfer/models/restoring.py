@@ -12,6 +12,7 @@ import keras
 from transfer.errors import CheckpointError, LayerError, MatchError, Problem
 from transfer.graphs.eras import apply_era, find_doubts
 from transfer.graphs.graph import Graph, Layer
+from transfer.graphs.merging import without_lora
 from transfer.graphs.parsing import parse_config
 from transfer.models.architectures import build_named
 from transfer.models.building import attach_card, build_graph, read_model
@@ -282,7 +283,7 @@ def _own_graph(checkpoint: Checkpoint) -> Graph:
     card = checkpoint.card
     if card is not None and card.architecture:
         return parse_config(card.architecture)
-    return parse_config(checkpoint.config, checkpoint.writer)
+    return without_lora(parse_config(checkpoint.config, checkpoint.writer))
 
 
 def _stored_graph(checkpoint: Checkpoint) -> Graph | None:
