@@ -5,8 +5,8 @@
 
 The wheel adds ResNeXt, which left Keras with version 3. Each network is built without weights, with and without its
 top; widths other than 1 of the MobileNets too. How its images are prepared is found out by giving `preprocess_input`
-pixels and comparing with each of `transfer.specs.PREPROCESSINGS`. InceptionV3 as Keras 1 had it (biases, scales, a
-narrower branch in `mixed7`) is derived from today's, after keras/applications/inception_v3.py of Keras 1.2.2.
+pixels and comparing with each of `transfer.specs.PREPROCESSINGS`. InceptionV3 as Keras 1 had it is written out after
+keras/applications/inception_v3.py of Keras 1.2.2.
 
 The file holds each shape once, `3x3x3x64`, and for each network the places of its shapes in that list: `kernels` (two
 axes or more) in the order of the layers, `vectors` as pairs of place and count. `top` holds the shapes of the top, -1
@@ -16,6 +16,7 @@ for the number of classes. What `Normalization` layers hold is left out: its num
 from __future__ import annotations
 
 import collections
+import functools
 import importlib
 import json
 import sys
@@ -82,7 +83,7 @@ def applications(wheel: Path) -> Iterator[tuple[str, Callable[..., keras.Model],
     keras.backend.image_data_format = keras.config.image_data_format
     keras.backend.int_shape = lambda tensor: tensor.shape
     for name in ("ResNeXt50", "ResNeXt101"):
-        yield name, lambda build=getattr(common, name), **options: build(**options, **parts), resnext
+        yield name, functools.partial(getattr(common, name), **parts), resnext
 
 
 def variants(
@@ -146,14 +147,32 @@ def preprocessing_of(module: Any) -> str:
 
 
 def older_inception(today: dict[str, Any]) -> dict[str, Any]:
-    """InceptionV3 of Keras 1: convolutions with biases, batch norm with scales, and 160 channels in `mixed7`."""
-    kernels = list(today["kernels"])
-    seventh = [place for place, shape in enumerate(kernels) if shape == (7, 1, 192, 192)]
-    # In mixed7 the double branch goes 1x1, 7x1, 1x7, 7x1, 1x7: its first 7x1 kernel took 160 channels.
-    narrow = next(place for place in seventh if kernels[place] == (7, 1, 192, 192))
-    entry = max(place for place in range(narrow) if kernels[place] == (1, 1, 768, 192))
-    kernels[narrow], kernels[entry] = (7, 1, 160, 192), (1, 1, 768, 160)
-    vectors = collections.Counter({shape: 0 for shape in today["vectors"]})
+    """InceptionV3 of Keras 1: convolutions with biases, batch norm with scales, other numbers of channels."""
+    kernels: list[Shape] = []
+
+    def branch(channels: int, *steps: tuple[int, int, int]) -> int:
+        """Convolutions one after the other, each (channels, rows, columns); gives the last number of channels."""
+        for made, rows, columns in steps:
+            kernels.append((rows, columns, channels, made))
+            channels = made
+        return channels
+
+    x = branch(3, (32, 3, 3), (32, 3, 3), (64, 3, 3), (80, 1, 1), (192, 3, 3))
+    for _ in range(3):
+        double = ((64, 1, 1), (96, 3, 3), (96, 3, 3))
+        x = branch(x, (64, 1, 1)) + branch(x, (48, 1, 1), (64, 5, 5)) + branch(x, *double) + branch(x, (32, 1, 1))
+    x += branch(x, (384, 3, 3)) + branch(x, (64, 1, 1), (96, 3, 3), (96, 3, 3))
+    for narrow, first in ((128, 128), (160, 160), (160, 160), (192, 160)):
+        single = ((narrow, 1, 1), (narrow, 1, 7), (192, 7, 1))
+        double = ((first, 1, 1), (narrow, 7, 1), (narrow, 1, 7), (narrow, 7, 1), (192, 1, 7))
+        x = branch(x, (192, 1, 1)) + branch(x, *single) + branch(x, *double) + branch(x, (192, 1, 1))
+    x += branch(x, (192, 1, 1), (320, 3, 3)) + branch(x, (192, 1, 1), (192, 1, 7), (192, 7, 1), (192, 3, 3))
+    for _ in range(2):
+        single = branch(x, (384, 1, 1))
+        wide = branch(x, (320, 1, 1)) + branch(single, (384, 1, 3)) + branch(single, (384, 3, 1))
+        double = branch(x, (448, 1, 1), (384, 3, 3))
+        x = wide + branch(double, (384, 1, 3)) + branch(double, (384, 3, 1)) + branch(x, (192, 1, 1))
+    vectors: collections.Counter[Shape] = collections.Counter()
     for kernel in kernels:
         vectors[kernel[-1:]] += 5  # bias, gamma, beta, mean, variance
     return {**today, "variant": "Keras 1", "kernels": kernels, "vectors": dict(sorted(vectors.items()))}
