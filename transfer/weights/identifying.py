@@ -197,12 +197,14 @@ def _follows(application: _Application, rest: Counter[Shape]) -> bool:
 
 
 def _comes_first(application: _Application, order: Sequence[Shape]) -> bool:
-    """Whether the file begins with exactly this network, kernels in its order, before other kernels come."""
+    """Whether the file begins with exactly this network, kernels in its order, and the next one takes its features."""
     places = [place for place, shape in enumerate(order) if len(shape) > 1]
     count = len(application.kernels)
     if len(places) <= count or tuple(order[place] for place in places[:count]) != application.kernels:
         return False
-    return Counter(order[: places[count]]) == application.shapes
+    following = order[places[count]]
+    takes = application.features in following[-2:] or (len(following) == 2 and not following[0] % application.features)
+    return takes and Counter(order[: places[count]]) == application.shapes
 
 
 def _contained(shapes: Counter[Shape]) -> list[_Application]:
