@@ -66,6 +66,7 @@ MODELS = frozenset({"Functional", "Sequential", "Model"})
 POLICIES = frozenset(
     {"DTypePolicy", "FloatDTypePolicy", "QuantizedDTypePolicy", "QuantizedFloat8DTypePolicy", "DTypePolicyMap"}
 )
+QUANTIZERS = _names("AbsMaxQuantizer Int8QuantizationConfig Int4QuantizationConfig Float8QuantizationConfig")
 STRUCTURE = frozenset({"__keras_tensor__", "__ellipsis__", "__slice__", "__tuple__", "__numpy__"})  # what JSON lacks
 OPERATIONS = {
     "keras.src.ops.numpy": _names(

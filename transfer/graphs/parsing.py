@@ -47,7 +47,7 @@ def parse_config(config: Json, writer: Writer = Writer()) -> Graph:  # noqa: B00
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise LayerError(
             "The config is not a functional or Sequential model as Keras writes it.",
-            [Problem("config", "a form of Keras 1, 2 or 3", repr(error))],
+            [Problem("model_config", "a form of Keras 1, 2 or 3", repr(error))],
         ) from error
     _check_edges(graph)
     return graph

@@ -48,6 +48,8 @@ def name_custom(values: Json, custom_objects: Mapping[str, Any] | None) -> Json:
 
 def _is_off(key: str, config: dict[str, Json]) -> bool:
     """Whether an option changes nothing: it is off itself, or the one that it belongs to is."""
+    if key == "value_range":  # Keras 3.0 wrote it for geometric layers, which have no use for it
+        return True
     master = next((each for each in config if key.startswith(f"{each}_")), key)  # renorm_momentum belongs to renorm
     return config[key] in (None, False) or config[master] in (None, False)
 

@@ -17,6 +17,7 @@ from transfer.graphs.keras_names import (
     MODELS,
     OPERATIONS,
     POLICIES,
+    QUANTIZERS,
     REGULARIZERS,
     STRUCTURE,
 )
@@ -28,6 +29,7 @@ _MODULES = {
     "keras.regularizers": REGULARIZERS,
     "keras.constraints": CONSTRAINTS,
     "keras.dtype_policies": POLICIES,
+    "keras.quantizers": QUANTIZERS,
     "keras.src.models.functional": MODELS,
     "keras.src.models.sequential": MODELS,
     "keras.src.engine.functional": MODELS,
