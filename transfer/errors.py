@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-LONGEST = 1800  # characters of a message; problems past that are counted
+LONGEST = 1800  # bytes of a message; problems past that are counted
 LONGEST_FIELD = 240
 
 
@@ -67,10 +67,10 @@ class TransferError(Exception):
     def __str__(self) -> str:
         lines = [_shortened(self.summary)]
         last = f"  next: {_shortened(self.next_step)}" if self.next_step else ""
-        room = LONGEST - len(lines[0]) - len(last)
+        room = LONGEST - len(lines[0].encode(errors="replace")) - len(last.encode(errors="replace"))
         for place, problem in enumerate(self.problems):
             line = str(problem)
-            room -= len(line) + 1
+            room -= len(line.encode(errors="replace")) + 1
             if room < 0:
                 lines.append(f"  … and {len(self.problems) - place} more")
                 break
