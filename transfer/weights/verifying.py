@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from transfer.errors import CheckpointError, Problem
 from transfer.specs import Json
 from transfer.weights.containers import AGAIN
-from transfer.weights.opening import Checkpoint, open_checkpoint
-from transfer.weights.safetensors import Safetensors, is_safetensors, open_safetensors
+from transfer.weights.formats import Tensors, open_tensors
+from transfer.weights.safetensors import Safetensors
 from transfer.weights.sealing import digest_outline
 
 SCHEMA = 1
@@ -63,8 +62,7 @@ def verify(path: str | os.PathLike[str]) -> Verification:
     Raises:
         CheckpointError: with everything that is not as recorded, or because the file cannot be read.
     """
-    file = Path(path)
-    opened: Checkpoint | Safetensors = open_safetensors(file) if is_safetensors(file) else open_checkpoint(path)
+    opened = open_tensors(path)
     card = opened.card
     digests = card.digests if card is not None else {}
     outline = card.outline if card is not None else ""
@@ -81,7 +79,7 @@ def verify(path: str | os.PathLike[str]) -> Verification:
     return Verification(str(path), opened.dialect, len(opened.specs), size, len(digests), bool(outline))
 
 
-def _differing_tensors(opened: Checkpoint | Safetensors) -> list[Problem]:
+def _differing_tensors(opened: Tensors) -> list[Problem]:
     """Read all tensors; go on after one that is not as recorded.
 
     Raises:

@@ -1,0 +1,140 @@
+"""Bringing a file's tensors and an architecture together without building it: each tensor in its place, or an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from transfer.errors import CheckpointError, LayerError, MatchError, Problem
+from transfer.graphs.eras import apply_era, find_doubts
+from transfer.graphs.graph import Graph
+from transfer.graphs.parsing import parse_config
+from transfer.graphs.variables import describe_graph
+from transfer.graphs.walking import Place, change
+from transfer.results import Plan
+from transfer.specs import Json, TensorSpec
+from transfer.weights.formats import Tensors
+from transfer.weights.matching import match
+from transfer.weights.safetensors import Safetensors
+
+_SETTLE = (
+    "say it: --backend theano or tensorflow (backend=…); --era apply takes the writer's defaults, --era ignore goes on"
+)
+
+
+def settle_graph(
+    opened: Tensors, into: Graph | None, era: str, *, is_needed: bool
+) -> tuple[Graph | None, tuple[str, ...]]:
+    """The architecture that a file's tensors belong to, and what was settled about it.
+
+    Args:
+        opened: the file.
+        into: an architecture to take in place of the file's own.
+        era: what to do with doubts: `refuse`, `apply` the writer's defaults, or `ignore`.
+        is_needed: whether a file's own architecture that is not understood is an error.
+
+    Returns:
+        The graph, None where the file holds none; and notes.
+
+    Raises:
+        MatchError: if the file leaves open what it computes, and `era` does not settle it.
+        LayerError: if its own architecture is not understood and needed.
+    """
+    graph, notes = (into, ()) if into is not None else _own_graph(opened, is_needed=is_needed)
+    doubts = () if era == "ignore" else tuple(opened.doubts)
+    if into is not None and era != "ignore":
+        shapes = {name: spec.shape for name, spec in opened.specs.items()}
+        stored, _ = _own_graph(opened, is_needed=False)
+        differing = find_doubts(into, opened.writer, shapes, stored)
+        if differing and era == "apply":
+            graph = apply_era(into, opened.writer, shapes, stored)
+            notes += tuple(f"{each.where}: {each.expected}, as when it was written" for each in differing)
+        else:
+            doubts += differing
+    if doubts:
+        raise MatchError(f"{opened.path} leaves open what it computes ({len(doubts)} doubts).", doubts, _SETTLE)
+    return graph, notes
+
+
+def fit_tensors(opened: Tensors, graph: Graph | None) -> tuple[dict[str, str], dict[str, TensorSpec]]:
+    """Give every tensor of a file its place in an architecture.
+
+    Returns:
+        The name in the architecture by the name in the file, and what each is, in the architecture's order and with
+        the file's type. Without an architecture both names are the file's.
+
+    Raises:
+        MatchError: if a tensor has no place, or a place no tensor.
+        LayerError: if the architecture's variables are not known without building it.
+    """
+    if graph is None:
+        return {name: name for name in opened.specs}, dict(opened.specs)
+    wanted = describe_graph(graph)
+    if isinstance(opened, Safetensors) and not opened.is_ours:
+        _refuse_foreign(opened, wanted)
+    plan = match(opened.specs, wanted)
+    _refuse_misfits(opened, plan)
+    specs = {pair.wanted: replace(wanted[pair.wanted], dtype=opened.specs[pair.stored].dtype) for pair in plan.pairs}
+    return {pair.stored: pair.wanted for pair in plan.pairs}, specs
+
+
+def _own_graph(opened: Tensors, *, is_needed: bool) -> tuple[Graph | None, tuple[str, ...]]:
+    try:
+        card = opened.card
+        if card is not None and card.architecture:
+            graph = parse_config(card.architecture)
+        elif opened.config is not None:
+            graph = parse_config(opened.config, opened.writer)
+        else:
+            return None, ()
+        graph = _without_adaptation(graph, opened.specs)
+        if not is_needed:
+            describe_graph(graph)
+        return graph, ()
+    except LayerError as error:
+        if is_needed:
+            raise
+        return None, (f"without its architecture: {error.summary}",)
+
+
+def _without_adaptation(graph: Graph, specs: Mapping[str, TensorSpec]) -> Graph:
+    """The graph without low-rank factors where the file holds the kernels that they amount to."""
+    if any(spec.role.startswith("lora_") for spec in specs.values()):
+        return graph
+    return change(graph, _plain_config)
+
+
+def _plain_config(place: Place) -> Mapping[str, Json]:
+    return {key: value for key, value in place.config.items() if key not in ("lora_rank", "lora_alpha")}
+
+
+def _refuse_foreign(opened: Safetensors, wanted: Mapping[str, TensorSpec]) -> None:
+    """Somebody else's safetensors are taken by their names alone: PyTorch's kernels have Keras's shapes at times."""
+    if set(opened.specs) == set(wanted):
+        return
+    other = next((name for name in opened.specs if name not in wanted), next(iter(wanted), ""))
+    torch = any(spec.role in ("weight", "running_mean", "in_proj_weight") for spec in opened.specs.values())
+    found = f"{other!r}, as PyTorch names it: its kernels lie the other way round" if torch else repr(other)
+    raise CheckpointError(
+        f"{opened.path} does not say what its tensors are to Keras's layers.",
+        [Problem(str(opened.path), f"names such as {next(iter(wanted), '')!r}", found)],
+        next_step="convert it to NAME.safetensors, or have its own library write Keras's names and order of axes",
+    )
+
+
+def _refuse_misfits(opened: Tensors, plan: Plan) -> None:
+    known = {each.where for each in plan.surplus}
+    problems = [*plan.misshapen, *plan.surplus, *plan.ambiguous]
+    problems += [Problem(name, "a tensor for it", "none in the file") for name in plan.missing]
+    if not plan.ambiguous and not plan.misshapen:
+        problems += [
+            Problem(name, "a place in the architecture", "none") for name in plan.unexpected if name not in known
+        ]
+    scaled = [pair for pair in plan.pairs if pair.scale]
+    problems += [Problem(pair.wanted, "floats", f"whole numbers with a scale, {pair.scale}") for pair in scaled]
+    if problems:
+        raise MatchError(
+            f"{opened.path} does not fit the architecture ({len(problems)} problems).",
+            problems,
+            "name the architecture that the weights were trained in with --into (into=…)",
+        )
