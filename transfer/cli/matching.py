@@ -76,16 +76,16 @@ def _plan_into_model(checkpoint: Checkpoint, into: str | Graph | None, how: Rest
     import_tensorflow()
     import dataclasses
 
-    from transfer.models.restoring import plan_restore
+    from transfer.models.restoring import prepare_restore
     from transfer.surgery.planning import Planned
 
     try:
-        found = plan_restore(checkpoint, into, how)
+        found = prepare_restore(checkpoint, into, how)
         return Planned(found.checkpoint, found.plan, (), found.notes)
     except MatchError as error:
         if how.era == "ignore":  # no doubts, but a rule that fits nothing
             raise
-        found = plan_restore(checkpoint, into, dataclasses.replace(how, era="ignore"))
+        found = prepare_restore(checkpoint, into, dataclasses.replace(how, era="ignore"))
         return Planned(found.checkpoint, found.plan, error.problems, found.notes)
 
 

@@ -9,11 +9,8 @@ from typing import Any, TypeAlias
 
 import keras
 
-from transfer.errors import CheckpointError, LayerError, MatchError, Problem
-from transfer.graphs.eras import apply_era, find_doubts
+from transfer.errors import LayerError, MatchError, Problem
 from transfer.graphs.graph import Graph, Layer
-from transfer.graphs.merging import without_lora
-from transfer.graphs.parsing import parse_config
 from transfer.models.architectures import build_named
 from transfer.models.building import attach_card, build_graph, read_model
 from transfer.models.checking import Recorded, compare_outputs, read_recorded
@@ -22,7 +19,9 @@ from transfer.models.fingerprints import compare_fingerprint
 from transfer.models.variables import describe_variables
 from transfer.results import Plan, Receipt
 from transfer.specs import Era, Restoring, Writer
+from transfer.surgery.planning import settle
 from transfer.weights.cards import Card
+from transfer.weights.judging import check_plan, unsettled
 from transfer.weights.matching import match
 from transfer.weights.opening import Checkpoint, open_checkpoint
 
@@ -116,7 +115,7 @@ def _readings(how: Restoring) -> list[Restoring]:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class Prepared:
     """A restore that is settled and not yet carried out.
 
     Attributes:
@@ -134,33 +133,32 @@ class Planned:
     notes: tuple[str, ...]
 
 
-def plan_restore(
+def prepare_restore(
     checkpoint: Checkpoint, into: Into, how: Restoring, custom_objects: Mapping[str, Any] | None = None
-) -> Planned:
-    """Everything that `restore` does before it writes.
+) -> Prepared:
+    """Everything that `restore` does before it writes, but for judging the plan.
 
     Raises:
-        MatchError, CheckpointError, LayerError: as `restore`, but for a plan that does not fit: see `check_plan`.
+        MatchError, CheckpointError, LayerError: as `restore`, but for a plan that does not fit (`weights.judging`).
     """
-    reading = checkpoint.written_on(how.backend) if how.backend else checkpoint
-    model, is_fresh = _resolve(into, reading, how, custom_objects)
-    notes = _writer_notes(reading.writer)
-    doubts = () if how.era == "ignore" else tuple(reading.doubts)
-    if into is not None and how.era != "ignore":
-        ours, stored = _graph_of(model), _stored_graph(reading)
-        shapes = {name: spec.shape for name, spec in reading.specs.items()}
-        differing = find_doubts(ours, reading.writer, shapes, stored)
-        if differing and how.era == "apply":
-            model, is_fresh = build_graph(apply_era(ours, reading.writer, shapes, stored), custom_objects), True
-            notes += tuple(f"{each.where}: {each.expected}, as when it was written" for each in differing)
-        else:
-            doubts += differing
-    if doubts:
-        raise MatchError(
-            f"{checkpoint.path} leaves open what it computes ({len(doubts)} doubts).", doubts, _settling(reading)
+    model = None if into is None else _resolve(into, custom_objects)
+    settled = settle(checkpoint, None if model is None else _graph_of(model), how)
+    is_fresh = model is not into
+    if settled.is_changed and not settled.graph.inputs:
+        raise LayerError(
+            "A class with code of its own cannot be rebuilt with the writer's defaults.",
+            [Problem(note.partition(":")[0], found=note.partition(": ")[2]) for note in settled.notes],
+            next_step="set these options in the class, and restore with --era ignore (era='ignore')",
         )
-    plan = match(reading.specs, describe_variables(model), how.rules, how.skip)
-    return Planned(reading, model, is_fresh, plan, notes)
+    if model is None or settled.is_changed:
+        largest = _largest_bytes(settled.checkpoint) if model is None and not how.skip else None
+        model = build_graph(settled.graph, custom_objects, largest_bytes=largest)
+        is_fresh = True
+    if settled.doubts:
+        raise unsettled(checkpoint.path, settled.doubts, settled.checkpoint.writer)
+    plan = match(settled.checkpoint.specs, describe_variables(model), how.rules, how.skip)
+    notes = (*_writer_notes(settled.checkpoint.writer), *settled.notes)
+    return Prepared(settled.checkpoint, model, is_fresh, plan, notes)
 
 
 def _restore(
@@ -170,77 +168,18 @@ def _restore(
     custom_objects: Mapping[str, Any] | None,
     recorded: Recorded | None,
 ) -> Restored:
-    planned = plan_restore(checkpoint, into, how, custom_objects)
-    check_plan(planned.plan, checkpoint, min_coverage=how.min_coverage, is_own=into is None)
-    reading, model, plan = planned.checkpoint, planned.model, planned.plan
+    prepared = prepare_restore(checkpoint, into, how, custom_objects)
+    reading, model, plan = prepared.checkpoint, prepared.model, prepared.plan
+    check_plan(plan, reading.path, stored=len(reading), min_coverage=how.min_coverage, is_own=into is None)
 
     def prove() -> str:
         proof = _prove(model, reading, plan)
-        return proof if recorded is None else compare_outputs(model, recorded, str(checkpoint.path))
+        return proof if recorded is None else compare_outputs(model, recorded, str(reading.path))
 
-    proof, strange = fill(model, reading, plan, prove, keep_old=not planned.is_fresh)
+    proof, strange = fill(model, reading, plan, prove, keep_old=not prepared.is_fresh)
     attach_card(model, reading.card)
-    receipt = Receipt(str(reading.path), reading.dialect, plan, proof, (*planned.notes, *strange))
+    receipt = Receipt(str(reading.path), reading.dialect, plan, proof, (*prepared.notes, *strange))
     return Restored(model, receipt, reading.card)
-
-
-def check_plan(plan: Plan, checkpoint: Checkpoint, *, min_coverage: float = 1.0, is_own: bool = False) -> None:
-    """Refuse a plan that would restore something wrong, or too little.
-
-    Args:
-        plan: from `match`.
-        checkpoint: what is restored.
-        min_coverage: share of the parameters that must be filled.
-        is_own: whether the architecture is the file's own, so that every tensor must have a place.
-
-    Raises:
-        MatchError: with all that is wrong.
-    """
-    problems = [*plan.misshapen, *plan.surplus, *plan.ambiguous]
-    if plan.missing and plan.coverage < min_coverage:
-        problems += [Problem(name, "a tensor for it", "none in the file") for name in plan.missing]
-    if is_own and not plan.skipped:
-        known = {each.where for each in plan.surplus}
-        problems += [
-            Problem(name, "a place in the file's own architecture", "none")
-            for name in plan.unexpected
-            if name not in known and not plan.ambiguous and not plan.misshapen
-        ]
-    total = len(plan.pairs) + len(plan.missing) + len(plan.misshapen) + len(plan.ambiguous)
-    if not plan.pairs and (total or checkpoint.specs):
-        spare = ", ".join(plan.unexpected[:3]) or "nothing"
-        problems = problems or [Problem("model", "at least one tensor in common", f"the file holds {spare}")]
-    if problems:
-        raise MatchError(
-            f"{checkpoint.path} does not fit this model ({len(problems)} of {total} tensors).",
-            problems,
-            next_step=_way_out(plan),
-        )
-
-
-def _way_out(plan: Plan) -> str:
-    if plan.ambiguous:
-        rule = f"NAME_IN_FILE={plan.ambiguous[0].where}"
-        return f"say which is meant with a rule: --rule {rule} (rules=['{rule}'])"
-    layer = (plan.misshapen[0].where if plan.misshapen else plan.missing[0] if plan.missing else "").rpartition("/")[0]
-    if plan.misshapen:
-        return f"cut the model below {layer!r}, or leave it out with --skip '{layer}/*' (skip=['{layer}/*'])"
-    if plan.surplus:
-        return "build the layer with the options it had when it was written (use_bias=True, say)"
-    if plan.missing and plan.pairs:
-        spare = ", ".join(plan.unexpected[:3])
-        also = f"; the file also holds {spare}: name the pair with --rule old=new (rules=…)" if spare else ""
-        return f"leave it at its initial value with --skip '{layer}/*' (skip=['{layer}/*']){also}"
-    return "give the architecture that the weights were trained in"
-
-
-def _settling(checkpoint: Checkpoint) -> str:
-    """How a doubt may be settled."""
-    backend = "" if checkpoint.writer.backend else " --backend theano or tensorflow (backend=…);"
-    return (
-        f"say it:{backend} --era apply takes the writer's defaults, --era ignore goes on (era=…); or let recorded "
-        "outputs decide: --check outputs.npz (check=…)"
-    )
 
 
 def _writer_notes(writer: Writer) -> tuple[str, ...]:
@@ -250,24 +189,16 @@ def _writer_notes(writer: Writer) -> tuple[str, ...]:
     return ()
 
 
-def _resolve(
-    into: Into, checkpoint: Checkpoint, how: Restoring, custom_objects: Mapping[str, Any] | None
-) -> tuple[keras.Model, bool]:
-    """The model, and whether it was built here."""
+def _largest_bytes(checkpoint: Checkpoint) -> int:
+    """What the file's own architecture may take: every variable is filled from the file, half precision doubled."""
+    return SPARE_BYTES + 8 * sum(each.parameters for each in checkpoint.specs.values())
+
+
+def _resolve(into: Any, custom_objects: Mapping[str, Any] | None) -> keras.Model:
     if isinstance(into, str):
-        return build_named(into), True
+        return build_named(into)
     if isinstance(into, Graph):
-        return build_graph(into, custom_objects), True
-    if into is None:
-        architecture = checkpoint.architecture
-        if architecture is None:
-            raise CheckpointError(
-                f"{checkpoint.path} holds weights alone, no architecture (no model_config).",
-                next_step="name the builder with --into module:function (into=create_model)",
-            )
-        largest = None if how.skip else SPARE_BYTES + 8 * sum(each.parameters for each in checkpoint.specs.values())
-        graph = _own_graph(checkpoint)
-        return build_graph(graph, custom_objects, largest_bytes=largest), True
+        return build_graph(into, custom_objects)
     model = into if isinstance(into, keras.Model) else into()
     if not isinstance(model, keras.Model):
         raise LayerError(f"The builder gave {type(model).__name__}; expected a Keras model.")
@@ -276,22 +207,7 @@ def _resolve(
             f"{model.name!r} has no variables yet: it was never built.",
             next_step="give it an Input, or call it once on data",
         )
-    return model, model is not into
-
-
-def _own_graph(checkpoint: Checkpoint) -> Graph:
-    card = checkpoint.card
-    if card is not None and card.architecture:
-        return parse_config(card.architecture)
-    return without_lora(parse_config(checkpoint.config, checkpoint.writer))
-
-
-def _stored_graph(checkpoint: Checkpoint) -> Graph | None:
-    """The file's own architecture, where it has one that can be read."""
-    try:
-        return None if checkpoint.architecture is None else _own_graph(checkpoint)
-    except (LayerError, CheckpointError):
-        return None
+    return model
 
 
 def _graph_of(model: keras.Model) -> Graph:

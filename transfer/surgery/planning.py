@@ -38,6 +38,52 @@ class Planned:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a file leaves open about an architecture, as far as the caller settled it.
+
+    Attributes:
+        checkpoint: as it is read: on the backend that was declared.
+        graph: with the writer's defaults, where these were asked for.
+        is_changed: whether it differs from the one that was given.
+        doubts: what remains open and is to be refused.
+        notes: what was settled.
+    """
+
+    checkpoint: Checkpoint
+    graph: Graph
+    is_changed: bool = False
+    doubts: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def settle(checkpoint: Checkpoint, graph: Graph | None, how: Restoring) -> Settled:
+    """Hold an architecture against the era of a file's writer.
+
+    Args:
+        checkpoint: what is restored.
+        graph: into which; None for the file's own, which says everything but the backend.
+        how: names the backend, and what to do about doubts.
+
+    Raises:
+        CheckpointError: if no graph is given and the file holds none.
+        LayerError: if the file's own architecture has no graph.
+    """
+    reading = checkpoint.written_on(how.backend) if how.backend else checkpoint
+    doubts = () if how.era == "ignore" else tuple(reading.doubts)
+    if graph is None:
+        return Settled(reading, own_graph(reading), doubts=doubts)
+    if how.era == "ignore":
+        return Settled(reading, graph)
+    stored = _stored_graph(reading)
+    shapes = {name: spec.shape for name, spec in reading.specs.items()}
+    differing = find_doubts(graph, reading.writer, shapes, stored)
+    if not differing or how.era == "refuse":
+        return Settled(reading, graph, doubts=(*doubts, *differing))
+    notes = tuple(f"{each.where}: {each.expected}, as when it was written" for each in differing)
+    return Settled(reading, apply_era(graph, reading.writer, shapes, stored), True, doubts, notes)
+
+
 def plan_into_graph(checkpoint: Checkpoint, graph: Graph | None, how: Restoring) -> Planned:
     """What `restore` would do with a graph.
 
@@ -51,23 +97,9 @@ def plan_into_graph(checkpoint: Checkpoint, graph: Graph | None, how: Restoring)
         LayerError: if the variables of the graph are not known without building it.
         MatchError: if a rule or a name to skip fits nothing.
     """
-    reading = checkpoint.written_on(how.backend) if how.backend else checkpoint
-    doubts = () if how.era == "ignore" else tuple(reading.doubts)
-    notes: tuple[str, ...] = ()
-    if graph is None:
-        target = own_graph(reading)
-    else:
-        target = graph
-        stored = _stored_graph(reading)
-        shapes = {name: spec.shape for name, spec in reading.specs.items()}
-        differing = () if how.era == "ignore" else find_doubts(graph, reading.writer, shapes, stored)
-        if differing and how.era == "apply":
-            target = apply_era(graph, reading.writer, shapes, stored)
-            notes = tuple(f"{each.where}: {each.expected}, as when it was written" for each in differing)
-        else:
-            doubts += differing
-    plan = match(reading.specs, describe_graph(target), how.rules, how.skip)
-    return Planned(reading, plan, doubts, notes)
+    settled = settle(checkpoint, graph, how)
+    plan = match(settled.checkpoint.specs, describe_graph(settled.graph), how.rules, how.skip)
+    return Planned(settled.checkpoint, plan, settled.doubts, settled.notes)
 
 
 def read_architecture(name: str) -> Graph | None:
