@@ -10,12 +10,14 @@ import click
 
 COMMANDS = {
     "checkpoints": "transfer.cli.checkpoints",
+    "convert": "transfer.cli.converting",
     "evaluate": "transfer.cli.evaluating",
     "extract": "transfer.cli.extracting",
     "finetune": "transfer.cli.finetuning",
     "inspect": "transfer.cli.inspecting",
     "match": "transfer.cli.matching",
     "predict": "transfer.cli.predicting",
+    "verify": "transfer.cli.verifying",
 }
 
 

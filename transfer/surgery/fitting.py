@@ -8,18 +8,15 @@ from dataclasses import replace
 from transfer.errors import CheckpointError, LayerError, MatchError, Problem
 from transfer.graphs.eras import apply_era, find_doubts
 from transfer.graphs.graph import Graph
+from transfer.graphs.merging import without_lora
 from transfer.graphs.parsing import parse_config
 from transfer.graphs.variables import describe_graph
-from transfer.graphs.walking import Place, change
 from transfer.results import Plan
-from transfer.specs import Json, TensorSpec
+from transfer.specs import TensorSpec
 from transfer.weights.formats import Tensors
+from transfer.weights.judging import check_plan, unsettled
 from transfer.weights.matching import match
 from transfer.weights.safetensors import Safetensors
-
-_SETTLE = (
-    "say it: --backend theano or tensorflow (backend=…); --era apply takes the writer's defaults, --era ignore goes on"
-)
 
 
 def settle_graph(
@@ -52,7 +49,7 @@ def settle_graph(
         else:
             doubts += differing
     if doubts:
-        raise MatchError(f"{opened.path} leaves open what it computes ({len(doubts)} doubts).", doubts, _SETTLE)
+        raise unsettled(opened.path, doubts, opened.writer)
     return graph, notes
 
 
@@ -73,7 +70,8 @@ def fit_tensors(opened: Tensors, graph: Graph | None) -> tuple[dict[str, str], d
     if isinstance(opened, Safetensors) and not opened.is_ours:
         _refuse_foreign(opened, wanted)
     plan = match(opened.specs, wanted)
-    _refuse_misfits(opened, plan)
+    check_plan(plan, opened.path, stored=len(opened.specs), is_own=True)
+    _refuse_scaled(opened, plan)
     specs = {pair.wanted: replace(wanted[pair.wanted], dtype=opened.specs[pair.stored].dtype) for pair in plan.pairs}
     return {pair.stored: pair.wanted for pair in plan.pairs}, specs
 
@@ -87,7 +85,7 @@ def _own_graph(opened: Tensors, *, is_needed: bool) -> tuple[Graph | None, tuple
             graph = parse_config(opened.config, opened.writer)
         else:
             return None, ()
-        graph = _without_adaptation(graph, opened.specs)
+        graph = without_lora(graph)
         if not is_needed:
             describe_graph(graph)
         return graph, ()
@@ -95,17 +93,6 @@ def _own_graph(opened: Tensors, *, is_needed: bool) -> tuple[Graph | None, tuple
         if is_needed:
             raise
         return None, (f"without its architecture: {error.summary}",)
-
-
-def _without_adaptation(graph: Graph, specs: Mapping[str, TensorSpec]) -> Graph:
-    """The graph without low-rank factors where the file holds the kernels that they amount to."""
-    if any(spec.role.startswith("lora_") for spec in specs.values()):
-        return graph
-    return change(graph, _plain_config)
-
-
-def _plain_config(place: Place) -> Mapping[str, Json]:
-    return {key: value for key, value in place.config.items() if key not in ("lora_rank", "lora_alpha")}
 
 
 def _refuse_foreign(opened: Safetensors, wanted: Mapping[str, TensorSpec]) -> None:
@@ -122,19 +109,12 @@ def _refuse_foreign(opened: Safetensors, wanted: Mapping[str, TensorSpec]) -> No
     )
 
 
-def _refuse_misfits(opened: Tensors, plan: Plan) -> None:
-    known = {each.where for each in plan.surplus}
-    problems = [*plan.misshapen, *plan.surplus, *plan.ambiguous]
-    problems += [Problem(name, "a tensor for it", "none in the file") for name in plan.missing]
-    if not plan.ambiguous and not plan.misshapen:
-        problems += [
-            Problem(name, "a place in the architecture", "none") for name in plan.unexpected if name not in known
-        ]
+def _refuse_scaled(opened: Tensors, plan: Plan) -> None:
+    """Whole numbers with a scale that stand for a kernel of floats would have to be computed anew."""
     scaled = [pair for pair in plan.pairs if pair.scale]
-    problems += [Problem(pair.wanted, "floats", f"whole numbers with a scale, {pair.scale}") for pair in scaled]
-    if problems:
+    if scaled:
         raise MatchError(
-            f"{opened.path} does not fit the architecture ({len(problems)} problems).",
-            problems,
-            "name the architecture that the weights were trained in with --into (into=…)",
+            f"{opened.path} holds quantized kernels, and the architecture wants those they stand for.",
+            [Problem(pair.wanted, "floats", f"whole numbers with a scale, {pair.scale}") for pair in scaled],
+            "restore it with transfer.restore(…), and save the model",
         )
