@@ -30,17 +30,33 @@ def outline_rows(specs: Iterable[TensorSpec], *, by_layer: bool) -> list[tuple[R
         specs: in the order in which layers shall come.
         by_layer: whether a layer is one row; else each of its tensors is.
     """
-    root = _Model()
-    for spec in specs:
+    root, listed = _Model(), list(specs)
+    branching = _branching(listed)
+    for spec in listed:
+        owner = _inner(spec) if spec.owner in branching else spec.owner
         here = root
-        for part in spec.owner.split("/")[:-1]:
+        for part in owner.split("/")[:-1]:
             inner = here.members.setdefault(f"{part}/", _Model())
             here = inner if isinstance(inner, _Model) else here
         here.tensors.append(spec)
-        owned = here.members.setdefault(spec.owner, [])
+        owned = here.members.setdefault(owner, [])
         if isinstance(owned, list):
             owned.append(spec)
     return _rows(root, "", by_layer=by_layer)
+
+
+def _branching(specs: Iterable[TensorSpec]) -> set[str]:
+    """Layers whose tensors stand in several layers inside: attention, both ways of a sequence, a model told as one."""
+    inside: dict[str, set[str]] = {}
+    for spec in specs:
+        inside.setdefault(spec.owner, set()).add(_inner(spec))
+    return {owner for owner, inner in inside.items() if len(inner) > 1 and owner not in inner}
+
+
+def _inner(spec: TensorSpec) -> str:
+    """The layer of the first level below a tensor's owner; the owner where there is none."""
+    depth = len(spec.owner.split("/"))
+    return "/".join(spec.layer.split("/")[: depth + 1])
 
 
 def _rows(model: _Model, indent: str, *, by_layer: bool) -> list[tuple[Row, tuple[str, ...]]]:

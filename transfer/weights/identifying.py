@@ -119,7 +119,7 @@ def _nested(tensors: Sequence[TensorSpec], shapes: Counter[Shape]) -> Iterable[t
     """Nested models that are a network of the table, with or without its top."""
     groups: dict[str, list[Shape]] = {}
     for spec in tensors:
-        parts = spec.owner.split("/")[:-1]
+        parts = spec.layer.split("/")[:-1]
         for depth in range(1, len(parts) + 1):
             groups.setdefault("/".join(parts[:depth]), []).append(spec.shape)
     for group in groups.values():
