@@ -39,10 +39,13 @@ def _from_keras0(config: Mapping[str, Json]) -> Json:
     """Keras 0 kept a layer's class under `name`, beside its options."""
     if config.get("name") == "Graph":
         raise LayerError("A Graph of Keras 0 is not read.", next_step="name a builder with --into (into=…)")
-    layers = []
-    for place, layer in enumerate(config["layers"]):
+    layers: list[Json] = []
+    taken: dict[str, int] = {}  # layers without a name of their own are all called after their class
+    for layer in config["layers"]:
         kind = layer["name"]
-        options = {**layer, "name": layer.get("custom_name") or f"{kind.lower()}_{place + 1}"}
+        name = layer.get("custom_name") or kind.lower()
+        taken[name] = taken.get(name, 0) + 1
+        options = {**layer, "name": f"{name}_{taken[name]}"}
         if "input_shape" in options:
             options["batch_input_shape"] = [None, *options.pop("input_shape")]
         layers.append({"class_name": kind, "config": options})
