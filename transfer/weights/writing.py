@@ -130,6 +130,17 @@ def halve_kernels(path: Path) -> None:
         smaller.unlink(missing_ok=True)
 
 
+def halve(values: NDArray[Any], name: str = "tensor") -> NDArray[np.float16]:
+    """The same values as float16.
+
+    Raises:
+        OutputError: if one is too large for it.
+    """
+    if np.abs(values).max(initial=0) > np.finfo(np.float16).max:
+        raise OutputError("A tensor cannot be stored as float16.", [Problem(name, "values up to 65504", "larger ones")])
+    return values.astype(np.float16)
+
+
 def _copy_halved(source: h5py.Group, target: h5py.Group) -> None:
     for name, value in source.attrs.items():
         target.attrs[name] = value
@@ -139,11 +150,7 @@ def _copy_halved(source: h5py.Group, target: h5py.Group) -> None:
             continue
         values = each[()]
         if each.dtype == np.float32 and each.ndim >= 2:
-            if np.abs(values).max(initial=0) > np.finfo(np.float16).max:
-                raise OutputError(
-                    "A tensor cannot be stored as float16.", [Problem(each.name, "values up to 65504", "larger ones")]
-                )
-            values = values.astype(np.float16)
+            values = halve(values, each.name)
         made = target.create_dataset(name, data=values)
         for attribute, value in each.attrs.items():
             made.attrs[attribute] = value
