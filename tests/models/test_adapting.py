@@ -48,3 +48,14 @@ def test_a_config_without_such_options_stays_as_it_is():
     del values["config"]["layers"][1]["config"]["kernel_initializer"]["config"]["of_tomorrow"]
     left = leave_out_unknown(values)
     assert json.dumps(left) == json.dumps(values)
+
+
+def test_a_range_that_keras_3_0_wrote_for_layers_without_use_for_it_is_left_out():
+    values = {
+        "module": "keras.layers",
+        "class_name": "RandomRotation",
+        "config": {"factor": 0.1, "value_range": [0, 255]},
+    }
+    assert leave_out_unknown(values)["config"] == {"factor": 0.1}
+    values["class_name"] = "RandomBrightness"
+    assert "value_range" in leave_out_unknown(values)["config"]

@@ -1,5 +1,6 @@
 """Nothing runs because a file names it."""
 
+import importlib
 import json
 import os
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from transfer.errors import CheckpointError, LayerError
+from transfer.graphs import keras_names
 from transfer.graphs.parsing import parse_config
 from transfer.models.allowing import check_config
 from transfer.models.building import build_graph
@@ -148,6 +150,95 @@ def test_a_function_beside_the_layers_is_no_layer(module, name):
     values = config()
     layer(values).update(module=module, class_name=name)
     assert fault(values)[0] == "hidden"
+
+
+# Names, files and other ways in
+
+
+@pytest.mark.parametrize("kind", ["os.system", "subprocess.getoutput", "eval", "load_model", "relu;ls"])
+@pytest.mark.parametrize("key", ["activation", "kernel_initializer", "bias_regularizer", "kernel_constraint"])
+def test_a_function_by_its_name_is_one_of_keras(key, kind):
+    values = config()
+    layer(values)["config"][key] = kind
+    where, found = fault(values)
+    assert where == "hidden"
+    assert found == f"{key} {kind!r}"
+
+
+@pytest.mark.parametrize("kind", ["StringLookup", "IntegerLookup", "TextVectorization"])
+def test_a_vocabulary_that_names_a_file_is_refused(kind, tmp_path):
+    (tmp_path / "secret.txt").write_text("secret")
+    values = config()
+    layer(values).update(class_name=kind, config={"name": "hidden", "vocabulary": str(tmp_path / "secret.txt")})
+    where, found = fault(values)
+    assert where == "hidden"
+    assert found.startswith("vocabulary")
+    layer(values)["config"]["vocabulary"] = ["a", "b"]
+    check_config(values)
+
+
+@pytest.mark.parametrize("registered", ["mine>Doubled", "Custom>Dense", "function"])
+def test_a_class_of_keras_goes_by_no_other_registered_name(registered):
+    # Keras would build what is registered there, although nobody gave it.
+    values = config()
+    layer(values).update(registered_name=registered)
+    assert fault(values)[0] == "hidden"
+
+
+def test_a_layer_that_is_called_on_no_tensor_is_refused():
+    # Keras would run it at once: `Tile` of a number, a terabyte times.
+    values = config()
+    layer(values).update(module="keras.src.ops.numpy", class_name="Tile", registered_name="Tile")
+    layer(values).update(config={"name": "hidden", "repeats": 10**12}, inbound_nodes=[{"args": [1.0], "kwargs": {}}])
+    assert fault(values) == ("hidden", "Tile called on no tensor")
+
+
+@pytest.mark.parametrize("name", ["Full", "Arange", "Linspace"])
+def test_operations_that_make_arrays_out_of_nothing_are_refused(name):
+    values = config()
+    layer(values).update(module="keras.src.ops.numpy", class_name=name, config={"name": "hidden"})
+    assert fault(values)[0] == "hidden"
+
+
+def unknown(names, known):
+    """Names that the installed Keras does not have; an older one lacks what a newer one brought."""
+    missing = {name for name in names if not known(name)}
+    return missing if keras.__version__ >= "3.15" else set()
+
+
+@pytest.mark.parametrize("module", keras_names.OPERATIONS)
+def test_every_operation_on_the_lists_is_one_of_keras(module):
+    place = importlib.import_module(module)
+    found = {name: getattr(place, name, None) for name in keras_names.OPERATIONS[module]}
+    assert (
+        unknown(found, lambda name: isinstance(found[name], type) and issubclass(found[name], keras.Operation)) == set()
+    )
+
+
+def test_every_layer_on_the_list_is_one_of_keras_and_carries_no_code():
+    assert unknown(keras_names.LAYERS, lambda name: issubclass(getattr(L, name, int), L.Layer)) == set()
+    assert not keras_names.LAYERS & {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+
+
+@pytest.mark.parametrize(
+    ("names", "get"),
+    [
+        (keras_names.ACTIVATIONS, keras.activations.get),
+        (keras_names.INITIALIZERS, keras.initializers.get),
+        (keras_names.REGULARIZERS, keras.regularizers.get),
+        (keras_names.CONSTRAINTS, keras.constraints.get),
+    ],
+)
+def test_every_name_of_an_option_is_one_that_keras_knows(names, get):
+    def known(name):
+        try:
+            return callable(get(name))
+        except ValueError:
+            return False
+        except (TypeError, KeyError):  # a class that is not made without arguments
+            return True
+
+    assert unknown(names, known) == set()
 
 
 # Operations on tensors, as Keras writes them

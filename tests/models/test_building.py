@@ -1,6 +1,7 @@
 """Graph to model and back: what fits is built, what does not is told."""
 
 import copy
+import resource
 
 import keras
 import numpy as np
@@ -123,3 +124,79 @@ def test_a_card_does_not_hinder_keras_from_saving(tmp_path):
 def test_what_is_no_model_is_refused():
     with pytest.raises(LayerError, match="found Dense"):
         read_model(L.Dense(2))
+
+
+# Memory
+
+
+def bomb(units, inputs, name="huge"):
+    layers = (
+        Layer("x", "InputLayer", {"name": "x", "batch_shape": [None, inputs]}),
+        Layer(name, "Dense", {"name": name, "units": units, "trainable": True}, (Call([Ref("x")], {}),)),
+        Layer("out", "Dense", {"name": "out", "units": 3, "trainable": True}, (Call([Ref(name)], {}),)),
+    )
+    return Graph("net", layers, (Ref("x"),), (Ref("out"),))
+
+
+@pytest.mark.parametrize(("units", "inputs"), [(200_000, 200_000), (2**31, 4), (2**40, 2**20)])
+def test_a_model_larger_than_allowed_is_refused_before_its_variables_exist(units, inputs):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(LayerError) as caught:
+        build_graph(bomb(units, inputs), largest_bytes=1 << 20)
+    assert caught.value.problems[0].where == "huge"
+    assert f"{4 * (units * inputs + units):,} bytes" in caught.value.problems[0].found
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10  # KiB
+    build_graph(bomb(2, 4))  # and nothing of it waits to be made later
+
+
+def test_a_model_just_as_large_as_allowed_is_built():
+    size = 4 * (4 * 5 + 5 + 5 * 3 + 3)
+    assert build_graph(bomb(5, 4), largest_bytes=size).count_params() * 4 == size
+    with pytest.raises(LayerError):
+        build_graph(bomb(5, 4), largest_bytes=size - 1)
+
+
+def test_initial_values_are_those_that_keras_gives():
+    graph = bomb(5, 4)
+    keras.utils.set_random_seed(3)
+    model = build_graph(graph)
+    keras.utils.set_random_seed(3)
+    plain = keras.Sequential([keras.Input((4,)), L.Dense(5), L.Dense(3)])
+    for ours, theirs in zip(model.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_variables_that_wait_in_the_callers_scope_still_wait():
+    with keras.StatelessScope(initialize_variables=False):
+        waiting = keras.Variable(lambda shape, dtype: np.ones(shape, dtype), shape=(2,))
+    build_graph(bomb(5, 4))
+    with keras.StatelessScope():
+        pass
+    np.testing.assert_array_equal(waiting, [1, 1])
+
+
+@pytest.mark.parametrize("name", ["Block", "corpus>Block"])
+def test_a_class_of_the_callers_is_found_under_either_of_its_names(name):
+    class Block(L.Layer):
+        """Plus its units."""
+
+        def __init__(self, units, **options):
+            super().__init__(**options)
+            self.units = units
+
+        def call(self, x):
+            return x + self.units
+
+    graph = Graph(
+        "net",
+        (
+            Layer("x", "InputLayer", {"name": "x", "batch_shape": [None, 2]}),
+            Layer("b", "Block", {"name": "b", "units": 3}, (Call([Ref("x")], {}),), "", "corpus>Block"),
+        ),
+        (Ref("x"),),
+        (Ref("b"),),
+    )
+    with pytest.raises(LayerError) as caught:
+        build_graph(graph)
+    assert (caught.value.problems[0].where, caught.value.problems[0].found) == ("b", "Block")
+    np.testing.assert_array_equal(build_graph(graph, {name: Block})(np.ones((1, 2))), [[4, 4]])

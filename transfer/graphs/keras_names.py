@@ -47,7 +47,7 @@ INITIALIZERS = _names(
 )
 REGULARIZERS = _names(
     """
-    L1 L1L2 L2 OrthogonalRegularizer l1 l1_l2 l1l2 l2 orthogonal_regularizer
+    L1 L1L2 L2 OrthogonalRegularizer l1 l1l2 l2 orthogonal_regularizer
     """
 )
 CONSTRAINTS = _names(

@@ -103,8 +103,8 @@ def _entries(values: Json, where: str) -> Iterator[tuple[str, Mapping[str, Json]
 
 
 def _is_layer(entry: Mapping[str, Json]) -> bool:
-    """Objects that stand in options of a layer have names of their own, which say nothing to a reader."""
-    return entry.get("module") not in ("keras", "keras.dtype_policies") or entry["class_name"] in MODELS
+    """Policies of types have names too, which say nothing to a reader."""
+    return isinstance(entry["class_name"], str) and entry["class_name"] not in POLICIES
 
 
 def _refusals(entry: Mapping[str, Json], custom: frozenset[str]) -> Iterator[str]:
@@ -132,7 +132,7 @@ def _refused_class(entry: Mapping[str, Json], custom: frozenset[str]) -> Iterato
         inner = entry.get("config")
         function = inner.get("function") if isinstance(inner, dict) else None
         of_what = f" of {function!r}" if isinstance(function, str) else ""
-        yield (f"{module}.{kind}" if module else kind) + of_what
+        yield (f"{module}.{kind}" if module and module != "keras.layers" else kind) + of_what
     elif registered not in (None, kind):
         yield f"{kind} registered as {registered!r}"
 
