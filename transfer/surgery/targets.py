@@ -18,6 +18,7 @@ from transfer.specs import TensorSpec, Writer
 from transfer.surgery.layouts import Described, keras3_groups, legacy_layers
 from transfer.weights.blueprints import TOP_LEVEL, keras3_blueprint, legacy_blueprint
 from transfer.weights.cards import Card
+from transfer.weights.outline import OPAQUE
 from transfer.weights.safetensors import write_safetensors
 from transfer.weights.signing import write_card
 from transfer.weights.verifying import verify
@@ -101,6 +102,7 @@ def write_form(path: Path, form: Form, weights: Weights, tensors: Iterable[tuple
         blueprint = keras3_blueprint(keras3_groups(_graph(weights, form), weights.specs))
         write_blueprint(path, blueprint, tensors)
     else:
+        _refuse_opaque(weights)
         config = json.dumps(unparse_graph(_graph(weights, form))) if form == "whole" else None
         layers = _listed(weights) if weights.graph is None else legacy_layers(weights.graph, weights.specs)
         write_blueprint(path, legacy_blueprint(layers, writer=_writer(weights), config=config), tensors)
@@ -114,6 +116,17 @@ def _write_archive(path: Path, graph: Graph, weights: Weights, tensors: Iterable
         write_archive(path, inner, unparse_graph(graph), writer=keras_version())
     finally:
         inner.unlink(missing_ok=True)
+
+
+def _refuse_opaque(weights: Weights) -> None:
+    """Keras writes such types into legacy files, and cannot read them there itself."""
+    opaque = [spec for spec in weights.specs.values() if spec.dtype in OPAQUE]
+    if opaque:
+        raise OutputError(
+            "A legacy file would hold tensors that Keras cannot read there.",
+            [Problem(spec.name, "a type that HDF5 knows", spec.dtype) for spec in opaque],
+            next_step="write NAME.weights.h5, NAME.keras or NAME.safetensors",
+        )
 
 
 def _graph(weights: Weights, form: Form) -> Graph:
