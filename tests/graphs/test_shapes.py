@@ -200,6 +200,13 @@ OPERATIONS = [
     lambda x: keras.ops.clip(x, 0, 1),
     lambda x: keras.ops.sum(x, axis=-1) + keras.ops.var(x, axis=2),
     lambda x: x - keras.ops.mean(x, axis=1, keepdims=True),
+    lambda x: x[:, 0],
+    lambda x: x[..., -1],
+    lambda x: x[:, 1:-1, ::2],
+    lambda x: x[:, None, 1:],
+    lambda x: x[:, -2:, None, 0],
+    lambda x: x[..., :1],
+    lambda x: x[:, :, None],
 ]
 
 
@@ -219,7 +226,10 @@ def test_functions_of_keras_give_the_shape_that_keras_gives(compute):
         lambda x: keras.ops.concatenate([x, x], axis=0),
         lambda x: keras.ops.reshape(x, (6, -1)),
         lambda x: keras.ops.transpose(x),
-        lambda x: x[:, 0],
+        lambda x: x[0],
+        lambda x: x[::2, 1],
+        lambda x: x[None, :, 1],
+        lambda x: keras.ops.cumprod(x, axis=1),
     ],
 )
 def test_a_function_that_moves_the_batch_or_has_no_rule_is_left_out(compute):

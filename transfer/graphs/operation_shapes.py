@@ -43,6 +43,8 @@ def operation_shapes(layer: Layer, call: Call, inputs: Sequence[Shape]) -> tuple
         found = _transposed(options.get("axes", _argument(call)), first)
     elif kind in ("ExpandDims", "Squeeze"):
         found = _unsqueezed(kind, options.get("axis", _argument(call)), first)
+    elif kind == "GetItem":
+        found = _indexed(options.get("key", _argument(call)), first)
     elif kind == "Matmul" and len(inputs) == 2:
         found = _multiplied(inputs)
     return None if found is None else (found,)
@@ -102,3 +104,45 @@ def _multiplied(inputs: Sequence[Shape]) -> Shape | None:
     if min(len(one), len(two)) < 2:
         return None
     return (*broadcast([one[:-2], two[:-2]]), one[-2], two[-1]) if len(one) > 2 else (one[-2], two[-1])
+
+
+def _indexed(key: Json, full: Shape) -> Shape | None:
+    """What `x[key]` gives: numbers take an axis away, slices shorten it, None adds one, `...` stands for the rest."""
+    keys = list(key) if isinstance(key, list | tuple) else [key]
+    kinds = [_kind_of_key(each) for each in keys]
+    if "other" in kinds or kinds[0] not in ("rest", "slice") or not _is_whole(keys[0]):
+        return None
+    rest = len(full) - kinds.count("slice") - kinds.count("number")
+    ahead = list(full)
+    found: list[int | None] = []
+    for each, kind in zip(keys, kinds, strict=True):
+        if kind == "new":
+            found.append(1)
+        elif kind == "rest":
+            found += ahead[:rest]
+            del ahead[:rest]
+        elif kind == "slice":
+            found.append(_sliced(each["config"], ahead.pop(0)))
+        else:
+            del ahead[0]
+    return tuple([*found, *ahead][1:])
+
+
+def _kind_of_key(key: Json) -> str:
+    if key is None:
+        return "new"
+    if isinstance(key, int):
+        return "number"
+    kinds = {"__ellipsis__": "rest", "__slice__": "slice"}
+    return kinds.get(str(key.get("class_name")), "other") if isinstance(key, Mapping) else "other"
+
+
+def _is_whole(key: Mapping[str, Json]) -> bool:
+    bounds = key.get("config") or {}
+    return not bounds.get("start") and bounds.get("stop") is None and bounds.get("step") in (None, 1)
+
+
+def _sliced(bounds: Mapping[str, Json], size: int | None) -> int | None:
+    if size is None:
+        return None
+    return len(range(*slice(bounds.get("start"), bounds.get("stop"), bounds.get("step")).indices(size)))
