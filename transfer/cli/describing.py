@@ -58,6 +58,7 @@ def describe_checkpoint(
         "size_bytes": sum(spec.size_bytes for spec in specs),
         "has_architecture": checkpoint.architecture is not None,
         "known": None if known is None else {**dataclasses.asdict(known), "text": str(known)},
+        "guarded": checkpoint.guarded,
         "doubts": [dataclasses.asdict(each) for each in checkpoint.doubts],
         "tensors": [_describe_tensor(spec, health) for spec in specs],
         "health": None if health is None else _summarise(health),
@@ -131,6 +132,8 @@ def _facts(checkpoint: Checkpoint, known: Known | None, health: Mapping[str, Hea
     held = "weights alone, no architecture" if checkpoint.architecture is None else "weights and architecture"
     facts.append(("holds", held))
     facts += [("open", f"{each.where}: {each.expected}; {each.found}") for each in checkpoint.doubts]
+    if not checkpoint.guarded:
+        facts.append(("guard", "the process that read the structure could not be bounded on this platform"))
     if health is not None:
         facts.append(("health", _health_summary(health)))
     return facts

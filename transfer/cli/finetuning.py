@@ -87,8 +87,9 @@ def command(
 ) -> None:
     """Restore FILE, put a new head on it, learn the labelled set DATA, and say what the result is worth.
 
-    DATA is a folder with one subfolder of pictures a class, or an .npz with arrays x and y. The old classifier (all
-    after the last global pooling or flatten, or the last Dense) is dropped unless told otherwise.
+    DATA is a folder with one subfolder of pictures a class or with a labels.csv, a table (CSV, TSV) of pictures and
+    classes, or an .npz with arrays x and y. The old classifier (all after the last global pooling or flatten, or the
+    last Dense) is dropped unless told otherwise.
 
     \b
     transfer finetune mobilenet_v2_imagenet photos/ -o runs/photos
