@@ -13,7 +13,8 @@ from transfer.graphs.merging import without_lora
 from transfer.graphs.parsing import parse_config
 from transfer.graphs.variables import describe_graph
 from transfer.results import Plan
-from transfer.specs import Restoring
+from transfer.specs import Restoring, Writer
+from transfer.weights.dialects.cudnn import CONVERTED
 from transfer.weights.matching import match
 from transfer.weights.opening import Checkpoint, open_checkpoint
 from transfer.weights.shipped import shipped_checkpoints
@@ -77,11 +78,20 @@ def settle(checkpoint: Checkpoint, graph: Graph | None, how: Restoring) -> Settl
         return Settled(reading, graph)
     stored = _stored_graph(reading)
     shapes = {name: spec.shape for name, spec in reading.specs.items()}
-    differing = find_doubts(graph, reading.writer, shapes, stored)
+    writer = _recurrent_writer(reading)
+    differing = find_doubts(graph, writer, shapes, stored)
     if not differing or how.era == "refuse":
         return Settled(reading, graph, doubts=(*doubts, *differing))
     notes = tuple(f"{each.where}: {each.expected}, as when it was written" for each in differing)
-    return Settled(reading, apply_era(graph, reading.writer, shapes, stored), True, doubts, notes)
+    return Settled(reading, apply_era(graph, writer, shapes, stored), True, doubts, notes)
+
+
+def _recurrent_writer(checkpoint: Checkpoint) -> Writer:
+    """Who wrote it, as far as recurrent layers go: those of cuDNN always computed what they compute today."""
+    recurrent = [spec for spec in checkpoint.specs.values() if spec.role == "recurrent_kernel"]
+    if recurrent and all(spec.converted == CONVERTED for spec in recurrent):
+        return Writer("2.4.0", checkpoint.writer.backend)
+    return checkpoint.writer
 
 
 def plan_into_graph(checkpoint: Checkpoint, graph: Graph | None, how: Restoring) -> Planned:

@@ -18,6 +18,7 @@ from transfer.errors import Problem
 from transfer.specs import TensorSpec, Writer, snake_case
 from transfer.weights.dialects import keras1
 from transfer.weights.dialects.configured import MODELS, Configured, configured_layers
+from transfer.weights.dialects.cudnn import read_cudnn
 from transfer.weights.dialects.doubting import doubt_axes, doubt_backend
 from transfer.weights.dialects.kernels import Axes, flip, is_kernel
 from transfer.weights.dialects.layout import Layout, Stored, distinct, plain_name
@@ -63,7 +64,7 @@ def read(root: Group, declared: Writer) -> Layout:
         writer = Writer(writer.keras or "1", writer.backend)
         tensors, open_axes = keras1.read_tensors(weights, theano=theano, axes=_axes(known))
     else:
-        merged = merge_lora(weights, known)
+        merged = read_cudnn(merge_lora(weights, known))
         tensors = tuple(map(_turned, merged)) if theano else tuple(merged)
     kind = "Keras 1" if is_keras1 else "legacy"
     return Layout(
