@@ -57,12 +57,14 @@ class Package:
             CheckpointError: if they differ.
         """
         for place, expected in self.checksums.items():
-            source = self.sources[place]
-            found = _checksum(source)
-            if found != expected:
+            try:
+                found = f"the CRC {_checksum(self.sources[place]):08x}"
+            except zlib.error as error:
+                found = str(error)
+            if found != f"the CRC {expected:08x}":
                 raise CheckpointError(
                     f"{self.path} is damaged.",
-                    [Problem(MEMBER_WEIGHTS, f"bytes with the CRC {expected:08x}", f"the CRC {found:08x}")],
+                    [Problem(MEMBER_WEIGHTS, f"bytes with the CRC {expected:08x}", found)],
                     AGAIN,
                 )
 

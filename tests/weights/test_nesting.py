@@ -1,0 +1,166 @@
+"""Which layer goes where when models stand within models on one side and not, or otherwise, on the other."""
+
+import pytest
+
+from transfer.specs import TensorSpec
+from transfer.weights.matching import match
+
+
+def layer(path, *, kernel=(4, 4), kind="dense", position=None, inner=""):
+    """The specs of one layer: a kernel and a bias, in a layer that it made itself if `inner` names one."""
+    place = f"{path}/{inner}" if inner else path
+    shapes = {"kernel": kernel, "bias": kernel[-1:]}
+    return [
+        TensorSpec(f"{place}/{role}", shape, "float32", place, role, kind, position, path)
+        for role, shape in shapes.items()
+    ]
+
+
+def specs(*layers):
+    return {spec.name: spec for each in layers for spec in each}
+
+
+def network(*names, prefix=""):
+    """Layers of one shape in the writer's order, within a model if `prefix` names one."""
+    return [layer(f"{prefix}{name}", position=place) for place, name in enumerate(names)]
+
+
+def pairs(plan):
+    return {
+        pair.stored.removesuffix("/kernel"): pair.wanted.removesuffix("/kernel")
+        for pair in plan.pairs
+        if pair.wanted.endswith("/kernel")
+    }
+
+
+HEAD = {"kernel": (4, 9), "position": 7}
+
+
+def test_a_flat_file_fills_the_backbone_within_a_model():
+    file = specs(*network("stem", "trunk"))
+    model = specs(*network("stem", "trunk", prefix="backbone/"), layer("head", **HEAD))
+    plan = match(file, model)
+    assert pairs(plan) == {"stem": "backbone/stem", "trunk": "backbone/trunk"}
+    assert plan.missing == ("head/kernel", "head/bias")
+
+
+def test_a_nested_file_fills_a_flat_model():
+    file = specs(*network("stem", "trunk", prefix="backbone/"), layer("head", **HEAD))
+    plan = match(file, specs(*network("stem", "trunk"), layer("head", **HEAD)))
+    assert pairs(plan) == {"backbone/stem": "stem", "backbone/trunk": "trunk", "head": "head"}
+
+
+def test_a_model_within_a_model_may_have_another_name():
+    file = specs(*network("stem", "trunk", prefix="functional/"), layer("dense", **HEAD))
+    model = specs(*network("stem", "trunk", prefix="backbone/"), layer("head", **HEAD))
+    assert pairs(match(file, model)) == {
+        "functional/stem": "backbone/stem",
+        "functional/trunk": "backbone/trunk",
+        "dense": "head",
+    }
+
+
+def test_two_models_of_one_make_are_told_apart_by_their_names():
+    file = specs(*network("a", "b", prefix="left/"), *network("a", "b", prefix="right/"))
+    model = specs(*network("a", "b", prefix="right/"), *network("a", "b", prefix="left/"))
+    assert all(old == new for old, new in pairs(match(file, model)).items())
+
+
+def test_two_models_of_one_make_without_their_names_go_by_order():
+    file = specs(*network("a", "b", prefix="functional/"), *network("a", "b", prefix="functional_1/"))
+    model = specs(*network("x", "y", prefix="left/"), *network("x", "y", prefix="right/"))
+    assert pairs(match(file, model)) == {
+        "functional/a": "left/x",
+        "functional/b": "left/y",
+        "functional_1/a": "right/x",
+        "functional_1/b": "right/y",
+    }
+
+
+def test_layers_of_two_models_that_were_made_one_are_not_guessed():
+    file = specs(*network("a", "b", prefix="left/"), *network("a", "b", prefix="right/"))
+    plan = match(file, specs(*network("one", "two", "three", "four")))
+    assert pairs(plan) == {}
+    assert {each.where for each in plan.ambiguous} == {"one", "two", "three", "four"}
+
+
+def test_a_wrapper_that_the_file_takes_for_a_model_is_one_layer():
+    file = specs(
+        [
+            TensorSpec(f"outer/inner/{r}", s, "float32", "outer/inner", r)
+            for r, s in (("kernel", (4, 4)), ("bias", (4,)))
+        ]
+    )
+    model = specs(layer("outer", kind="time_distributed", position=0, inner="dense"))
+    assert [(pair.stored, pair.wanted) for pair in match(file, model).pairs] == [
+        ("outer/inner/kernel", "outer/dense/kernel"),
+        ("outer/inner/bias", "outer/dense/bias"),
+    ]
+
+
+@pytest.mark.parametrize("inner", ["forward_lstm/lstm_cell", "forward_lstm_1", "forward/cell"])
+def test_the_sides_of_a_bidirectional_layer_are_found_whatever_its_cells_are_called(inner):
+    def both(forward, backward, position):
+        return [
+            TensorSpec(f"bi/{side}/{role}", shape, "float32", f"bi/{side}", role, "bidirectional", position, "bi")
+            for side in (forward, backward)
+            for role, shape in (("kernel", (3, 8)), ("recurrent_kernel", (2, 8)), ("bias", (8,)))
+        ]
+
+    # the other way round in the file: groups of HDF5 come in the order of their names
+    file = specs(both(inner.replace("forward", "backward"), inner, 0))
+    plan = match(file, specs(both("forward_lstm/lstm_cell", "backward_lstm/lstm_cell", 0)))
+    assert len(plan.pairs) == 6
+    for pair in plan.pairs:
+        assert ("forward" in pair.stored) == ("forward" in pair.wanted)
+        assert pair.stored.rpartition("/")[2] == pair.wanted.rpartition("/")[2]
+
+
+def test_query_key_and_value_of_one_shape_go_by_their_names():
+    def attention(order, kind="multi_head_attention"):
+        return [
+            TensorSpec(f"mha/{part}/{role}", (4, 2, 2), "float32", f"mha/{part}", role, kind, 0, "mha")
+            for part in order
+            for role in ("kernel",)
+        ]
+
+    plan = match(specs(attention(["key", "query", "value"])), specs(attention(["query", "key", "value"])))
+    assert all(pair.stored == pair.wanted for pair in plan.pairs)
+    assert len(plan.pairs) == 3
+
+
+def test_automatic_names_numbered_from_another_start_with_another_count_are_not_guessed():
+    file = specs(*network("dense_4", "dense_5", "dense_6"))
+    plan = match(file, specs(*network("dense", "dense_1")))
+    assert pairs(plan) == {}
+    assert len(plan.ambiguous) == 2
+    shared = match(file, specs(*network("dense_5", "dense_6")))
+    assert pairs(shared) == {}, "dense_5 of a file that starts at 4 need not be the model's dense_5"
+
+
+def test_automatic_names_numbered_from_the_same_start_tell():
+    plan = match(specs(*network("dense", "dense_1", "dense_2")), specs(*network("dense", "dense_1")))
+    assert pairs(plan) == {"dense": "dense", "dense_1": "dense_1"}
+    assert plan.unexpected == ("dense_2/kernel", "dense_2/bias")
+
+
+def test_a_variable_of_the_model_itself_has_no_layer():
+    def loose(name):
+        return [TensorSpec(name, (4,), "float32", "", name)]
+
+    plan = match(specs(*network("a"), loose("scale")), specs(*network("a"), loose("scale")))
+    assert [pair.wanted for pair in plan.pairs] == ["a/kernel", "a/bias", "scale"]
+
+
+def test_a_quantized_kernel_is_divided_by_its_scale_where_a_float_one_is_wanted():
+    file = specs(
+        [
+            TensorSpec("a/kernel", (4, 4), "int8", "a", "kernel", "dense", 0),
+            TensorSpec("a/bias", (4,), "float32", "a", "bias", "dense", 0),
+            TensorSpec("a/kernel_scale", (4,), "float32", "a", "kernel_scale", "dense", 0),
+        ]
+    )
+    plan = match(file, specs(*network("a")))
+    kernel = plan.pairs[0]
+    assert (kernel.scale, kernel.converted) == ("a/kernel_scale", "divided by its scale, int8 → float32")
+    assert (plan.misshapen, plan.surplus, plan.unexpected) == ((), (), ())
