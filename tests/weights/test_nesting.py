@@ -164,3 +164,15 @@ def test_a_quantized_kernel_is_divided_by_its_scale_where_a_float_one_is_wanted(
     kernel = plan.pairs[0]
     assert (kernel.scale, kernel.converted) == ("a/kernel_scale", "divided by its scale, int8 → float32")
     assert (plan.misshapen, plan.surplus, plan.unexpected) == ((), (), ())
+
+
+def test_a_role_that_both_sides_know_never_meets_another_one():
+    def norm(*roles):
+        return [TensorSpec(f"n/{role}", (4,), "float32", "n", role, "norm", 0) for role in roles]
+
+    plan = match(specs(norm("gamma", "beta")), specs(norm("beta", "scale")))
+    assert [(pair.stored, pair.wanted) for pair in plan.pairs] == [("n/beta", "n/beta")]
+    assert plan.missing == ("n/scale",)
+    assert [each.where for each in plan.surplus] == ["n/gamma"]
+    renamed = match(specs(norm("alphas")), specs(norm("alpha")))
+    assert [(pair.stored, pair.wanted) for pair in renamed.pairs] == [("n/alphas", "n/alpha")]

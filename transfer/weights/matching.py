@@ -99,7 +99,10 @@ def pair_tensors(stored: Unit, wanted: Unit) -> list[tuple[TensorSpec, TensorSpe
         told = _same_places(theirs, ours)
         if told is not None:
             return told
-        if any(spec.role.isdigit() for spec in left) or [s.shape for s in left] == [s.shape for s in right]:
+        numbered = any(spec.role.isdigit() for spec in left)
+        # A role that both sides know must not meet another one: `(gamma, beta)` is no `(beta, scale)`.
+        crossed = any(a != b and (a in ours or b in theirs) for a, b in zip(theirs, ours, strict=True))
+        if numbered or (not crossed and [s.shape for s in left] == [s.shape for s in right]):
             return in_order
     return [(theirs[place], spec) for place, spec in ours.items() if place in theirs]
 
