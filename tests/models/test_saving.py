@@ -14,8 +14,11 @@ from transfer.models.building import card_of
 from transfer.models.restoring import restore
 from transfer.models.saving import save_model, save_weights
 from transfer.specs import Head, Preprocessing
+from transfer.surgery.converting import convert
 from transfer.weights.cards import Card
 from transfer.weights.opening import open_checkpoint
+from transfer.weights.safetensors import open_safetensors
+from transfer.weights.verifying import verify
 
 X = np.random.RandomState(5).rand(3, 8, 8, 3).astype("float32")
 
@@ -306,3 +309,50 @@ def test_a_model_with_a_lambda_is_saved_and_restores_through_its_builder(tmp_pat
     with pytest.raises(LayerError) as caught:
         restore(tmp_path / "lambda.h5")
     assert caught.value.problems[0].where == "twice"
+
+
+# Safetensors
+
+
+def test_weights_go_into_safetensors_and_from_there_into_an_archive(model, tmp_path):
+    saved = save_weights(model, tmp_path / "a.safetensors")
+    assert verify(tmp_path / "a.safetensors").is_verified
+    assert saved.card.fingerprint is not None
+    convert(tmp_path / "a.safetensors", tmp_path / "a.keras")
+    np.testing.assert_array_equal(outputs(keras.saving.load_model(tmp_path / "a.keras")), outputs(model))
+
+
+def test_float16_halves_kernels_in_safetensors_too(model, tmp_path):
+    save_weights(model, tmp_path / "a.safetensors", dtype="float16")
+    found = open_safetensors(tmp_path / "a.safetensors").specs
+    assert {spec.dtype for spec in found.values() if spec.role == "kernel"} == {"float16"}
+    assert {spec.dtype for spec in found.values() if spec.role != "kernel"} == {"float32"}
+
+
+# Values that are not finite
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a.weights.h5", "a.keras", "a.safetensors"])
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_a_finite_file_is_not_replaced_by_nan_without_a_word_of_its_own(model, name, value, tmp_path):
+    write = save_model if name.endswith(".keras") else save_weights
+    assert write(model, tmp_path / name).nonfinite == ()
+    before = (tmp_path / name).read_bytes()
+    bias = model.get_layer("logits").bias
+    bias.assign(np.full(bias.shape, value, "float32"))
+    with pytest.raises(OutputError, match="is finite") as caught:
+        write(model, tmp_path / name, force=True)
+    assert [each.where for each in caught.value.problems] == ["logits/bias"]
+    assert (tmp_path / name).read_bytes() == before
+    assert write(model, tmp_path / f"new_{name}").nonfinite == ("logits/bias",)
+    assert write(model, tmp_path / name, force=True, allow_nonfinite=True).nonfinite == ("logits/bias",)
+    assert write(model, tmp_path / name, force=True).nonfinite == ("logits/bias",), "what is there is no better"
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a.weights.h5", "a.keras"])
+def test_what_was_saved_is_verified_names_and_config_included(model, name, tmp_path):
+    saved = (save_model if name.endswith(".keras") else save_weights)(model, tmp_path / name)
+    found = verify(tmp_path / name)
+    assert (found.is_verified, found.outline) == (True, True)
+    assert saved.card.to_text() == open_checkpoint(tmp_path / name).card.to_text()
+    assert saved.path == str(tmp_path / name)
