@@ -169,7 +169,7 @@ def test_json_keeps_its_keys(call):
     described = call("inspect", "digits_mlp", "--json").json
     assert list(described) == [
         *("schema", "path", "dialect", "writer", "backend", "parameters", "size_bytes", "has_architecture", "known"),
-        *("doubts", "tensors", "health", "extras", "card"),
+        *("guarded", "doubts", "tensors", "health", "extras", "card"),
     ]
     assert described["schema"] == 2
     tensor = {"name", "shape", "dtype", "layer", "role", "layer_class", "position", "owner", "converted"}

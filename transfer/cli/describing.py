@@ -37,6 +37,7 @@ def describe_checkpoint(
         `has_architecture`: whether the file or its card holds the model's config.
         `known`: null, or the network of keras.applications that it holds: `names`, `top`, `classes`, `is_part`,
         `preprocessing` (`size`, `color`, `scale`, `mean`, `std`, …), `preprocessing_name`, and `text`, all in words.
+        `guarded`: whether the memory of the process that read the structure was bounded.
         `doubts`: what the file leaves open: `where`, `expected`, `found`.
         `tensors`: in the file's order: `name`, `shape`, `dtype`, `layer`, `role`, `layer_class`, `position`, `owner`,
         `converted`, `parameters`, `size_bytes`, and with --health `health`: `nan`, `infinite`, `denormal`, `constant`,
