@@ -238,7 +238,7 @@ def test_inspect_lists_every_tensor_with_its_numbers(call):
     described = call("inspect", "digits_mlp", "--json").json
     assert described["parameters"] == 55_050
     assert described["size_bytes"] == 220_200
-    assert described["schema"] == 1
+    assert described["schema"] == 2
     assert [each["name"] for each in described["tensors"]][:2] == ["dense_1/kernel", "dense_1/bias"]
 
 

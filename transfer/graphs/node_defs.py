@@ -1,4 +1,4 @@
-"""Nodes of TensorFlow's graphs that tf.keras 1.13 to 2.3 recorded as layers (TensorFlowOpLayer), as operations."""
+"""Nodes of TensorFlow's graphs that TensorFlow 1.13 to 2.3 recorded as layers (TensorFlowOpLayer), as operations."""
 
 from __future__ import annotations
 

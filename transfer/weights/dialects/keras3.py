@@ -38,7 +38,7 @@ def read(root: Group, declared: Writer) -> Layout:
     weights = distinct([stored for stored, is_weight in found if is_weight])
     extras = tuple(stored.places[0].path for stored, is_weight in found if not is_weight)
     writer = Writer(declared.keras or _least_version(root), "tensorflow")
-    family = "tf.keras" if DEPENDENCIES in root.members else "Keras 3"
+    family = "TensorFlow 2.12" if DEPENDENCIES in root.members else "Keras 3"
     return Layout(f"{family} .weights.h5", weights, extras, writer=writer)
 
 
