@@ -113,8 +113,8 @@ def convert(
         nonfinite: list[str] = []
         digests: dict[str, str] = {}
         values = ((names[name], each) for name, each in opened.stream(names))
-        write_form(temporary, form, weights, _noting_digests(noting_nonfinite(values, nonfinite), digests))
-        _check(temporary, path, weights, digests)
+        noted = _noting_digests(noting_nonfinite(values, nonfinite), digests)
+        _check(write_form(temporary, form, weights, noted), path, weights, digests)
         refuse_nonfinite(path, nonfinite, allow=allow_nonfinite)
     size = sum(spec.size_bytes for spec in specs.values())
     notes += _notes(opened)
@@ -145,13 +145,12 @@ def _noting_digests(
         yield name, values
 
 
-def _check(temporary: Path, path: Path, weights: Weights, digests: Mapping[str, str]) -> None:
+def _check(written: Tensors, path: Path, weights: Weights, digests: Mapping[str, str]) -> None:
     """Hold the file against the source: each tensor bit by bit in its place, as a restore would find it.
 
     Raises:
         OutputError: if one is not there.
     """
-    written = open_tensors(temporary)
     found = written.card.digests if written.card is not None else {}
     if weights.graph is None:
         same = sorted(found.values()) == sorted(digests.values())

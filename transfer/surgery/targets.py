@@ -18,10 +18,11 @@ from transfer.specs import TensorSpec, Writer
 from transfer.surgery.layouts import Described, keras3_groups, legacy_layers
 from transfer.weights.blueprints import TOP_LEVEL, keras3_blueprint, legacy_blueprint
 from transfer.weights.cards import Card
+from transfer.weights.formats import Tensors
 from transfer.weights.outline import OPAQUE
-from transfer.weights.safetensors import write_safetensors
-from transfer.weights.signing import write_card
-from transfer.weights.verifying import verify
+from transfer.weights.safetensors import open_safetensors, write_safetensors
+from transfer.weights.signing import sign
+from transfer.weights.verifying import verify_opened
 from transfer.weights.writing import write_archive, write_blueprint
 
 Form: TypeAlias = Literal["keras3", "archive", "legacy", "whole", "safetensors"]
@@ -78,7 +79,7 @@ def form_of(path: Path) -> Form:
     )
 
 
-def write_form(path: Path, form: Form, weights: Weights, tensors: Iterable[tuple[str, NDArray[Any]]]) -> None:
+def write_form(path: Path, form: Form, weights: Weights, tensors: Iterable[tuple[str, NDArray[Any]]]) -> Tensors:
     """Write a network, card and all, and hold what is read back against the card.
 
     Args:
@@ -87,6 +88,9 @@ def write_form(path: Path, form: Form, weights: Weights, tensors: Iterable[tuple
         weights: what it shall hold.
         tensors: each by its name, in any order.
 
+    Returns:
+        The file, opened and read again.
+
     Raises:
         CheckpointError: if the layout needs an architecture and there is none.
         LayerError: if it is not known where a tensor goes.
@@ -94,8 +98,9 @@ def write_form(path: Path, form: Form, weights: Weights, tensors: Iterable[tuple
     """
     if form == "safetensors":
         write_safetensors(path, weights.specs.values(), tensors, weights.card, weights.writer)
-        verify(path)
-        return
+        written = open_safetensors(path)
+        verify_opened(written)
+        return written
     if form == "archive":
         _write_archive(path, _graph(weights, form), weights, tensors)
     elif form == "keras3":
@@ -106,7 +111,7 @@ def write_form(path: Path, form: Form, weights: Weights, tensors: Iterable[tuple
         config = json.dumps(unparse_graph(_graph(weights, form))) if form == "whole" else None
         layers = _listed(weights) if weights.graph is None else legacy_layers(weights.graph, weights.specs)
         write_blueprint(path, legacy_blueprint(layers, writer=_writer(weights), config=config), tensors)
-    write_card(path, weights.card)
+    return sign(path, weights.card)
 
 
 def _write_archive(path: Path, graph: Graph, weights: Weights, tensors: Iterable[tuple[str, NDArray[Any]]]) -> None:

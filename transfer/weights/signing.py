@@ -13,10 +13,10 @@ import h5py
 from transfer.errors import CheckpointError, OutputError
 from transfer.weights.cards import ATTRIBUTE, MEMBER, Card
 from transfer.weights.digests import digest_tensor
-from transfer.weights.opening import open_checkpoint
+from transfer.weights.opening import Checkpoint, open_checkpoint
 from transfer.weights.packages import MEMBER_METADATA
 from transfer.weights.sealing import digest_outline
-from transfer.weights.verifying import verify
+from transfer.weights.verifying import verify_opened
 
 
 def write_card(path: Path, card: Card) -> Card:
@@ -28,18 +28,28 @@ def write_card(path: Path, card: Card) -> Card:
     Raises:
         OutputError: if what is read back is not what was written.
     """
+    return sign(path, card).card or card
+
+
+def sign(path: Path, card: Card) -> Checkpoint:
+    """As `write_card`; gives the file as it was opened and read again.
+
+    Raises:
+        OutputError: if what is read back is not what was written.
+    """
     try:
         digests = {name: digest_tensor(values) for name, values in open_checkpoint(path).stream()}
-        signed = replace(card, digests=digests, outline=digest_outline(path))
+        signed = replace(card, digests=digests, outline=digest_outline(path, is_own=True))
         if zipfile.is_zipfile(path):
             _repack(path, signed.to_text())
         else:
             with h5py.File(path, "r+") as file:
                 file.attrs.create(ATTRIBUTE, signed.to_text(), dtype=h5py.string_dtype())
-        verify(path)
+        written = open_checkpoint(path)
+        verify_opened(written)
     except CheckpointError as error:
         raise OutputError(f"{path.name} does not read back as it was written.", error.problems) from error
-    return signed
+    return written
 
 
 def _repack(path: Path, card: str) -> None:

@@ -62,7 +62,15 @@ def verify(path: str | os.PathLike[str]) -> Verification:
     Raises:
         CheckpointError: with everything that is not as recorded, or because the file cannot be read.
     """
-    opened = open_tensors(path)
+    return verify_opened(open_tensors(path))
+
+
+def verify_opened(opened: Tensors) -> Verification:
+    """As `verify`, of a file that is open.
+
+    Raises:
+        CheckpointError: with everything that is not as recorded, or because the file cannot be read.
+    """
     card = opened.card
     digests = card.digests if card is not None else {}
     outline = card.outline if card is not None else ""
@@ -73,10 +81,10 @@ def verify(path: str | os.PathLike[str]) -> Verification:
     if outline and outline != (opened.outline if isinstance(opened, Safetensors) else digest_outline(opened.path)):
         problems.append(Problem("names, shapes, attributes or config", f"sha256 {outline[:12]}…", "others"))
     if problems:
-        raise CheckpointError(f"{path} is not what was written.", problems, AGAIN)
+        raise CheckpointError(f"{opened.path} is not what was written.", problems, AGAIN)
     specs = opened.specs.values()
     size = sum(spec.size_bytes for spec in specs)
-    return Verification(str(path), opened.dialect, len(opened.specs), size, len(digests), bool(outline))
+    return Verification(str(opened.path), opened.dialect, len(opened.specs), size, len(digests), bool(outline))
 
 
 def _differing_tensors(opened: Tensors) -> list[Problem]:
