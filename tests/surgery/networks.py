@@ -40,16 +40,22 @@ def recurrent():
     inputs = keras.Input((5, 6), name="steps")
     x = L.Bidirectional(L.LSTM(3, return_sequences=True), name="both_ways")(inputs)
     x = L.Bidirectional(L.GRU(2, return_sequences=True), merge_mode="sum", name="both_again")(x)
-    x = L.RNN([L.LSTMCell(3), L.GRUCell(4), L.LSTMCell(2)], return_sequences=True, name="stack")(x)
     x = L.TimeDistributed(L.Dense(4), name="each")(x)
     x = L.RNN(L.SimpleRNNCell(3), return_sequences=True, name="plain")(x)
     return keras.Model(inputs, L.GRU(2, reset_after=False, name="last")(x), name="recurrent")
 
 
+def stacked():
+    """What files of Keras hold in groups of their own, and a restore does not take apart."""
+    inputs = keras.Input((5, 6), name="steps")
+    x = L.RNN([L.LSTMCell(3), L.GRUCell(4), L.LSTMCell(2)], return_sequences=True, name="stack")(inputs)
+    x = L.GroupQueryAttention(3, 4, 2, name="grouped")(x, x)
+    return keras.Model(inputs, L.Dense(2, name="end")(x), name="stacked")
+
+
 def attending():
     inputs = keras.Input((5, 6), name="steps")
     x = L.MultiHeadAttention(2, 3, name="attend", dropout=0.1)(inputs, inputs)
-    x = L.GroupQueryAttention(3, 4, 2, name="grouped")(x, x)
     x = L.Attention(use_scale=True, name="scaled")([x, x])
     x = L.EinsumDense("abc,cd->abd", output_shape=(None, 4), bias_axes="d", name="einsum")(x)
     return keras.Model(inputs, L.Flatten(name="flat")(x), name="attending")
@@ -83,6 +89,9 @@ def with_values(model, seed=0):
     """The model with values that tell its variables apart."""
     random = np.random.RandomState(seed)
     model.set_weights([np.asarray(random.rand(*value.shape), value.dtype) for value in model.get_weights()])
+    for layer in model.layers:
+        if isinstance(layer, L.Normalization):
+            layer.finalize_state()
     return model
 
 

@@ -4,7 +4,7 @@ import h5py
 import keras
 import pytest
 
-from tests.surgery.networks import BUILDERS, with_values
+from tests.surgery.networks import BUILDERS, stacked, with_values
 from transfer.errors import LayerError
 from transfer.graphs.variables import describe_graph
 from transfer.models.building import read_model
@@ -19,7 +19,7 @@ def arrays(model):
     return {name: keras.ops.convert_to_numpy(each).tobytes() for name, each in name_variables(model).items()}
 
 
-@pytest.mark.parametrize("build", BUILDERS)
+@pytest.mark.parametrize("build", [*BUILDERS, stacked])
 def test_keras3_groups_are_those_that_keras_writes(build, tmp_path):
     model = with_values(build())
     model.save_weights(tmp_path / "a.weights.h5")
@@ -44,7 +44,7 @@ def test_keras3_groups_are_those_that_keras_writes(build, tmp_path):
     assert {path for path in blueprint.groups if path.count("/") == 2} - inputs == tops
 
 
-@pytest.mark.parametrize("build", BUILDERS)
+@pytest.mark.parametrize("build", [*BUILDERS, stacked])
 def test_legacy_layers_list_tensors_as_keras_does(build, tmp_path):
     model = with_values(build())
     model.save(tmp_path / "a.h5")
