@@ -139,7 +139,7 @@ def test_a_file_of_another_version_loads_in_keras_and_gives_its_writers_outputs(
 @pytest.mark.parametrize("target", ["a.h5", "a.keras", "a.weights.h5"])
 @pytest.mark.parametrize(
     "writer",
-    ["keras-1.2.2-tf", "keras-2.0.5", "keras-2.2.4", "keras-3.0.5", "tf.keras-1.15", "tf.keras-2.4", "tf.keras-2.15"],
+    ["keras-1.2.2-tf", "keras-2.0.5", "keras-2.2.4", "keras-3.6.0", "tf.keras-1.15", "tf.keras-2.4", "tf.keras-2.15"],
 )
 def test_full_files_of_many_versions_load_in_keras_and_give_their_writers_outputs(corpus, writer, target, tmp_path):
     tried = 0

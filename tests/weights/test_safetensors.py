@@ -158,6 +158,11 @@ def craft(path, header, room=8, length=None):
     return path
 
 
+def layout(**changes):
+    row = {"name": "a", "layer": "", "role": "a", "layer_class": "", "position": None, "owner": "", **changes}
+    return json.dumps({"keras": "", "backend": "", "tensors": [row]})
+
+
 HOSTILE = {
     "length past the file": ({"a": entry()}, 8, 10_000),
     "length of 2**63": ({"a": entry()}, 8, 2**63),
@@ -191,6 +196,12 @@ HOSTILE = {
     "name no UTF-8": (b'{"\\ud800":%s}' % json.dumps(entry()).encode(), 8, None),
     "card no card": ({"__metadata__": {ATTRIBUTE: "{"}, "a": entry()}, 8, None),
     "layout no layout": ({"__metadata__": {"transfer_layout": "{}"}, "a": entry()}, 8, None),
+    "layout of strange facts": (
+        {"__metadata__": {"transfer_layout": layout(layer=["a"])}, "a": entry()},
+        8,
+        None,
+    ),
+    "layout of strange places": ({"__metadata__": {"transfer_layout": layout(position="1")}, "a": entry()}, 8, None),
     "layout of others": (
         {"__metadata__": {"transfer_layout": '{"keras": "", "backend": "", "tensors": []}'}, "a": entry()},
         8,

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from transfer.weights.safetensors_header import LARGEST, NAMES, Entry, Header, f
 
 LAYOUT = "transfer_layout"  # what the tensors are to their layers, in the writer's order
 SUFFIX = ".safetensors"
+_PLAIN = ("layer", "role", "layer_class", "position", "owner")
+_FACTS = tuple(each.name for each in fields(TensorSpec) if each.name not in ("name", "shape", "dtype", "converted"))
 _BLANK = "0" * 64  # stands for a digest that is not known yet
 
 
@@ -219,7 +221,7 @@ def _digest(header: Header) -> str:
 
 
 def _layout(specs: Iterable[TensorSpec], writer: Writer) -> str:
-    rows = [[each.name, each.layer, each.role, each.layer_class, each.position, each.owner] for each in specs]
+    rows = [{key: getattr(each, key) for key in ("name", *_FACTS)} for each in specs]
     return json.dumps({"keras": writer.keras, "backend": writer.backend, "tensors": rows})
 
 
@@ -228,21 +230,36 @@ def _told(layout: str, header: Header, path: Path) -> tuple[Writer, Mapping[str,
     known = {each.name: each for each in header.entries}
     try:
         values = json.loads(layout)
-        rows = [
-            (str(name), str(layer), str(role), str(kind), None if place is None else int(place), str(owner))
-            for name, layer, role, kind, place, owner in values["tensors"]
-        ]
+        rows = {
+            str(row["name"]): {key: _fact(key, row[key]) for key in _FACTS if key in row} for row in values["tensors"]
+        }
         writer = Writer(str(values["keras"]), str(values["backend"]))
-        if sorted(row[0] for row in rows) != sorted(known):
+        if set(rows) != set(known):
             raise ValueError("it tells of other tensors")
+        specs = {name: TensorSpec(name, known[name].shape, known[name].dtype, **facts) for name, facts in rows.items()}
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise CheckpointError(
             f"{path}: what it says of its tensors cannot be read.", [Problem(LAYOUT, "a list", str(error)[:200])], AGAIN
         ) from error
-    return writer, {
-        name: TensorSpec(name, known[name].shape, known[name].dtype, layer, role, kind, place, owner)
-        for name, layer, role, kind, place, owner in rows
-    }
+    return writer, specs
+
+
+def _facts(row: Mapping[str, Json]) -> dict[str, Json]:
+    return {key: _fact(key, row[key]) for key in _FACTS if key in row}
+
+
+def _fact(key: str, value: Json) -> Json:
+    """A field of a `TensorSpec`, which JSON may hold anything in place of."""
+    if key == "position":
+        fits = value is None or type(value) is int
+    elif isinstance(value, list):
+        value = tuple(tuple(each) for each in value)
+        fits = all(len(each) == 2 and type(each[0]) is str and type(each[1]) in (int, type(None)) for each in value)
+    else:
+        fits = isinstance(value, str)
+    if not fits or isinstance(value, tuple) != (key not in _PLAIN):
+        raise TypeError(f"{key}: a value of another kind")
+    return value
 
 
 def _guessed(entries: Iterable[Entry]) -> Mapping[str, TensorSpec]:
