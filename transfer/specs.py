@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal, TypeAlias
@@ -31,6 +31,8 @@ class TensorSpec:
         owner: the layer among those of its model; `layer` itself, unless that one stands inside a layer which made it
             (`bi_lstm` for `bi_lstm/forward_lstm/lstm_cell`). Before it stand the models that hold it.
         converted: what the reader does to the stored values; empty where they are as Keras 3 has them.
+        nesting: for each model around the owner, outermost first, the class and number under which the writer listed
+            it; `("", None)` where it did not number it. Empty where nothing is known.
     """
 
     name: str
@@ -42,6 +44,7 @@ class TensorSpec:
     position: int | None = None
     owner: str = ""
     converted: str = ""
+    nesting: tuple[tuple[str, int | None], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.owner:
@@ -90,6 +93,20 @@ def item_bytes(dtype: str) -> int:
     """Bytes of one element of a numeric numpy type: 4 for 'float32', 1 for 'bool'."""
     bits = re.search(r"\d+$", dtype)
     return int(bits.group()) // 8 if bits else 1
+
+
+def distinct_names(names: Sequence[str]) -> list[str]:
+    """The same names, those that come again with the first `_1`, `_2`, … that no other has."""
+    taken, distinct = set(names), list[str]()
+    seen: set[str] = set()
+    for name in names:
+        free, count = name, 0
+        while free in seen or (count and free in taken):
+            count += 1
+            free = f"{name}_{count}"
+        seen.add(free)
+        distinct.append(free)
+    return distinct
 
 
 def snake_case(class_name: str) -> str:

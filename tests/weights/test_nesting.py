@@ -1,5 +1,7 @@
 """Which layer goes where when models stand within models on one side and not, or otherwise, on the other."""
 
+from dataclasses import replace
+
 import pytest
 
 from transfer.specs import TensorSpec
@@ -66,8 +68,14 @@ def test_two_models_of_one_make_are_told_apart_by_their_names():
     assert all(old == new for old, new in pairs(match(file, model)).items())
 
 
-def test_two_models_of_one_make_without_their_names_go_by_order():
-    file = specs(*network("a", "b", prefix="functional/"), *network("a", "b", prefix="functional_1/"))
+def listed(layers, *nesting):
+    """The same layers, with what their file says of the models around them."""
+    return [[replace(spec, nesting=nesting) for spec in each] for each in layers]
+
+
+def test_two_models_of_one_make_without_their_names_go_by_the_writers_order():
+    first, second = (network("a", "b", prefix=f"{name}/") for name in ("functional", "functional_1"))
+    file = specs(*listed(second, ("functional", 1)), *listed(first, ("functional", 0)))
     model = specs(*network("x", "y", prefix="left/"), *network("x", "y", prefix="right/"))
     assert pairs(match(file, model)) == {
         "functional/a": "left/x",
@@ -75,6 +83,31 @@ def test_two_models_of_one_make_without_their_names_go_by_order():
         "functional_1/a": "right/x",
         "functional_1/b": "right/y",
     }
+
+
+def test_automatic_names_of_models_that_have_shifted_are_settled_by_order():
+    first, second = (network("a", "b", prefix=f"{name}/") for name in ("functional", "functional_1"))
+    file = specs(*listed(first, ("functional", 0)), *listed(second, ("functional", 1)))
+    model = specs(*network("a", "b", prefix="functional_1/"), *network("a", "b", prefix="functional_2/"))
+    found = pairs(match(file, model))
+    assert found["functional/a"] == "functional_1/a"
+    assert found["functional_1/a"] == "functional_2/a"
+
+
+@pytest.mark.parametrize("nesting", [(), (("", None),)], ids=["nothing known", "attributes"])
+def test_models_of_one_make_without_names_or_order_are_not_guessed(nesting):
+    file = specs(*listed(network("a", prefix="encoder/"), *nesting), *listed(network("a", prefix="decoder/"), *nesting))
+    plan = match(file, specs(*network("a", prefix="sequential/"), *network("a", prefix="sequential_1/")))
+    assert pairs(plan) == {}
+    assert {each.where for each in plan.ambiguous} == {"sequential/a", "sequential_1/a"}
+
+
+def test_models_whose_names_say_otherwise_than_their_order_are_refused():
+    first, second = (network("a", prefix=f"{name}/") for name in ("left", "right"))
+    file = specs(*listed(first, ("functional", 0)), *listed(second, ("functional", 1)))
+    plan = match(file, specs(*network("a", prefix="right/"), *network("a", prefix="left/")))
+    assert pairs(plan) == {}
+    assert len(plan.ambiguous) == 2
 
 
 def test_layers_of_two_models_that_were_made_one_are_not_guessed():
@@ -176,3 +209,49 @@ def test_a_role_that_both_sides_know_never_meets_another_one():
     assert [each.where for each in plan.surplus] == ["n/gamma"]
     renamed = match(specs(norm("alphas")), specs(norm("alpha")))
     assert [(pair.stored, pair.wanted) for pair in renamed.pairs] == [("n/alphas", "n/alpha")]
+
+
+def inner_layers(*names):
+    """A layer of its author's with layers of one shape in it, in the writer's order."""
+    return [
+        TensorSpec(f"att/{name}/kernel", (4, 4), "float32", f"att/{name}", "kernel", "attention", 0, "att")
+        for name in names
+    ]
+
+
+def test_inner_layers_with_shifted_automatic_names_go_by_their_numbers():
+    # attributes come in the order of their names, layers of the model in the order in which they were made
+    plan = match(
+        specs(inner_layers("dense_1", "dense", "dense_2")), specs(inner_layers("dense_3", "dense_4", "dense_5"))
+    )
+    assert {pair.stored.split("/")[1]: pair.wanted.split("/")[1] for pair in plan.pairs} == {
+        "dense": "dense_3",
+        "dense_1": "dense_4",
+        "dense_2": "dense_5",
+    }
+
+
+def test_inner_layers_of_one_shape_that_nothing_tells_apart_are_not_guessed():
+    plan = match(specs(inner_layers("key", "query", "value")), specs(inner_layers("dense", "dense_1", "dense_2")))
+    assert plan.pairs == ()
+    assert [each.where for each in plan.ambiguous] == ["att"]
+
+
+def test_a_scale_is_no_shift():
+    def norm(*roles):
+        return [TensorSpec(f"bn/{r}", (4,), "float32", "bn", r, "batch_normalization", 0) for r in roles]
+
+    plan = match(
+        specs(norm("beta", "moving_mean", "moving_variance")), specs(norm("gamma", "moving_mean", "moving_variance"))
+    )
+    assert plan.missing == ("bn/gamma",)
+    assert [each.where for each in plan.surplus] == ["bn/beta"]
+
+
+def test_layers_of_one_name_and_shape_but_of_another_kind_do_not_fit():
+    plan = match(specs(layer("up", kind="conv2d", position=0)), specs(layer("up", kind="conv2d_transpose", position=0)))
+    assert plan.pairs == ()
+    assert [(each.where, each.found) for each in plan.misshapen] == [
+        ("up/kernel", "that of a conv2d in the file"),
+        ("up/bias", "that of a conv2d in the file"),
+    ]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from transfer.errors import DataError, MatchError, Problem
@@ -41,12 +44,14 @@ def read_recorded(path: str | os.PathLike[str]) -> Recorded:
     try:
         with np.load(path, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files if name[:1] in "xy"}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path} cannot be read.", [Problem(str(path), "numpy's .npz", str(error)[:200])]) from error
     inputs, outputs = (_series(found, letter) for letter in "xy")
     if not inputs or not outputs:
         names = ", ".join(found) or "neither"
         raise DataError(f"{path} holds no recorded outputs.", [Problem(str(path), "arrays x0, … and y0, …", names)])
+    if not all(each.size for each in (*inputs, *outputs)):
+        raise DataError(f"{path} holds no examples.", [Problem(str(path), "at least one example", "empty arrays")])
     return Recorded(Path(path), inputs, outputs)
 
 
@@ -65,7 +70,7 @@ def compare_outputs(model: keras.Model, recorded: Recorded, checkpoint: str) -> 
         if struct is not None:
             fed = keras.tree.pack_sequence_as(struct, list(recorded.inputs))
         answered = keras.tree.flatten(model(fed, training=False))
-    except (ValueError, TypeError, IndexError) as error:
+    except (ValueError, TypeError, IndexError, tf.errors.OpError) as error:
         raise MatchError(
             f"{recorded.path} does not fit the model.", [Problem("inputs", "those of the model", str(error)[-200:])]
         ) from error

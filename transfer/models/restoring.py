@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import keras
+import numpy as np
 
 from transfer.errors import LayerError, MatchError, Problem
 from transfer.graphs.graph import Graph, Layer
@@ -15,12 +16,12 @@ from transfer.models.architectures import build_named
 from transfer.models.building import attach_card, build_graph, read_model
 from transfer.models.checking import Recorded, compare_outputs, read_recorded
 from transfer.models.filling import fill
-from transfer.models.fingerprints import compare_fingerprint
+from transfer.models.fingerprints import compare_fingerprint, record_fingerprint
 from transfer.models.variables import describe_variables
 from transfer.results import Plan, Receipt
 from transfer.specs import Era, Restoring, Writer
 from transfer.surgery.planning import settle
-from transfer.weights.cards import Card
+from transfer.weights.cards import Card, Fingerprint
 from transfer.weights.judging import check_plan, unsettled
 from transfer.weights.matching import match
 from transfer.weights.opening import Checkpoint, open_checkpoint
@@ -83,7 +84,8 @@ def restore(
         LayerError: if the architecture cannot be built.
         DataError: if the recorded outputs cannot be read.
     """
-    how = Restoring(tuple(rules), tuple(skip), era, backend, min_coverage, None if check is None else os.fspath(check))
+    named, left = (tuple([each] if isinstance(each, str) else each) for each in (rules, skip))
+    how = Restoring(named, left, era, backend, min_coverage, None if check is None else os.fspath(check))
     return restore_file(checkpoint, into, how, custom_objects)
 
 
@@ -97,14 +99,48 @@ def restore_file(
     opened = checkpoint if isinstance(checkpoint, Checkpoint) else open_checkpoint(checkpoint)
     if how.check is None:
         return _restore(opened, into, how, custom_objects, None)
-    recorded = read_recorded(how.check)
-    failures: list[MatchError] = []
+    return _restore_checked(opened, into, how, custom_objects, read_recorded(how.check))
+
+
+def _restore_checked(
+    checkpoint: Checkpoint, into: Into, how: Restoring, custom_objects: Mapping[str, Any] | None, recorded: Recorded
+) -> Restored:
+    """Take the reading whose outputs are the recorded ones; several that differ are refused."""
+    live = into if isinstance(into, keras.Model) else None
+    before = None if live is None else live.get_weights()
+    passed: list[tuple[Restoring, Fingerprint | None]] = []
+    failures: list[MatchError | LayerError] = []
     for reading in _readings(how):
         try:
-            return _restore(opened, into, reading, custom_objects, recorded)
-        except MatchError as error:
+            model = _restore(checkpoint, into, reading, custom_objects, recorded).model
+        except (MatchError, LayerError) as error:
             failures.append(error)
-    raise failures[0]
+            continue
+        passed.append((reading, record_fingerprint(model) if model.inputs else None))
+        if reading == how:  # nothing was open
+            break
+    if live is not None:
+        live.set_weights(before)
+    if not passed:
+        raise failures[0]
+    first = passed[0][1]
+    differing = [reading for reading, outputs in passed if not _same_outputs(first, outputs)]
+    if differing:
+        names = [f"era {e.era}, backend {e.backend or 'as the file says'}" for e in (passed[0][0], *differing)]
+        raise MatchError(
+            f"{recorded.path} does not tell how {checkpoint.path} is meant: readings that differ give its outputs.",
+            [Problem(str(recorded.path), "outputs that one reading gives", "; ".join(names))],
+            next_step="record outputs for varied inputs, or say it with --era and --backend (era=…, backend=…)",
+        )
+    return _restore(checkpoint, into, passed[0][0], custom_objects, recorded)
+
+
+def _same_outputs(one: Fingerprint | None, other: Fingerprint | None) -> bool:
+    """Whether two readings compute the same on inputs that nobody chose; a model without inputs cannot be asked."""
+    if one is None or other is None:
+        return True
+    pairs = zip(one.outputs, other.outputs, strict=True)
+    return all(np.allclose(ours, theirs, rtol=1e-3, atol=1e-6) for ours, theirs in pairs)
 
 
 def _readings(how: Restoring) -> list[Restoring]:
@@ -142,7 +178,8 @@ def prepare_restore(
         MatchError, CheckpointError, LayerError: as `restore`, but for a plan that does not fit (`weights.judging`).
     """
     model = None if into is None else _resolve(into, custom_objects)
-    settled = settle(checkpoint, None if model is None else _graph_of(model), how)
+    graph, inside = (None, ()) if model is None else _graph_of(model)
+    settled = settle(checkpoint, graph, how, inside)
     is_fresh = model is not into
     if settled.is_changed and not settled.graph.inputs:
         raise LayerError(
@@ -199,6 +236,10 @@ def _resolve(into: Any, custom_objects: Mapping[str, Any] | None) -> keras.Model
         return build_named(into)
     if isinstance(into, Graph):
         return build_graph(into, custom_objects)
+    if not isinstance(into, keras.Model) and not callable(into):
+        raise LayerError(
+            f"{type(into).__name__} is no architecture.", next_step="give a builder, a Keras model, or a name"
+        )
     model = into if isinstance(into, keras.Model) else into()
     if not isinstance(model, keras.Model):
         raise LayerError(f"The builder gave {type(model).__name__}; expected a Keras model.")
@@ -210,17 +251,23 @@ def _resolve(into: Any, custom_objects: Mapping[str, Any] | None) -> keras.Model
     return model
 
 
-def _graph_of(model: keras.Model) -> Graph:
-    """A model's layers with their options; without edges where its class has code of its own."""
+def _graph_of(model: keras.Model) -> tuple[Graph, tuple[Layer, ...]]:
+    """A model's layers with their options, and those inside classes of the caller's own, which no config shows."""
     try:
-        return read_model(model).graph
+        graph = read_model(model).graph
+        hidden = [each for each in model._flatten_layers(include_self=False) if not _is_of_keras(each)]
     except LayerError:
-        layers = tuple(
-            Layer(each.name, type(each).__name__, each.get_config())
-            for each in model.layers
-            if not isinstance(each, keras.Model)
-        )
-        return Graph(model.name, layers, (), ())
+        graph, hidden = Graph(model.name, (), (), ()), [model]
+    inner = {id(each): each for outer in hidden for each in outer._flatten_layers(include_self=False)}
+    return graph, tuple(
+        Layer(each.name, type(each).__name__, each.get_config())
+        for each in inner.values()
+        if _is_of_keras(each) and not isinstance(each, keras.Model)
+    )
+
+
+def _is_of_keras(layer: Any) -> bool:
+    return type(layer).__module__.split(".")[0] == "keras"
 
 
 def _prove(model: keras.Model, checkpoint: Checkpoint, plan: Plan) -> str:

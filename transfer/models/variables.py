@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from transfer.specs import TensorSpec, snake_case
+from transfer.specs import TensorSpec, distinct_names, snake_case
 
 
 def name_variables(model: keras.Model) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def _named(model: keras.Model) -> Iterator[tuple[str, Any, _Owner]]:
     seen: set[int] = set()
     yield from _of_layers(model, "", seen)
     loose = [variable for variable in model.weights if id(variable) not in seen]
-    for variable, name in zip(loose, _distinct([variable.name for variable in loose]), strict=True):
+    for variable, name in zip(loose, distinct_names([variable.name for variable in loose]), strict=True):
         yield name, variable, _Owner()
 
 
@@ -76,19 +76,8 @@ def _of_layers(model: keras.Model, prefix: str, seen: set[int]) -> Iterator[tupl
         owner = _Owner(f"{prefix}{layer.name}", snake_case(type(layer).__name__), position)
         own = [(path, variable) for path, variable in _inside(layer) if id(variable) not in seen]
         seen |= {id(variable) for _, variable in own}
-        for name, (_, variable) in zip(_distinct([f"{owner.name}/{path}" for path, _ in own]), own, strict=True):
+        for name, (_, variable) in zip(distinct_names([f"{owner.name}/{path}" for path, _ in own]), own, strict=True):
             yield name, variable, owner
-
-
-def _distinct(names: list[str]) -> list[str]:
-    """Names, those that come again with `_1`, `_2` and so on."""
-    taken: dict[str, int] = {}
-    distinct = []
-    for name in names:
-        count = taken.get(name, 0)
-        taken[name] = count + 1
-        distinct.append(f"{name}_{count}" if count else name)
-    return distinct
 
 
 def _inside(layer: Any) -> Iterator[tuple[str, Any]]:

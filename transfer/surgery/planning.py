@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from transfer.errors import CheckpointError, LayerError, Problem
 from transfer.graphs.eras import apply_era, find_doubts
-from transfer.graphs.graph import Graph
+from transfer.graphs.graph import Graph, Layer
 from transfer.graphs.merging import without_lora
+from transfer.graphs.padding import find_backend_doubts
 from transfer.graphs.parsing import parse_config
 from transfer.graphs.variables import describe_graph
 from transfer.results import Plan
@@ -58,13 +59,14 @@ class Settled:
     notes: tuple[str, ...] = ()
 
 
-def settle(checkpoint: Checkpoint, graph: Graph | None, how: Restoring) -> Settled:
+def settle(checkpoint: Checkpoint, graph: Graph | None, how: Restoring, inside: tuple[Layer, ...] = ()) -> Settled:
     """Hold an architecture against the era of a file's writer.
 
     Args:
         checkpoint: what is restored.
-        graph: into which; None for the file's own, which says everything but the backend.
+        graph: into which; None for the file's own.
         how: names the backend, and what to do about doubts.
+        inside: layers that stand inside a class of its author's, where no config reaches them.
 
     Raises:
         CheckpointError: if no graph is given and the file holds none.
@@ -73,17 +75,27 @@ def settle(checkpoint: Checkpoint, graph: Graph | None, how: Restoring) -> Settl
     reading = checkpoint.written_on(how.backend) if how.backend else checkpoint
     doubts = () if how.era == "ignore" else tuple(reading.doubts)
     if graph is None:
-        return Settled(reading, own_graph(reading), doubts=doubts)
+        own = own_graph(reading)
+        return Settled(reading, own, doubts=(*doubts, *_backend_doubts(own, reading, how)))
     if how.era == "ignore":
         return Settled(reading, graph)
     stored = _stored_graph(reading)
     shapes = {name: spec.shape for name, spec in reading.specs.items()}
     writer = _recurrent_writer(reading)
-    differing = find_doubts(graph, writer, shapes, stored)
+    everything = replace(graph, layers=(*graph.layers, *inside))
+    differing = find_doubts(everything, writer, shapes, stored)
     if not differing or how.era == "refuse":
         return Settled(reading, graph, doubts=(*doubts, *differing))
-    notes = tuple(f"{each.where}: {each.expected}, as when it was written" for each in differing)
-    return Settled(reading, apply_era(graph, writer, shapes, stored), True, doubts, notes)
+    changed = apply_era(graph, writer, shapes, stored)
+    remaining = {*_backend_doubts(changed, reading, how), *find_doubts(replace(graph, layers=inside), writer, shapes)}
+    notes = tuple(f"{e.where}: {e.expected}, as when it was written" for e in differing if e not in remaining)
+    left = tuple(each for each in differing if each in remaining)
+    return Settled(reading, changed, bool(notes), (*doubts, *left), notes)
+
+
+def _backend_doubts(graph: Graph, reading: Checkpoint, how: Restoring) -> tuple[Problem, ...]:
+    """What no rebuild settles: layers that the writer's backend computed otherwise."""
+    return () if how.era == "ignore" else tuple(find_backend_doubts(graph, reading.writer))
 
 
 def _recurrent_writer(checkpoint: Checkpoint) -> Writer:

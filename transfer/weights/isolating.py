@@ -22,7 +22,6 @@ from transfer.weights.outline import Group, parse_outline
 
 _SCRIPT = Path(__file__).with_name("scanning.py")
 _SPARE_BYTES = 256 << 20
-_LONGEST_ANSWER = 1 << 30  # bytes of JSON
 _SECONDS = 2  # of processor time that a scan may take, and more for large files
 _BYTES_A_SECOND = 50 << 20
 _PATIENCE = 8  # seconds on the clock, and more for large files: for a slow disk, a busy machine

@@ -13,6 +13,8 @@ from transfer.results import Pair, Plan
 from transfer.specs import TensorSpec
 from transfer.weights.pairing import How, pair_units
 from transfer.weights.renaming import choose_skipped, rename
+from transfer.weights.roles import ROLES
+from transfer.weights.tensors import pair_tensors
 from transfer.weights.units import Unit, build_units
 
 KINDS = {
@@ -49,22 +51,30 @@ def match(
     pairs: list[Pair] = []
     misshapen: list[Problem] = []
     surplus: list[Problem] = []
+    ambiguous = list(pairing.ambiguous)
     used: set[str] = set()
     met: set[str] = set()
     for left, right, how in pairing.found:
-        matched = pair_tensors(left, right)
-        surplus += _left_over(left, right, matched, skipped, source_of)
+        matched, unclear = pair_tensors(left, right)
+        ambiguous += unclear
+        is_other = how != "rule" and _is_other_class(left.layer_class, right.layer_class)
+        surplus += [] if unclear else _left_over(left, right, matched, skipped, source_of)
         for source, target in matched:
             used.add(source.name)
             met.add(target.name)
             scale = _scale(source, target, left)
             problem = None if scale else _misfit(source_of[source.name], source, target)
+            if is_other:
+                problem = Problem(
+                    target.name, f"one of a {right.layer_class}", f"that of a {left.layer_class} in the file"
+                )
             if problem:
                 misshapen.append(problem)
             else:
                 used.add(scale)
                 pairs.append(_pair(source, target, how, source_of, scale))
-    doubtful = {spec.name for spec in asked.values() if spec.owner in pairing.doubtful}
+    unsure = pairing.doubtful | {problem.where for problem in ambiguous}
+    doubtful = {spec.name for spec in asked.values() if spec.owner in unsure}
     order = {name: place for place, name in enumerate(wanted)}
     return Plan(
         pairs=tuple(sorted(pairs, key=lambda pair: order[pair.wanted])),
@@ -72,11 +82,16 @@ def match(
         unexpected=tuple(name for name, spec in renamed.items() if spec.name not in used),
         misshapen=tuple(misshapen),
         surplus=tuple(surplus),
-        ambiguous=tuple(pairing.ambiguous),
+        ambiguous=tuple(ambiguous),
         skipped=tuple(name for name in wanted if name in skipped),
         wanted_parameters=sum(spec.parameters for spec in asked.values()),
         wanted_tensors=len(asked),
     )
+
+
+def _is_other_class(stored: str, wanted: str) -> bool:
+    """Layers of one name and one shape may still be of different kinds: a convolution and its transpose, two norms."""
+    return stored != wanted and {stored, wanted} <= set(ROLES)
 
 
 def _pair(source: TensorSpec, target: TensorSpec, how: How, source_of: Mapping[str, str], scale: str) -> Pair:
@@ -88,58 +103,6 @@ def _pair(source: TensorSpec, target: TensorSpec, how: How, source_of: Mapping[s
     return Pair(
         source_of[source.name], target.name, how, target.parameters, ", ".join(changes), source_of.get(scale, "")
     )
-
-
-def pair_tensors(stored: Unit, wanted: Unit) -> list[tuple[TensorSpec, TensorSpec]]:
-    """The tensors of two layers that belong together."""
-    theirs, ours = _by_place(stored), _by_place(wanted)
-    if len(theirs) == len(ours) and set(theirs) != set(ours):
-        left, right = list(theirs.values()), list(ours.values())
-        in_order = list(zip(left, right, strict=True))
-        told = _same_places(theirs, ours)
-        if told is not None:
-            return told
-        numbered = any(spec.role.isdigit() for spec in left)
-        # A role that both sides know must not meet another one: `(gamma, beta)` is no `(beta, scale)`.
-        crossed = any(a != b and (a in ours or b in theirs) for a, b in zip(theirs, ours, strict=True))
-        if numbered or (not crossed and [s.shape for s in left] == [s.shape for s in right]):
-            return in_order
-    return [(theirs[place], spec) for place, spec in ours.items() if place in theirs]
-
-
-def _same_places(
-    theirs: Mapping[tuple[str, ...], TensorSpec], ours: Mapping[tuple[str, ...], TensorSpec]
-) -> list[tuple[TensorSpec, TensorSpec]] | None:
-    """Where inner layers have the same names and equally many tensors each, these in their order."""
-    groups: tuple[dict[tuple[str, ...], list[TensorSpec]], ...] = ({}, {})
-    for side, group in zip((theirs, ours), groups, strict=True):
-        for place, spec in side.items():
-            group.setdefault(place[:-1], []).append(spec)
-    left, right = groups
-    if len(left) < 2 or set(left) != set(right) or any(len(left[key]) != len(right[key]) for key in left):
-        return None
-    return [pair for key in right for pair in zip(left[key], right[key], strict=True)]
-
-
-def _by_place(unit: Unit) -> dict[tuple[str, ...], TensorSpec]:
-    """Each tensor by the inner layers that lead to it and its role.
-
-    What an inner layer is called differs between eras and says nothing where there is only one: `forward_lstm` and
-    `forward_lstm_1/lstm_cell` are both the forward side.
-    """
-    inner = [
-        [_side(part) for part in spec.layer.removeprefix(unit.full_name).strip("/").split("/") if part]
-        for spec in unit.tensors
-    ]
-    inner = [[part for part in parts if not re.fullmatch(r"(.+_)?cell(_\d+)?", part)] for parts in inner]
-    while all(inner) and len({parts[0] for parts in inner}) == 1:
-        inner = [parts[1:] for parts in inner]
-    return {(*parts, spec.role): spec for parts, spec in zip(inner, unit.tensors, strict=True)}
-
-
-def _side(part: str) -> str:
-    found = re.match(r"(forward|backward)(_|$)", part)
-    return found.group(1) if found else part
 
 
 def _left_over(

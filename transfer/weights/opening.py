@@ -196,8 +196,7 @@ class Opening:
 
     def __init__(self, path: Path) -> None:
         self._package = open_package(path)
-        with _telling(self._package):
-            self._scans = [PendingScan(each) for each in self._package.sources]
+        self._first = PendingScan(self._package.sources[0])
 
     def checkpoint(self) -> Checkpoint:
         """Wait for it.
@@ -207,8 +206,8 @@ class Opening:
         """
         roots, guarded = [], True
         with _telling(self._package):
-            for scan in self._scans:
-                found = scan.result()
+            for place, source in enumerate(self._package.sources):  # one process at a time: there may be many shards
+                found = (PendingScan(source) if place else self._first).result()
                 roots.append(found.root)
                 guarded = guarded and found.limited
             for root, source in zip(roots, self._package.sources, strict=True):

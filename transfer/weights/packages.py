@@ -91,7 +91,7 @@ def _open_archive(path: Path) -> Package:
         with zipfile.ZipFile(path) as archive:
             members = _members(archive, path)
             texts = {name: _text(archive, members[name], path) for name in _TEXTS if name in members}
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
+    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError, zlib.error, ValueError) as error:
         raise CheckpointError(
             f"{path} is a truncated or damaged zip archive.",
             [Problem(str(path), "a .keras archive", str(error))],
@@ -197,6 +197,8 @@ def _open_folder(path: Path) -> Package:
             if file.stat().st_size > LARGEST_TEXT:
                 raise CheckpointError(f"{file} is too large for a text.", [Problem(str(file), "a text", "more")])
             texts[name] = file.read_text(encoding="utf-8", errors="replace")
+    if MEMBER_CONFIG not in texts:
+        raise CheckpointError(f"{path} lacks its config.", [Problem(MEMBER_CONFIG, "a file", "something else")], AGAIN)
     weights = path / MEMBER_WEIGHTS
     if recognise_container(weights) != "hdf5":
         raise CheckpointError(f"{weights} is not HDF5.", [Problem(str(weights), "HDF5", "an archive")], AGAIN)

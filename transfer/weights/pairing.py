@@ -87,20 +87,12 @@ def _pair_level(stored: list[Unit], wanted: list[Unit], pairing: Pairing) -> Non
 
 def _pair_models(stored: list[Unit], wanted: list[Unit], pairing: Pairing) -> tuple[list[Unit], list[Unit]]:
     """Look into nested models that have a partner; gives back what is left."""
-    partners: list[tuple[Unit, Unit]] = []
-    by_name = {unit.name: unit for unit in stored}
-    for unit in wanted:
-        partner = by_name.get(unit.name)
-        if partner is not None and (unit.children or partner.children):
-            partners.append((partner, unit))
-    taken = {id(each) for pair in partners for each in pair}
-    kinds = {unit.signature for unit in wanted if unit.children and id(unit) not in taken}
-    for kind in kinds:
-        ours = [unit for unit in wanted if unit.children and unit.signature == kind and id(unit) not in taken]
-        theirs = [unit for unit in stored if unit.children and unit.signature == kind and id(unit) not in taken]
-        if len(ours) == len(theirs):
-            partners += zip(theirs, ours, strict=True)
+    partners, doubtful = _partners(stored, wanted)
     done: set[int] = set()
+    for unit, problem in doubtful:
+        done.add(id(unit))
+        for each in unit.walk():
+            pairing.doubt(each, problem.expected, problem.found)
     for left, right in partners:
         one, other = _alike(left, right)
         if one.children and other.children:
@@ -110,6 +102,31 @@ def _pair_models(stored: list[Unit], wanted: list[Unit], pairing: Pairing) -> tu
             pairing.add(one, other, "name" if one.name == other.name else "shape")
             done |= {id(left), id(right)}
     return [unit for unit in stored if id(unit) not in done], [unit for unit in wanted if id(unit) not in done]
+
+
+def _partners(stored: list[Unit], wanted: list[Unit]) -> tuple[list[tuple[Unit, Unit]], list[tuple[Unit, Problem]]]:
+    """Which nested model goes with which, by the same evidence as layers; and those for which it disagrees.
+
+    What has the same name but not the same layers goes together too: a part may have been cut off.
+    """
+    trial = Pairing()
+    names = ({unit.name for unit in stored}, {unit.name for unit in wanted})
+    for kind in {unit.signature: None for unit in wanted if unit.children}:
+        ours = [unit for unit in wanted if unit.children and unit.signature == kind]
+        theirs = [unit for unit in stored if unit.children and unit.signature == kind]
+        _pair_group(theirs, ours, trial, names)
+    partners = [(left, right) for left, right, _ in trial.found]
+    taken = {id(unit) for pair in partners for unit in pair}
+    problems = {problem.where: problem for problem in trial.ambiguous}
+    doubtful = [(unit, problems[unit.full_name]) for unit in wanted if unit.children and unit.full_name in problems]
+    left_over = {unit.name: unit for unit in stored if id(unit) not in taken}
+    for unit in wanted:
+        partner = left_over.get(unit.name)
+        if partner is None or id(unit) in taken or unit.full_name in problems:
+            continue
+        if (unit.children or partner.children) and (not unit.is_automatic() or not unit.children):
+            partners.append((partner, unit))
+    return partners, doubtful
 
 
 def _alike(left: Unit, right: Unit) -> tuple[Unit, Unit]:
@@ -181,8 +198,8 @@ def _by_class(theirs: list[Unit], ours: list[Unit]) -> list[tuple[list[Unit], li
 
 def _ordered(units: list[Unit]) -> list[Unit] | None:
     """As their writer had them; None where that is not known."""
-    if len({unit.path[:-1] for unit in units}) > 1:  # from several models: their numbers do not compare
-        return None
+    if len({unit.layer_class for unit in units}) > 1 and any(unit.children for unit in units):
+        return None  # models of several classes, each class with numbers of its own
     if all(unit.position is not None for unit in units):
         return sorted(units, key=lambda unit: unit.position or 0)
     return None
@@ -197,18 +214,35 @@ def _numbered(units: list[Unit], layer_class: str) -> list[Unit] | None:
     return None
 
 
+def _in_order(theirs: list[Unit], ours: list[Unit]) -> tuple[list[Unit] | None, list[Unit]]:
+    """Both sides in the order in which they belong together; None where no order tells.
+
+    Numbers and places of layers compare within one model alone.
+    """
+    scopes = [{unit.path[:-1] for unit in units} for units in (theirs, ours)]
+    if all(len(each) == 1 for each in scopes):
+        ordered = _ordered(theirs)
+        if ordered is not None:
+            return ordered, ours
+        kind = ours[0].layer_class
+        numbered = _numbered(theirs, kind), _numbered(ours, kind)
+        if numbered[0] is not None and numbered[1] is not None:
+            return numbered[0], numbered[1]
+    return None, ours
+
+
 def _pair_group(theirs: list[Unit], ours: list[Unit], pairing: Pairing, elsewhere: tuple[set[str], set[str]]) -> None:
     """Pair layers of one kind."""
     if not theirs:
         return
     shared = _shared(theirs, ours)
-    ordered = _ordered(theirs) or _numbered(theirs, ours[0].layer_class)
+    ordered, places = _in_order(theirs, ours)
     if len(theirs) == len(ours) and ordered is not None:
-        _pair_in_order(list(zip(ordered, ours, strict=True)), shared, pairing, elsewhere)
+        _pair_in_order(list(zip(ordered, places, strict=True)), shared, pairing, elsewhere)
     elif len(theirs) == len(ours):
         _pair_by_name(theirs, ours, shared, pairing, elsewhere)
     else:
-        _pair_some(theirs, ours, ordered, shared, pairing, elsewhere)
+        _pair_some(theirs, places, ordered, shared, pairing, elsewhere)
 
 
 def _shared(theirs: list[Unit], ours: list[Unit]) -> list[tuple[Unit, Unit]]:

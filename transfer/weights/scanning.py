@@ -57,12 +57,15 @@ def limit(memory_bytes: int, cpu_seconds: int) -> None:
         return
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime) + 1 + cpu_seconds
-    for kind, value in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0)):
-        resource.setrlimit(kind, (value, value))
+    limits = {resource.RLIMIT_CPU: seconds, resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: 0}
     mapped = mapped_bytes()
     if mapped:  # elsewhere than on Linux the address space is not bounded in earnest
-        resource.setrlimit(resource.RLIMIT_AS, (mapped + memory_bytes, mapped + memory_bytes))
+        limits[resource.RLIMIT_AS] = mapped + memory_bytes
         LIMITED = True
+    for kind, value in limits.items():
+        hard = resource.getrlimit(kind)[1]  # a batch system may allow less
+        least = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (least, least))
 
 
 def mapped_bytes() -> int:

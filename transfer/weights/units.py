@@ -40,6 +40,15 @@ class Unit:
     children: tuple[Unit, ...] = ()
 
     @property
+    def _listed(self) -> tuple[str, int | None]:
+        """Class and number: of a nested model as its layers tell them."""
+        if self.tensors:
+            return self.tensors[0].layer_class, self.tensors[0].position
+        nesting = next(self.walk()).tensors[0].nesting
+        depth = len(self.path) - 1
+        return nesting[depth] if depth < len(nesting) else ("", None)
+
+    @property
     def name(self) -> str:
         """Its own."""
         return self.path[-1] if self.path else ""
@@ -52,12 +61,12 @@ class Unit:
     @property
     def layer_class(self) -> str:
         """In snake case; empty where unknown."""
-        return self.tensors[0].layer_class if self.tensors else ""
+        return self._listed[0]
 
     @property
     def position(self) -> int | None:
         """In the writer's order, among layers of its class and model."""
-        return self.tensors[0].position if self.tensors else None
+        return self._listed[1]
 
     @property
     def signature(self) -> tuple[object, ...]:
@@ -76,6 +85,8 @@ class Unit:
     def is_automatic(self, layer_class: str = "") -> bool:
         """Whether Keras made up the name: `dense_5` for a `Dense`."""
         base = re.sub(r"_\d+$", "", self.name)
+        if self.children:
+            return base in ("functional", "model", "sequential")
         kind = self.layer_class or layer_class
         return _OTHER_NAMES.get(base, base) in ({kind, ""} if base in _OTHER_NAMES else {kind})
 

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from transfer.specs import TensorSpec
 from transfer.weights.dialects.kernels import Axes, find_axes, flip, is_kernel, moved_shape, with_channels_last
 from transfer.weights.dialects.layout import Conversion, Stored
-from transfer.weights.outline import Dataset
 
 Named: TypeAlias = tuple[str, str]  # layer and role
 
@@ -162,8 +161,3 @@ _CLASSES = {
     "timedistributeddense": "dense",
 }
 _SAME = frozenset({"dense", "embedding", "lstm", "gru", "bidirectional"})
-
-
-def as_vectors(places: Sequence[Dataset]) -> bool:
-    """Whether every one of these is a vector of one length."""
-    return len({place.shape for place in places}) == 1 and len(places[0].shape) == 1

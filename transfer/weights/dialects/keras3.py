@@ -64,6 +64,7 @@ class _Place:
         position: the owner's place among those of its class; None where groups are named after attributes and their
             order says nothing.
         is_weight: false below optimizers and random generators.
+        nesting: class and place of each model around the owner.
     """
 
     path: tuple[str, ...] = ()
@@ -72,6 +73,7 @@ class _Place:
     inner_class: str = ""
     position: int | None = None
     is_weight: bool = True
+    nesting: tuple[tuple[str, int | None], ...] = ()
 
 
 def _walk(group: Group, place: _Place) -> Iterator[tuple[Stored, bool]]:
@@ -106,7 +108,10 @@ def _walk_list(group: Group, place: _Place) -> Iterator[tuple[Stored, bool]]:
         position = places.setdefault(layer_class, 0)
         places[layer_class] += 1
         path = (*place.path, member)
-        yield from _walk(layer, _Place(path, len(path), layer_class, layer_class, position, place.is_weight))
+        around = (*place.nesting, (place.layer_class, place.position)) if place.path else ()
+        around = around[: len(place.path)]  # a list of layers is no model, but stands in the path all the same
+        around = (*around, *[("", None)] * (len(place.path) - len(around)))
+        yield from _walk(layer, _Place(path, len(path), layer_class, layer_class, position, place.is_weight, around))
 
 
 def _holds(group: Group) -> bool:
@@ -128,7 +133,15 @@ def _variables(variables: Group, place: _Place) -> Iterator[Stored]:
     for (key, each), named in zip(stored, roles, strict=True):
         role = named if key.isdigit() else key  # a layer that saves its own variables names them itself
         spec = TensorSpec(
-            f"{layer}/{role}".lstrip("/"), each.shape, each.dtype, layer, role, place.layer_class, place.position, owner
+            f"{layer}/{role}".lstrip("/"),
+            each.shape,
+            each.dtype,
+            layer,
+            role,
+            place.layer_class,
+            place.position,
+            owner,
+            nesting=place.nesting,
         )
         yield Stored(spec, (each,))
 

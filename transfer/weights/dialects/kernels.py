@@ -19,7 +19,7 @@ UNFLIPPED = frozenset(
 def is_kernel(role: str, shape: Sequence[int], layer_class: str) -> bool:
     """Whether a tensor is the kernel of a convolution, so that Theano would have stored it flipped."""
     if role == "recurrent_kernel":
-        return layer_class == "conv_lstm2d"
+        return len(shape) >= 4  # of a ConvLSTM
     return role in KERNEL_ROLES and 3 <= len(shape) <= 5 and layer_class not in UNFLIPPED
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from numpy.typing import NDArray
 
 from transfer.errors import Problem
-from transfer.specs import TensorSpec, Writer
+from transfer.specs import TensorSpec, Writer, distinct_names
 from transfer.weights.outline import Dataset
 
 Conversion: TypeAlias = Callable[[Sequence[NDArray[Any]]], NDArray[Any]]
@@ -53,13 +53,11 @@ class Layout:
 
 def distinct(tensors: Sequence[Stored]) -> tuple[Stored, ...]:
     """Give tensors that would share a name a suffix `_1`, `_2`, … in their order."""
-    seen: dict[str, int] = {}
-    named = []
-    for each in tensors:
-        count = seen.get(each.spec.name, 0)
-        seen[each.spec.name] = count + 1
-        named.append(each if not count else replace(each, spec=replace(each.spec, name=f"{each.spec.name}_{count}")))
-    return tuple(named)
+    names = distinct_names([each.spec.name for each in tensors])
+    return tuple(
+        each if each.spec.name == name else replace(each, spec=replace(each.spec, name=name))
+        for each, name in zip(tensors, names, strict=True)
+    )
 
 
 def plain_name(name: str) -> str:

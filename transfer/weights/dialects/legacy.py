@@ -156,6 +156,8 @@ def _tensors(layer: _Listed, known: Mapping[str, Configured], *, is_keras1: bool
                 # A nested model's tensors stand in the order trainable first, which says nothing of its layers.
                 position=layer.position if owner == own else None,
                 owner=owner,
+                # equal models within a model are told apart by the place of their groups
+                nesting=(("", layer.position),) if owner != own else (),
             ),
             (place,),
         )
@@ -200,7 +202,8 @@ _TODAY = {
     "Deconvolution2D": "Conv2DTranspose",
     "SeparableConvolution2D": "SeparableConv2D",
     "TimeDistributedDense": "Dense",
-    "CuDNNLSTM": "CuDNNLSTM",
+    "CuDNNLSTM": "LSTM",
+    "CuDNNGRU": "GRU",
     "SyncBatchNormalization": "BatchNormalization",
     "BatchNormalizationV1": "BatchNormalization",
     "BatchNormalizationV2": "BatchNormalization",
