@@ -15,7 +15,7 @@ from transfer.graphs.graph import Graph
 from transfer.graphs.unparsing import unparse_graph
 from transfer.graphs.variables import describe_graph
 from transfer.placing import placed_file
-from transfer.specs import Json
+from transfer.specs import Era, Json, Restoring
 from transfer.surgery.fitting import fit_tensors, settle_graph
 from transfer.surgery.targets import FORMS, Weights, form_of, write_form
 from transfer.weights.cards import Card
@@ -26,7 +26,6 @@ from transfer.weights.matching import match
 from transfer.weights.opening import Checkpoint
 
 SCHEMA = 1
-ERAS = ("refuse", "apply", "ignore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def convert(
     target: str | os.PathLike[str],
     *,
     into: Graph | None = None,
-    era: str = "refuse",
+    era: Era = "refuse",
     backend: str | None = None,
     weights_only: bool = False,
     force: bool = False,
@@ -97,8 +96,7 @@ def convert(
         LayerError: if its architecture is not known in Keras 3, or not where its tensors go.
         OutputError: if the target exists, cannot be written, or would replace a finite file by one that is not.
     """
-    if era not in ERAS:
-        raise ValueError(f"era is 'refuse', 'apply' or 'ignore', not {era!r}")
+    Restoring(era=era, backend=backend)  # a slip of the caller's shows before anything is read
     path = Path(target)
     form = form_of(path)
     with placed_file(path, force=force) as temporary:

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from transfer.errors import CheckpointError, LayerError, MatchError, Problem
-from transfer.graphs.eras import apply_era, find_doubts
 from transfer.graphs.graph import Graph
 from transfer.graphs.merging import without_lora
 from transfer.graphs.parsing import parse_config
 from transfer.graphs.variables import describe_graph
 from transfer.results import Plan
-from transfer.specs import TensorSpec
+from transfer.specs import Era, TensorSpec
+from transfer.surgery.settling import settle_other, settle_own
 from transfer.weights.formats import Tensors
 from transfer.weights.judging import check_plan, unsettled
 from transfer.weights.matching import match
@@ -20,7 +20,7 @@ from transfer.weights.safetensors import Safetensors
 
 
 def settle_graph(
-    opened: Tensors, into: Graph | None, era: str, *, is_needed: bool
+    opened: Tensors, into: Graph | None, era: Era, *, is_needed: bool
 ) -> tuple[Graph | None, tuple[str, ...]]:
     """The architecture that a file's tensors belong to, and what was settled about it.
 
@@ -37,20 +37,19 @@ def settle_graph(
         MatchError: if the file leaves open what it computes, and `era` does not settle it.
         LayerError: if its own architecture is not understood and needed.
     """
-    graph, notes = (into, ()) if into is not None else _own_graph(opened, is_needed=is_needed)
-    doubts = () if era == "ignore" else tuple(opened.doubts)
-    if into is not None and era != "ignore":
-        shapes = {name: spec.shape for name, spec in opened.specs.items()}
-        stored, _ = _own_graph(opened, is_needed=False)
-        differing = find_doubts(into, opened.writer, shapes, stored)
-        if differing and era == "apply":
-            graph = apply_era(into, opened.writer, shapes, stored)
-            notes += tuple(f"{each.where}: {each.expected}, as when it was written" for each in differing)
-        else:
-            doubts += differing
+    own, notes = _own_graph(opened, is_needed=is_needed and into is None)
+    if into is not None:
+        settled = settle_other(into, opened, era, own)
+    elif own is not None:
+        settled = settle_own(own, opened, era)
+    else:
+        settled = None
+    doubts = settled.doubts if settled is not None else () if era == "ignore" else tuple(opened.doubts)
     if doubts:
         raise unsettled(opened.path, doubts, opened.writer)
-    return graph, notes
+    if settled is None:
+        return None, notes
+    return settled.graph, (*(() if into is not None else notes), *settled.notes)
 
 
 def fit_tensors(opened: Tensors, graph: Graph | None) -> tuple[dict[str, str], dict[str, TensorSpec]]:

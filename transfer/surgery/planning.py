@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from transfer.errors import CheckpointError, LayerError, Problem
-from transfer.graphs.eras import apply_era, find_doubts
 from transfer.graphs.graph import Graph, Layer
 from transfer.graphs.merging import without_lora
-from transfer.graphs.padding import find_backend_doubts
 from transfer.graphs.parsing import parse_config
 from transfer.graphs.variables import describe_graph
 from transfer.results import Plan
-from transfer.specs import Restoring, Writer
-from transfer.weights.dialects.cudnn import CONVERTED
+from transfer.specs import Restoring
+from transfer.surgery.settling import settle_other, settle_own
 from transfer.weights.matching import match
 from transfer.weights.opening import Checkpoint, open_checkpoint
 from transfer.weights.shipped import shipped_checkpoints
@@ -73,37 +71,11 @@ def settle(checkpoint: Checkpoint, graph: Graph | None, how: Restoring, inside: 
         LayerError: if the file's own architecture has no graph.
     """
     reading = checkpoint.written_on(how.backend) if how.backend else checkpoint
-    doubts = () if how.era == "ignore" else tuple(reading.doubts)
     if graph is None:
-        own = own_graph(reading)
-        return Settled(reading, own, doubts=(*doubts, *_backend_doubts(own, reading, how)))
-    if how.era == "ignore":
-        return Settled(reading, graph)
-    stored = _stored_graph(reading)
-    shapes = {name: spec.shape for name, spec in reading.specs.items()}
-    writer = _recurrent_writer(reading)
-    everything = replace(graph, layers=(*graph.layers, *inside))
-    differing = find_doubts(everything, writer, shapes, stored)
-    if not differing or how.era == "refuse":
-        return Settled(reading, graph, doubts=(*doubts, *differing))
-    changed = apply_era(graph, writer, shapes, stored)
-    remaining = {*_backend_doubts(changed, reading, how), *find_doubts(replace(graph, layers=inside), writer, shapes)}
-    notes = tuple(f"{e.where}: {e.expected}, as when it was written" for e in differing if e not in remaining)
-    left = tuple(each for each in differing if each in remaining)
-    return Settled(reading, changed, bool(notes), (*doubts, *left), notes)
-
-
-def _backend_doubts(graph: Graph, reading: Checkpoint, how: Restoring) -> tuple[Problem, ...]:
-    """What no rebuild settles: layers that the writer's backend computed otherwise."""
-    return () if how.era == "ignore" else tuple(find_backend_doubts(graph, reading.writer))
-
-
-def _recurrent_writer(checkpoint: Checkpoint) -> Writer:
-    """Who wrote it, as far as recurrent layers go: those of cuDNN always computed what they compute today."""
-    recurrent = [spec for spec in checkpoint.specs.values() if spec.role == "recurrent_kernel"]
-    if recurrent and all(spec.converted == CONVERTED for spec in recurrent):
-        return Writer("2.4.0", checkpoint.writer.backend)
-    return checkpoint.writer
+        settled = settle_own(own_graph(reading), reading, how.era)
+    else:
+        settled = settle_other(graph, reading, how.era, _stored_graph(reading), inside)
+    return Settled(reading, settled.graph, settled.is_changed, settled.doubts, settled.notes)
 
 
 def plan_into_graph(checkpoint: Checkpoint, graph: Graph | None, how: Restoring) -> Planned:
