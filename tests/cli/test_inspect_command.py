@@ -172,7 +172,7 @@ def test_json_keeps_its_keys(call):
         *("guarded", "doubts", "tensors", "health", "extras", "card"),
     ]
     assert described["schema"] == 2
-    tensor = {"name", "shape", "dtype", "layer", "role", "layer_class", "position", "owner", "converted"}
+    tensor = {"name", "shape", "dtype", "layer", "role", "layer_class", "position", "nesting", "owner", "converted"}
     assert set(described["tensors"][0]) == tensor | {"parameters", "size_bytes"}
     assert described["tensors"][0]["shape"] == [784, 64]
     assert json.loads(json.dumps(described)) == described
