@@ -30,6 +30,7 @@ def build():
 def write(path: Path, layout: str) -> None:
     """The same weights with a card, and without one as Keras writes them."""
     import keras
+
     from transfer.models.saving import save_weights
 
     model = build()
@@ -114,13 +115,11 @@ def main() -> None:
         theirs = seconds["keras load_weights"]
         print(f"{size / 1e6:.0f} MB, {layout} layout, best of {ROUNDS}")
         for way in WAYS:
-            print(
-                f"{way:42} {seconds[way]:6.2f} s  {theirs / seconds[way]:5.1f} x keras  peak {peaks[way] / size:4.2f} x the file"
-            )
+            ratio, peak = theirs / seconds[way], peaks[way] / size
+            print(f"{way:42} {seconds[way]:6.2f} s  {ratio:5.1f} x keras  peak {peak:4.2f} x the file")
         opening, importing = listing(path)
-        print(
-            f"opening and listing, a whole process       {opening:6.2f} s  {100 * opening / importing:.1f} % of importing keras"
-        )
+        share = 100 * opening / importing
+        print(f"{'opening and listing, a whole process':42} {opening:6.2f} s  {share:.1f} % of importing keras")
 
 
 if __name__ == "__main__":
