@@ -66,10 +66,10 @@ def test_legacy_layers_list_tensors_as_keras_does(build, tmp_path):
 
 def test_a_layer_whose_groups_are_not_known_is_named():
     inputs = keras.Input((6, 6, 2))
-    x = keras.layers.SpectralNormalization(keras.layers.Conv2D(2, 3), name="spectral")(inputs)
+    x = keras.layers.SpectralNormalization(keras.layers.Conv2D(2, 3, name="inner"), name="spectral")(inputs)
     graph = read_model(keras.Model(inputs, x)).graph
     with pytest.raises(LayerError) as caught:
         keras3_groups(graph, describe_graph(graph))
     assert {each.where for each in caught.value.problems} == {
-        f"spectral/{name}" for name in ("vector_u", "conv2d/kernel", "conv2d/bias")
+        f"spectral/{name}" for name in ("vector_u", "inner/kernel", "inner/bias")
     }
