@@ -1,6 +1,6 @@
 """Every hostile or broken checkpoint of a set: the verdict that its manifest asks for, and nothing else happens.
 
-python -m pytest -m hostile --hostile FOLDER
+python -m pytest -m hostile --hostile=FOLDER
 
 A file that only holds weights is restored into the two dense layers that the set was made with. Extra memory is
 measured, and so is time; a marker would show an execution, and a canary's text that another file was read.

@@ -93,6 +93,8 @@ class Receipt:
         lines += [f"  skipped     {name}" for name in plan.skipped]
         lines += [f"  missing     {name}" for name in plan.missing]
         lines += [f"  unexpected  {name}" for name in plan.unexpected]
+        for what, problems in (("misshapen", plan.misshapen), ("surplus", plan.surplus), ("ambiguous", plan.ambiguous)):
+            lines += [f"  {what:10}  {each.where}: expected {each.expected}, found {each.found}" for each in problems]
         lines += [f"  note        {note}" for note in self.notes]
         return "\n".join([*lines, f"  {self.summary}"])
 

@@ -1,6 +1,6 @@
 """Every hostile or broken data set: refused by name, or read with all that was left out told; and nothing else is read.
 
-python -m pytest -m hostile --hostile FOLDER
+python -m pytest -m hostile --hostile=FOLDER
 """
 
 import json

@@ -205,3 +205,16 @@ def test_the_order_of_axes_that_the_file_had_is_named():
     other = Graph("net", (Layer("c", "Conv2D", {"data_format": "channels_first"}),), (), ())
     ((where, expected),) = doubts(graph, Writer("2.0.5"), stored=other)
     assert (where, expected) == ("c", "data_format")
+
+
+@pytest.mark.parametrize("era", ["refuse", "apply"])
+def test_a_normalisation_that_had_the_other_of_its_vectors_is_named(era):
+    def own(**options):
+        return graph_of(L.BatchNormalization(name="norm", **options), L.LayerNormalization(name="other", **options))
+
+    graph = own(scale=False)
+    if era == "apply":
+        graph = apply_era(graph, Writer("3.5.0"), {}, own(center=False))
+    assert doubts(graph, Writer("3.5.0"), stored=own(center=False)) == [("norm", "gamma"), ("other", "gamma")]
+    assert doubts(graph, Writer("3.5.0"), stored=own(scale=False)) == []
+    assert doubts(graph, Writer("3.5.0"), stored=own()) == []  # then a tensor is left over, and told by the plan

@@ -554,3 +554,62 @@ def test_a_card_cannot_ask_for_the_machines_memory(legacy, shapes):
         file.attrs.create(ATTRIBUTE, text, dtype=h5py.string_dtype())
     with pytest.raises(CheckpointError, match="card cannot be read"):
         open_checkpoint(legacy)
+
+
+# What an architecture is taken at its word for
+
+
+def normed(**options):
+    inputs = keras.Input((4,), name="x")
+    return keras.Model(inputs, keras.layers.BatchNormalization(name="norm", **options)(inputs), name="normed")
+
+
+def test_a_vector_that_is_gamma_or_beta_is_taken_as_the_architecture_has_it_and_the_receipt_says_so(tmp_path):
+    path = tmp_path / "numbered.weights.h5"
+    normed(scale=False).save_weights(path)
+    (note,) = restore(path, lambda: normed(scale=False)).receipt.notes
+    assert note.endswith("taken for beta (norm/beta), as the architecture has it")
+    whole = tmp_path / "both.weights.h5"
+    normed().save_weights(whole)
+    assert restore(whole, normed).receipt.notes == ()
+
+
+def test_where_the_file_holds_its_architecture_gamma_is_not_taken_for_beta(tmp_path):
+    path = tmp_path / "model.keras"
+    normed(center=False).save(path)
+    assert restore(path, lambda: normed(center=False)).receipt.plan.coverage == 1
+    for era in ("refuse", "apply"):
+        with pytest.raises(MatchError, match="leaves open") as caught:
+            restore(path, lambda: normed(scale=False), era=era)
+        assert [each.where for each in caught.value.problems] == ["norm"]
+
+
+def test_a_backend_that_the_file_contradicts_is_taken_and_told(tmp_path):
+    inputs = keras.Input((5, 5, 1), name="x")
+    model = keras.Model(inputs, keras.layers.Conv2D(1, 3, name="conv")(inputs))
+    path = tmp_path / "named.h5"
+    with h5py.File(path, "w") as file:
+        keras.src.legacy.saving.legacy_h5_format.save_weights_to_hdf5_group(file, model)
+    kernel = model.get_weights()[0]
+    plain = restore(path, keras.models.clone_model(model), backend="tensorflow")
+    assert plain.receipt.notes == ()
+    np.testing.assert_array_equal(plain.model.get_weights()[0], kernel)
+    turned = restore(path, keras.models.clone_model(model), backend="theano")
+    np.testing.assert_array_equal(turned.model.get_weights()[0], kernel[::-1, ::-1])
+    assert turned.receipt.notes == (
+        "the file names the backend tensorflow, theano was declared: read as theano wrote it",
+    )
+
+
+def test_small_outputs_are_held_against_small_differences(trained, tmp_path):
+    model = small_mlp()
+    model.set_weights([each * 1e-4 for each in trained.get_weights()])
+    path = tmp_path / "small.h5"
+    with h5py.File(path, "w") as file:
+        keras.src.legacy.saving.legacy_h5_format.save_weights_to_hdf5_group(file, model)
+    small = outputs(model)
+    np.savez(tmp_path / "same.npz", x0=X, y0=small)
+    np.savez(tmp_path / "other.npz", x0=X, y0=small * 1.01)
+    assert "verified" in restore(path, small_mlp, check=tmp_path / "same.npz").receipt.fingerprint
+    with pytest.raises(MatchError, match="does not compute here"):
+        restore(path, small_mlp, check=tmp_path / "other.npz")

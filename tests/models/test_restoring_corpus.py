@@ -1,6 +1,6 @@
 """Every file of a corpus that real Keras versions wrote: right, or refused with the reason.
 
-python -m pytest -m corpus --corpus FOLDER
+python -m pytest -m corpus --corpus=FOLDER
 
 Into the architecture as its builder has it today: with the defaults nothing may be silently wrong; with `era="apply"`,
 and the backend declared where Keras 1 and 0 do not name it, at least 97 % must be right. Without a builder, from what

@@ -32,6 +32,9 @@ class ScanHere:
     def __init__(self, source):
         self.source = source
 
+    def close(self):
+        """Nothing runs beside."""
+
     def result(self):
         request = {"path": str(self.source.path), "start": self.source.start, "length": self.source.length}
         try:

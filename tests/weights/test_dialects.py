@@ -188,3 +188,17 @@ def test_a_layer_that_saves_its_own_variables_names_them_itself(tmp_path):
         file["layers/mine/vars/table"] = np.ones((2, 2), "float32")
         file["layers/mine/vars/0"] = np.ones(3, "float32")
     assert list(open_checkpoint(tmp_path / "a.h5")) == ["mine/0", "mine/table"]
+
+
+def test_a_layer_inside_a_model_may_be_called_as_the_model_with_a_number(tmp_path):
+    path = tmp_path / "weights.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [b"block", b"conv"]
+        for layer, names in {"block": ["block_1/kernel:0", "dense/kernel:0"], "conv": ["conv_2/kernel:0"]}.items():
+            group = file.create_group(layer)
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name in names:
+                group[name] = np.zeros((2, 2), "float32")
+    specs = open_checkpoint(path).specs
+    assert list(specs) == ["block/block_1/kernel", "block/dense/kernel", "conv/kernel"]
+    assert specs["block/block_1/kernel"].owner == "block/block_1"

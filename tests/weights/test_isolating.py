@@ -85,7 +85,7 @@ def test_on_linux_the_child_is_limited(path):
 
 def test_the_caller_may_do_something_else_meanwhile_or_walk_away(path):
     first, second = PendingScan(source(path)), PendingScan(source(path))
-    second.abandon()
+    second.close()
     assert first.result().root.members["group"].path == "group"
     with pytest.raises(ValueError, match="one result"):
         first.result()

@@ -78,12 +78,13 @@ def command(
     from transfer.cli.quieting import import_tensorflow
     from transfer.weights.opening import begin_opening
 
-    opening = begin_opening(file)  # another process reads the structure while TensorFlow is imported
-    import_tensorflow()
+    with begin_opening(file) as opening:  # another process reads the structure while TensorFlow is imported
+        import_tensorflow()
+        checkpoint = opening.checkpoint()
     from transfer.jobs.extracting import extract_file
 
     extracted = extract_file(
-        opening.checkpoint(),
+        checkpoint,
         out,
         into=into,
         drop_last=drop,

@@ -111,14 +111,15 @@ def command(
     refuse_foreign(out)
     labelled = read_labelled(data, strict=strict, skip_unreadable=skip_unreadable)
     test = read_labelled(test_data, strict=strict, skip_unreadable=skip_unreadable) if test_data is not None else None
-    opening = begin_opening(file)  # another process reads the structure while TensorFlow is imported
-    import_tensorflow()
+    with begin_opening(file) as opening:  # another process reads the structure while TensorFlow is imported
+        import_tensorflow()
+        checkpoint = opening.checkpoint()
     from transfer.jobs.learning import learn_file
 
     stages = (Stage("probe"), *([Stage("tune", unfreeze_from, epochs or 10, rate or 1e-5)] if unfreeze_from else []))
     with progress_bar() as progress:
         run = learn_file(
-            opening.checkpoint(),
+            checkpoint,
             labelled,
             out,
             into=into,

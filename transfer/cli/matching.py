@@ -19,7 +19,6 @@ from transfer.cli.options import (
 if TYPE_CHECKING:
     from transfer.errors import MatchError
     from transfer.graphs.graph import Graph
-    from transfer.results import Receipt
     from transfer.specs import Restoring
     from transfer.surgery.planning import Planned
     from transfer.weights.opening import Checkpoint
@@ -120,13 +119,4 @@ def _show(planned: Planned, error: MatchError | None, *, as_json: bool) -> None:
 
         show_json({"schema": 1, "fits": error is None, **receipt.to_json()})
     else:
-        click.echo("\n".join(_lines(receipt)))
-
-
-def _lines(receipt: Receipt) -> list[str]:
-    """The receipt, and before its last line what does not fit."""
-    *lines, summary = str(receipt).splitlines()
-    plan = receipt.plan
-    for what, problems in (("misshapen", plan.misshapen), ("surplus", plan.surplus), ("ambiguous", plan.ambiguous)):
-        lines += [f"  {what:10}  {each.where}: expected {each.expected}, found {each.found}" for each in problems]
-    return [*lines, summary]
+        click.echo(receipt)

@@ -24,6 +24,7 @@ from transfer.specs import Json, Writer
 Shapes = Mapping[str, tuple[int, ...]]
 _OF_TODAY: dict[str, Json] = {"recurrent_activation": "sigmoid", "reset_after": True, "epsilon": 1e-3}
 _SECOND = Writer("2.3-tf", "tensorflow")  # stands for TensorFlow 2.0 and 2.1 in the version that both wrote
+_VECTORS = {"scale": "gamma", "center": "beta"}  # options of a normalisation, and what each gives it
 _COMPARED = ("recurrent_activation", "reset_after", "epsilon")
 
 
@@ -95,6 +96,7 @@ class _Era:
         """What stays open because several writers are left, or because no option of one layer would settle it."""
         if self.stored is not None:
             yield from (_turned(place, stored) for place in walk(graph) if (stored := self._turned(place)))
+            yield from (_swapped(place, stored) for place in walk(graph) if (stored := self._swapped(place)))
             return
         for place in walk(graph):
             if is_open_ended(self.writer):
@@ -111,6 +113,13 @@ class _Era:
         stored = self._stored(place)
         order = stored.config.get("data_format") if stored is not None else None
         return order if isinstance(order, str) and order != place.config.get("data_format", order) else ""
+
+    def _swapped(self, place: Place) -> str:
+        """Which of its two vectors a normalisation had in the file, where it has the other one now."""
+        stored = self._stored(place)
+        options = [{key: each.config.get(key, True) for key in _VECTORS} for each in (place, stored or place)]
+        here, there = ({key for key, value in each.items() if value} for each in options)
+        return _VECTORS[there.pop()] if here != there and len(here) == len(there) == 1 else ""
 
     def _stored(self, place: Place) -> Place | None:
         known = self.stored or {}
@@ -163,6 +172,11 @@ def _dtype(config: Mapping[str, Json]) -> Json:
 def _turned(place: Place, order: str) -> Problem:
     found = f"data_format {place.config['data_format']}: a Flatten behind it gives the values in another order"
     return Problem(place.name, f"data_format {order}, as the file's own architecture says", found)
+
+
+def _swapped(place: Place, vector: str) -> Problem:
+    found = "the other one: Keras 3 numbers a layer's tensors, so one would be taken for the other"
+    return Problem(place.name, f"{vector} alone, as the file's own architecture says", found)
 
 
 def _has_epsilon_of_today(place: Place) -> bool:

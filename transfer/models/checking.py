@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from transfer.errors import DataError, MatchError, Problem
 
-RELATIVE, ABSOLUTE = 1e-4, 1e-5
+RELATIVE, ABSOLUTE = 1e-4, 1e-5  # of each value, and of the largest: sums of terms that cancel are off by that
+SMALLEST = 1e-12  # below which arithmetic in 32 bits may round anything to zero
 LOW_PRECISION = 2e-2  # where the network computes in 16 bits
 
 
@@ -105,6 +106,7 @@ def _series(found: dict[str, NDArray[Any]], letter: str) -> tuple[NDArray[Any], 
 def _difference(ours: NDArray[Any], theirs: NDArray[Any], relative: float, absolute: float) -> str:
     if ours.shape != theirs.shape:
         return f"shape {ours.shape} for {theirs.shape}"
-    if np.allclose(ours, theirs, rtol=relative, atol=absolute):
+    scale = float(np.abs(theirs).max())
+    if np.allclose(ours, theirs, rtol=relative, atol=max(absolute * scale, SMALLEST)):
         return ""
     return f"off by up to {np.abs(ours - theirs.astype(np.float64)).max():.3g}"

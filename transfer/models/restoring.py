@@ -22,7 +22,7 @@ from transfer.results import Plan, Receipt
 from transfer.specs import Era, Restoring, Writer
 from transfer.surgery.planning import settle
 from transfer.weights.cards import Card, Fingerprint
-from transfer.weights.judging import check_plan, unsettled
+from transfer.weights.judging import check_plan, note_numbered, unsettled
 from transfer.weights.matching import match
 from transfer.weights.opening import Checkpoint, open_checkpoint
 
@@ -194,7 +194,7 @@ def prepare_restore(
     if settled.doubts:
         raise unsettled(checkpoint.path, settled.doubts, settled.checkpoint.writer)
     plan = match(settled.checkpoint.specs, describe_variables(model), how.rules, how.skip)
-    notes = (*_writer_notes(settled.checkpoint.writer), *settled.notes)
+    notes = (*_writer_notes(settled.checkpoint.writer), *settled.notes, *note_numbered(plan))
     return Prepared(settled.checkpoint, model, is_fresh, plan, notes)
 
 

@@ -14,6 +14,7 @@ from transfer.graphs.variables import describe_graph
 from transfer.results import Plan
 from transfer.specs import Restoring
 from transfer.surgery.settling import settle_other, settle_own
+from transfer.weights.judging import note_numbered
 from transfer.weights.matching import match
 from transfer.weights.opening import Checkpoint, open_checkpoint
 from transfer.weights.shipped import shipped_checkpoints
@@ -75,7 +76,15 @@ def settle(checkpoint: Checkpoint, graph: Graph | None, how: Restoring, inside: 
         settled = settle_own(own_graph(reading), reading, how.era)
     else:
         settled = settle_other(graph, reading, how.era, _stored_graph(reading), inside)
-    return Settled(reading, settled.graph, settled.is_changed, settled.doubts, settled.notes)
+    notes = (*_contradicted(checkpoint.writer.backend, how.backend or "", reading.writer.backend), *settled.notes)
+    return Settled(reading, settled.graph, settled.is_changed, settled.doubts, notes)
+
+
+def _contradicted(named: str, declared: str, taken: str) -> tuple[str, ...]:
+    """A note where the caller declares another backend than the file names, and one of them turns kernels round."""
+    if not named or not declared or (named == "theano") == (declared == "theano"):
+        return ()
+    return (f"the file names the backend {named}, {declared} was declared: read as {taken} wrote it",)
 
 
 def plan_into_graph(checkpoint: Checkpoint, graph: Graph | None, how: Restoring) -> Planned:
@@ -93,7 +102,7 @@ def plan_into_graph(checkpoint: Checkpoint, graph: Graph | None, how: Restoring)
     """
     settled = settle(checkpoint, graph, how)
     plan = match(settled.checkpoint.specs, describe_graph(settled.graph), how.rules, how.skip)
-    return Planned(settled.checkpoint, plan, settled.doubts, settled.notes)
+    return Planned(settled.checkpoint, plan, settled.doubts, (*settled.notes, *note_numbered(plan)))
 
 
 def read_architecture(name: str) -> Graph | None:

@@ -59,7 +59,7 @@ def settle_other(
     changed = apply_era(graph, writer, shapes, stored)
     # What no rebuild settles, and what no config reaches.
     remaining = {
-        *find_backend_doubts(changed, writer),
+        *(find_backend_doubts(changed, writer) if stored is None else find_doubts(changed, writer, shapes, stored)),
         *find_doubts(replace(graph, layers=inside), writer, shapes),
     }
     notes = tuple(f"{e.where}: {e.expected}, as when it was written" for e in differing if e not in remaining)

@@ -91,8 +91,8 @@ class PendingScan:
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
             raise _fault("a structure that can be read", "one that the reader cannot describe") from error
 
-    def abandon(self) -> None:
-        """Stop the child of a scan that nobody waits for."""
+    def close(self) -> None:
+        """Stop the child, where nobody waited for it."""
         child, self._child = self._child, None
         if child is not None:
             with child:

@@ -46,6 +46,22 @@ def _homeless(plan: Plan) -> list[Problem]:
     ]
 
 
+def note_numbered(plan: Plan) -> tuple[str, ...]:
+    """What was taken on the word of the architecture, because Keras 3 numbers a layer's tensors and names none."""
+    vectors = [
+        pair
+        for pair in plan.pairs
+        if pair.stored.rpartition("/")[2].isdigit() and pair.wanted.rpartition("/")[2] in ("gamma", "beta")
+    ]
+    if not vectors:
+        return ()
+    taken = vectors[0].wanted
+    return (
+        f"{len(vectors)} normalisations hold either gamma or beta, and the file does not say which: taken for "
+        f"{taken.rpartition('/')[2]} ({taken}), as the architecture has it",
+    )
+
+
 def way_out(plan: Plan) -> str:
     """What to do about a plan that does not fit."""
     if plan.ambiguous:
@@ -63,12 +79,19 @@ def way_out(plan: Plan) -> str:
     return "give the architecture that the weights were trained in"
 
 
-def unsettled(path: Path, doubts: tuple[Problem, ...], writer: Writer) -> MatchError:
-    """The error about what a file leaves open, with the ways to settle it."""
+def unsettled(path: Path, doubts: tuple[Problem, ...], writer: Writer, *, is_computed: bool = True) -> MatchError:
+    """The error about what a file leaves open, with the ways to settle it.
+
+    Args:
+        path: the file.
+        doubts: what it leaves open.
+        writer: who wrote it.
+        is_computed: whether the model will be run here, so that recorded outputs can decide.
+    """
     backend = "" if writer.backend else " --backend theano or tensorflow (backend=…);"
     return MatchError(
         f"{path} leaves open what it computes ({len(doubts)} doubts).",
         doubts,
-        f"say it:{backend} --era apply takes the writer's defaults, --era ignore goes on (era=…); or let recorded "
-        "outputs decide: --check outputs.npz (check=…)",
+        f"say it:{backend} --era apply takes the writer's defaults, --era ignore goes on (era=…)"
+        + ("; or let recorded outputs decide: --check outputs.npz (check=…)" if is_computed else ""),
     )

@@ -198,6 +198,12 @@ class Opening:
         self._package = open_package(path)
         self._first = PendingScan(self._package.sources[0])
 
+    def __enter__(self) -> Opening:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._first.close()
+
     def checkpoint(self) -> Checkpoint:
         """Wait for it.
 
@@ -226,7 +232,8 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     Raises:
         CheckpointError: if there is no such file, it is something else, damaged, or of no known dialect.
     """
-    return begin_opening(path).checkpoint()
+    with begin_opening(path) as opening:
+        return opening.checkpoint()
 
 
 def begin_opening(path: str | os.PathLike[str]) -> Opening:

@@ -53,7 +53,7 @@ def read(root: Group, declared: Writer) -> Layout:
     known = configured_layers(config)
     listed = [_Listed(layer, place, _group_of(layer, group)) for place, layer in enumerate(_layers(group))]
     writer = Writer(
-        declared.keras or _text("keras_version", group, root), _text("backend", group, root) or declared.backend
+        declared.keras or _text("keras_version", group, root), declared.backend or _text("backend", group, root)
     )
     is_keras1 = writer.version < (2,) and _is_keras1(listed)
     found = [each for layer in listed for each in _tensors(layer, known, is_keras1=is_keras1)]
@@ -136,12 +136,13 @@ def _is_keras1(layers: Sequence[_Listed]) -> bool:
 
 def _tensors(layer: _Listed, known: Mapping[str, Configured], *, is_keras1: bool) -> Iterator[Stored]:
     own = "" if layer.name == TOP_LEVEL else plain_name(layer.name)
-    for name in layer.weights:
-        place = dataset(layer.group, name)
+    names = [(name, dataset(layer.group, name)) for name in layer.weights]
+    scope = _scope(layer)
+    for name, place in names:
         if is_keras1:
             (*inner, role), is_own = _keras1_path(name, own)
         else:
-            (*inner, role), is_own = _path(readable(name), layer.name)
+            (*inner, role), is_own = _path(readable(name), scope)
             is_own = is_own and not (inner and own in known and known[own].class_name in MODELS)
         owner = own if is_own or not inner else f"{own}/{plain_name(inner[0])}"
         path = "/".join([*([own] if own else []), *map(plain_name, inner)])
@@ -163,15 +164,27 @@ def _tensors(layer: _Listed, known: Mapping[str, Configured], *, is_keras1: bool
         )
 
 
-def _path(name: str, layer: str) -> tuple[list[str], bool]:
+def _scope(layer: _Listed) -> re.Pattern[str]:
+    """How the layer is called in its variables' paths. TensorFlow 1 numbered scopes that came again, `conv1_1`.
+
+    Such a number stands in all of them: else `block_1` is a layer inside the model `block`.
+    """
+    own = re.escape(layer.name)
+    exact, numbered = (re.compile(rf"(?:^|/){own}{number}(?=/)") for number in ("", r"_\d+"))
+    found = [numbered.findall(readable(name)) for name in layer.weights]
+    is_numbered = all(found) and len({each[-1] for each in found}) == 1
+    return re.compile(rf"{exact.pattern}|{numbered.pattern}") if is_numbered else exact
+
+
+def _path(name: str, scope: re.Pattern[str]) -> tuple[list[str], bool]:
     """The part of a variable's path that follows its layer, and whether the layer stands in it.
 
-    `('model/conv1/kernel:0', 'conv1')` → `(['kernel'], True)`. Outer scopes differ between eras and between a nested
-    and a flat model, what follows the layer does not; TensorFlow 1 numbered scopes that came again, `conv1_1`. A path
-    without the layer is kept whole: in a nested model's group it starts with the inner layer's name.
+    `('model/conv1/kernel:0', scope of 'conv1')` → `(['kernel'], True)`. Outer scopes differ between eras and between a
+    nested and a flat model, what follows the layer does not. A path without the layer is kept whole: in a nested
+    model's group it starts with the inner layer's name.
     """
     name = name.split(":")[0]
-    matches = list(re.finditer(rf"(?:^|/){re.escape(layer)}(?:_\d+)?(?=/)", name))
+    matches = list(scope.finditer(name))
     if matches:
         return name[matches[-1].end() + 1 :].split("/"), True
     parts = name.split("/")
