@@ -19,10 +19,10 @@ from transfer.models.restoring import restore
 from transfer.models.saving import save_model, save_weights
 from transfer.surgery.converting import convert
 from transfer.weights.cards import Card
-from transfer.weights.digests import digest_tensor
 from transfer.weights.formats import open_tensors
 from transfer.weights.opening import open_checkpoint
 from transfer.weights.safetensors import open_safetensors
+from transfer.weights.tensor_digests import digest_tensor
 from transfer.weights.verifying import verify
 from transfer.weights.writing import write_legacy
 

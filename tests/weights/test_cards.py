@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from transfer.errors import CheckpointError
 from transfer.specs import PREPROCESSINGS, Preprocessing
 from transfer.weights.cards import ATTRIBUTE, Card, Fingerprint, parse_card, sidecar_of
-from transfer.weights.digests import digest_tensor
 from transfer.weights.opening import open_checkpoint
 from transfer.weights.signing import write_card
+from transfer.weights.tensor_digests import digest_tensor
 from transfer.weights.writing import write_legacy
 
 FULL = Card(

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from transfer.weights.digests import digest_tensor
 from transfer.weights.opening import open_checkpoint
+from transfer.weights.tensor_digests import digest_tensor
 
 FILES = Path(__file__).parent / "files"
 ALL = sorted(path.relative_to(FILES).as_posix() for path in FILES.glob("*/*__*"))

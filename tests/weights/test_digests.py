@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis.extra import numpy as hnp
 
-from transfer.weights.digests import digest_manifest, digest_tensor
+from transfer.weights.digests import digest_manifest
+from transfer.weights.tensor_digests import digest_tensor
 
 ONES = np.ones((2, 3), "float32")
 

@@ -14,9 +14,9 @@ from transfer.cli.showing import show_table
 if TYPE_CHECKING:
     from transfer.specs import Json, Preprocessing, TensorSpec
     from transfer.weights.cards import Card
+    from transfer.weights.checkpoint import Checkpoint
     from transfer.weights.health import Health
     from transfer.weights.identifying import Known
-    from transfer.weights.opening import Checkpoint
 
 SCHEMA = 2
 LONG = 120  # tensors; a file of more is shown with a row a layer

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from transfer.graphs.graph import Graph
     from transfer.specs import Restoring
     from transfer.surgery.planning import Planned
-    from transfer.weights.opening import Checkpoint
+    from transfer.weights.checkpoint import Checkpoint
 
 DRY = "not checked: nothing was restored"
 

@@ -15,7 +15,8 @@ from transfer.models.building import read_model
 from transfer.specs import Json, Recipe
 from transfer.surgery.network import Network
 from transfer.training.solving import SolvedHead
-from transfer.weights.digests import digest_manifest, digest_tensor
+from transfer.weights.digests import digest_manifest
+from transfer.weights.tensor_digests import digest_tensor
 
 
 def describe_request(

@@ -16,7 +16,7 @@ from transfer.models.saving import save_model, save_weights
 from transfer.placing import refuse_existing
 from transfer.results import Receipt
 from transfer.specs import Head, Json, Restoring
-from transfer.weights.opening import Checkpoint
+from transfer.weights.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,8 @@ from transfer.training.features import make_runner, run_in_batches
 from transfer.training.solving import SolvedHead, solve_head
 from transfer.training.tuning import tune
 from transfer.weights.cards import Card
-from transfer.weights.digests import digest_manifest, digest_tensor
+from transfer.weights.digests import digest_manifest
+from transfer.weights.tensor_digests import digest_tensor
 
 BATCH = 16  # the fastest on two cores
 

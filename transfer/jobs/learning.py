@@ -10,7 +10,7 @@ from transfer.jobs.preparing import prepare_student
 from transfer.models.restoring import restore_file
 from transfer.results import Run
 from transfer.specs import Preprocessing, Progress, Recipe, Restoring, silent
-from transfer.weights.opening import Checkpoint
+from transfer.weights.checkpoint import Checkpoint
 
 
 def learn_file(

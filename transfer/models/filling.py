@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from transfer.models.variables import finalize_layers, name_variables
 from transfer.results import Pair, Plan
-from transfer.weights.opening import Checkpoint
+from transfer.weights.checkpoint import Checkpoint
 from transfer.weights.reading import ALIGNMENT
 
 

@@ -22,9 +22,10 @@ from transfer.results import Plan, Receipt
 from transfer.specs import Era, Restoring, Writer
 from transfer.surgery.planning import settle
 from transfer.weights.cards import Card, Fingerprint
+from transfer.weights.checkpoint import Checkpoint
 from transfer.weights.judging import check_plan, note_numbered, unsettled
 from transfer.weights.matching import match
-from transfer.weights.opening import Checkpoint, open_checkpoint
+from transfer.weights.opening import open_checkpoint
 
 Into: TypeAlias = Callable[[], Any] | Any | Graph | str | None  # a builder, a Keras model, a graph, a name
 SPARE_BYTES = 64 << 20

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
-
-from transfer.errors import OutputError, Problem
 from transfer.graphs.graph import Graph
 from transfer.graphs.unparsing import unparse_graph
-from transfer.graphs.variables import describe_graph
 from transfer.placing import placed_file
 from transfer.specs import Era, Json, Restoring
 from transfer.surgery.fitting import fit_tensors, settle_graph
 from transfer.surgery.targets import FORMS, Weights, form_of, write_form
 from transfer.weights.cards import Card
-from transfer.weights.digests import digest_tensor
-from transfer.weights.finiteness import noting_nonfinite, refuse_nonfinite
+from transfer.weights.checkpoint import Checkpoint
+from transfer.weights.finiteness import refuse_nonfinite
 from transfer.weights.formats import Tensors, open_tensors
-from transfer.weights.matching import match
-from transfer.weights.opening import Checkpoint
 
 SCHEMA = 1
 
@@ -108,17 +100,13 @@ def convert(
             form = "legacy"
         names, specs = fit_tensors(opened, graph)
         weights = Weights(graph, specs, _card(opened, graph, is_own=into is None), opened.writer, opened.path)
-        nonfinite: list[str] = []
-        digests: dict[str, str] = {}
-        values = ((names[name], each) for name, each in opened.stream(names))
-        noted = _noting_digests(noting_nonfinite(values, nonfinite), digests)
-        _check(write_form(temporary, form, weights, noted), path, weights, digests)
+        pieces = ((names[name], each) for name, each in opened.pieces(names))
+        seen = write_form(temporary, form, weights, pieces)
+        nonfinite = tuple(each.name for each in seen if not each.is_finite)
         refuse_nonfinite(path, nonfinite, allow=allow_nonfinite)
     size = sum(spec.size_bytes for spec in specs.values())
     notes += _notes(opened)
-    return Converted(
-        str(opened.path), str(path), opened.dialect, FORMS[form], len(specs), size, tuple(nonfinite), notes
-    )
+    return Converted(str(opened.path), str(path), opened.dialect, FORMS[form], len(specs), size, nonfinite, notes)
 
 
 def _card(opened: Tensors, graph: Graph | None, *, is_own: bool) -> Card:
@@ -133,32 +121,6 @@ def _card(opened: Tensors, graph: Graph | None, *, is_own: bool) -> Card:
 
 def _origin(opened: Tensors) -> str:
     return f"{opened.dialect} of Keras {opened.writer}" if opened.writer.keras else opened.dialect
-
-
-def _noting_digests(
-    tensors: Iterable[tuple[str, NDArray[Any]]], digests: dict[str, str]
-) -> Iterator[tuple[str, NDArray[Any]]]:
-    for name, values in tensors:
-        digests[name] = digest_tensor(values)
-        yield name, values
-
-
-def _check(written: Tensors, path: Path, weights: Weights, digests: Mapping[str, str]) -> None:
-    """Hold the file against the source: each tensor bit by bit in its place, as a restore would find it.
-
-    Raises:
-        OutputError: if one is not there.
-    """
-    found = written.card.digests if written.card is not None else {}
-    if weights.graph is None:
-        same = sorted(found.values()) == sorted(digests.values())
-        problems = [] if same else [Problem(path.name, f"{len(digests)} tensors, bit by bit", "others")]
-    else:
-        plan = match(written.specs, describe_graph(weights.graph))
-        back = {pair.wanted: found.get(pair.stored) for pair in plan.pairs}
-        problems = [Problem(name, "the source's bits", "others") for name in digests if back.get(name) != digests[name]]
-    if problems:
-        raise OutputError(f"{path.name} does not read back as it was written.", problems)
 
 
 def _notes(opened: Tensors) -> tuple[str, ...]:

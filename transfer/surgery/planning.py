@@ -14,9 +14,10 @@ from transfer.graphs.variables import describe_graph
 from transfer.results import Plan
 from transfer.specs import Restoring
 from transfer.surgery.settling import settle_other, settle_own
+from transfer.weights.checkpoint import Checkpoint
 from transfer.weights.judging import note_numbered
 from transfer.weights.matching import match
-from transfer.weights.opening import Checkpoint, open_checkpoint
+from transfer.weights.opening import open_checkpoint
 from transfer.weights.shipped import shipped_checkpoints
 
 LARGEST_CONFIG = 64 << 20  # bytes of a JSON file

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,16 +14,21 @@ from numpy.typing import NDArray
 from transfer.errors import CheckpointError, OutputError, Problem
 from transfer.graphs.graph import Graph
 from transfer.graphs.unparsing import unparse_graph
+from transfer.graphs.variables import describe_graph
 from transfer.specs import TensorSpec, Writer
 from transfer.surgery.layouts import Described, keras3_groups, legacy_layers
 from transfer.weights.blueprints import TOP_LEVEL, keras3_blueprint, legacy_blueprint
 from transfer.weights.cards import Card
+from transfer.weights.finiteness import is_finite
 from transfer.weights.formats import Tensors
+from transfer.weights.matching import match
 from transfer.weights.outline import OPAQUE
 from transfer.weights.safetensors import open_safetensors, write_safetensors
 from transfer.weights.signing import sign
+from transfer.weights.spans import Span, read_span
+from transfer.weights.tensor_digests import digest_tensor
 from transfer.weights.verifying import verify_opened
-from transfer.weights.writing import write_archive, write_blueprint
+from transfer.weights.writing import Seen, write_archive, write_blueprint
 
 Form: TypeAlias = Literal["keras3", "archive", "legacy", "whole", "safetensors"]
 FORMS: dict[Form, str] = {
@@ -79,17 +84,19 @@ def form_of(path: Path) -> Form:
     )
 
 
-def write_form(path: Path, form: Form, weights: Weights, tensors: Iterable[tuple[str, NDArray[Any]]]) -> Tensors:
-    """Write a network, card and all, and hold what is read back against the card.
+def write_form(
+    path: Path, form: Form, weights: Weights, tensors: Iterable[tuple[str, NDArray[Any] | Span]]
+) -> tuple[Seen, ...]:
+    """Write a network, card and all, and hold what is read back against what was written.
 
     Args:
         path: an empty or temporary file.
         form: the layout.
         weights: what it shall hold.
-        tensors: each by its name, in any order.
+        tensors: each by its name, in any order: an array, or where it lies in another file.
 
     Returns:
-        The file, opened and read again.
+        What was seen of each tensor.
 
     Raises:
         CheckpointError: if the layout needs an architecture and there is none.
@@ -97,28 +104,62 @@ def write_form(path: Path, form: Form, weights: Weights, tensors: Iterable[tuple
         OutputError: if what is read back is not what was written.
     """
     if form == "safetensors":
-        write_safetensors(path, weights.specs.values(), tensors, weights.card, weights.writer)
-        written = open_safetensors(path)
-        verify_opened(written)
-        return written
+        found: list[Seen] = []
+        write_safetensors(path, weights.specs.values(), _noting(tensors, found), weights.card, weights.writer)
+        safe = open_safetensors(path)
+        verify_opened(safe)
+        _check_places(safe, weights, found)
+        return tuple(found)
     if form == "archive":
-        _write_archive(path, _graph(weights, form), weights, tensors)
+        written = _write_archive(path, _graph(weights, form), weights, tensors)
     elif form == "keras3":
         blueprint = keras3_blueprint(keras3_groups(_graph(weights, form), weights.specs))
-        write_blueprint(path, blueprint, tensors)
+        written = write_blueprint(path, blueprint, tensors)
     else:
         _refuse_opaque(weights)
         config = json.dumps(unparse_graph(_graph(weights, form))) if form == "whole" else None
         layers = _listed(weights) if weights.graph is None else legacy_layers(weights.graph, weights.specs)
-        write_blueprint(path, legacy_blueprint(layers, writer=_writer(weights), config=config), tensors)
-    return sign(path, weights.card)
+        written = write_blueprint(path, legacy_blueprint(layers, writer=_writer(weights), config=config), tensors)
+    _check_places(sign(path, weights.card, written), weights, written.values())
+    return tuple(written.values())
 
 
-def _write_archive(path: Path, graph: Graph, weights: Weights, tensors: Iterable[tuple[str, NDArray[Any]]]) -> None:
+def _noting(
+    tensors: Iterable[tuple[str, NDArray[Any] | Span]], found: list[Seen]
+) -> Iterator[tuple[str, NDArray[Any]]]:
+    for name, each in tensors:
+        values = read_span(each) if isinstance(each, Span) else each
+        found.append(Seen(name, digest_tensor(values), is_finite(values)))
+        yield name, values
+
+
+def _check_places(opened: Tensors, weights: Weights, seen: Iterable[Seen]) -> None:
+    """Hold the file against what was meant: each tensor in its place, as a restore would find it.
+
+    Raises:
+        OutputError: if one is not there.
+    """
+    there = opened.card.digests if opened.card is not None else {}
+    digests = {each.name: each.digest for each in seen}
+    if weights.graph is None:
+        same = sorted(there.values()) == sorted(digests.values())
+        problems = [] if same else [Problem(str(weights.path), f"{len(digests)} tensors, bit by bit", "others")]
+    else:
+        plan = match(opened.specs, describe_graph(weights.graph))
+        back = {pair.wanted: there.get(pair.stored) for pair in plan.pairs}
+        problems = [Problem(name, "the source's bits", "others") for name in digests if back.get(name) != digests[name]]
+    if problems:
+        raise OutputError("What was written does not read back as it was meant.", problems)
+
+
+def _write_archive(
+    path: Path, graph: Graph, weights: Weights, tensors: Iterable[tuple[str, NDArray[Any] | Span]]
+) -> dict[str, Seen]:
     inner = path.with_name(f"{path.name}.inner")
     try:
-        write_blueprint(inner, keras3_blueprint(keras3_groups(graph, weights.specs)), tensors)
+        written = write_blueprint(inner, keras3_blueprint(keras3_groups(graph, weights.specs)), tensors)
         write_archive(path, inner, unparse_graph(graph), writer=keras_version())
+        return written
     finally:
         inner.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""What a tensor is, in one line of text: equal digests, equal bits."""
+"""What plain values say, in one line of text. No array: `tensor_digests` has those."""
 
 from __future__ import annotations
 
@@ -6,18 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-import numpy as np
-from numpy.typing import NDArray
-
 from transfer.specs import Json
-
-
-def digest_tensor(values: NDArray[np.generic]) -> str:
-    """Sha256 over type, shape and little-endian bytes in C order, as hexadecimal digits."""
-    little = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
-    digest = hashlib.sha256(f"{little.dtype.name}{values.shape}".encode())
-    digest.update(little.reshape(-1).view(np.uint8).data)
-    return digest.hexdigest()
 
 
 def digest_manifest(digests: Mapping[str, str]) -> str:

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import TypeAlias
 
-from transfer.weights.opening import Checkpoint, open_checkpoint
+from transfer.weights.checkpoint import Checkpoint
+from transfer.weights.opening import open_checkpoint
 from transfer.weights.safetensors import Safetensors, is_safetensors, open_safetensors
 
 Tensors: TypeAlias = Checkpoint | Safetensors

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from transfer.specs import TensorSpec
-    from transfer.weights.opening import Checkpoint
+    from transfer.weights.checkpoint import Checkpoint
 
 _BLOCK = 1 << 18  # elements looked at in one go
 # What layers hold before any training, by role.

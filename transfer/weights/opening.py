@@ -1,194 +1,19 @@
-"""Opening a checkpoint: recognise its dialect, list its tensors, read one when asked for."""
+"""Opening a checkpoint: its structure is read by another process, and held against what must not be there."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
-from transfer.errors import CheckpointError, Problem, nearest
-from transfer.specs import Json, TensorSpec, Writer
-from transfer.weights.cards import ATTRIBUTE, Card, parse_card, sidecar_of
-from transfer.weights.containers import AGAIN
-from transfer.weights.dialects import keras0, keras3, legacy
-from transfer.weights.dialects.layout import Layout, Stored
-from transfer.weights.guarding import DamagedError, refuse_excess, refuse_pointers
+from transfer.errors import CheckpointError, nearest
+from transfer.weights.checkpoint import Checkpoint, telling
+from transfer.weights.guarding import refuse_excess, refuse_pointers
 from transfer.weights.isolating import PendingScan
-from transfer.weights.outline import Group, Key, merge
-from transfer.weights.packages import MEMBER_CONFIG, MEMBER_WEIGHTS, Package, open_package, starts_as_hdf5
+from transfer.weights.outline import merge
+from transfer.weights.packages import open_package
 from transfer.weights.shipped import shipped_checkpoints
 
-DIALECTS: tuple[ModuleType, ...] = (keras0, legacy, keras3)
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-
-class Checkpoint(Mapping[str, "NDArray[Any]"]):
-    """A pretrained file as a lazy mapping of names to arrays, in the writer's order.
-
-    Nothing is held open: the structure is read once, a tensor when it is asked for. A file that changes in between is
-    refused.
-
-    Attributes:
-        path: the file.
-        dialect: the layout it is written in.
-        writer: who wrote it, as far as the file says, or the caller declared.
-        specs: name to `TensorSpec`, without reading a tensor.
-        extras: places of arrays that are no weights (optimizer slots, states of random generators).
-        doubts: what would change the values and the file does not say.
-        config: the architecture as the file holds it; None where it holds none.
-        card: the file's card, its own or a sidecar's; None where there is none.
-        guarded: whether the structure was read by a process whose memory was bounded; not every platform can.
-    """
-
-    def __init__(self, package: Package, root: Group, *, guarded: bool, backend: str = "") -> None:
-        self.path = package.path
-        self.guarded = guarded
-        self._package, self._root, self._stamp = package, root, _stamp(package)
-        layout = _read_layout(root, package, backend)
-        self.dialect = f"{package.kind} ({layout.dialect})" if package.kind else layout.dialect
-        self.writer = layout.writer
-        self.extras = layout.extras
-        self.doubts = layout.doubts
-        self.specs: Mapping[str, TensorSpec] = {each.spec.name: each.spec for each in layout.tensors}
-        self._stored = {each.spec.name: each for each in layout.tensors}
-        self._config = layout.config if package.config is None else package.config
-        self._verified = not package.checksums
-        stored = root.attrs.get(ATTRIBUTE)
-        self.card: Card | None = _find_card(package.path, stored if package.card is None else package.card)
-
-    def written_on(self, backend: str) -> Checkpoint:
-        """The same file, read as one that Keras wrote on this backend: `theano` stores convolutions flipped."""
-        return Checkpoint(self._package, self._root, guarded=self.guarded, backend=backend)
-
-    @cached_property
-    def config(self) -> Json:
-        """The architecture in the file; None where it holds none.
-
-        Raises:
-            CheckpointError: if it is not JSON.
-        """
-        if self._config is None:
-            return None
-        where = MEMBER_CONFIG if self._package.config is not None else "model_config"
-        try:
-            found = json.loads(self._config)
-            if not isinstance(found, dict):
-                raise ValueError(f"{type(found).__name__}, not an object")
-        except (ValueError, RecursionError) as error:
-            raise CheckpointError(
-                f"{self.path}: {where} is damaged.", [Problem(where, "JSON of a model", str(error)[:200])], AGAIN
-            ) from error
-        return found
-
-    @property
-    def architecture(self) -> Json:
-        """The config to rebuild the model from: the card's, else the file's; None where there is neither."""
-        return self.card.architecture if self.card is not None and self.card.architecture else self.config
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of the HDF5 files."""
-        return sum(each.length for each in self._package.sources)
-
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        return self.read([name])[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.specs)
-
-    def __len__(self) -> int:
-        return len(self.specs)
-
-    def __repr__(self) -> str:
-        return f"<Checkpoint {self.path.name}: {len(self)} tensors, {self.dialect}>"
-
-    def __enter__(self) -> Checkpoint:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        pass
-
-    def read(self, names: Iterable[str]) -> dict[str, NDArray[Any]]:
-        """Read several tensors in one go, each held against the card's digest where there is one.
-
-        Raises:
-            KeyError: if a name is not in the file.
-            CheckpointError: if the file has changed since it was opened, or a tensor is damaged.
-        """
-        wanted = list(names)
-        found = dict(self.stream(wanted))
-        return {name: found[name] for name in wanted}
-
-    def stream(
-        self, names: Iterable[str] | None = None, *, allowed_bytes: int | None = None
-    ) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Read tensors one after the other, in an order of convenience, so that they need not all be in memory.
-
-        Args:
-            names: which; None for all.
-            allowed_bytes: what compressed tensors may take; None for twice the file and 256 MB.
-
-        Raises:
-            KeyError: if a name is not in the file.
-            CheckpointError: if the file has changed since it was opened, or a tensor is damaged.
-        """
-        wanted = list(self._stored if names is None else names)
-        unknown = [name for name in wanted if name not in self._stored]
-        if unknown:
-            raise KeyError(f"{unknown[0]!r} is not in {self.path}; nearest: {nearest(unknown[0], self)}")
-        with _telling(self._package):
-            self._check_unchanged()
-            for name, values in self._assemble([self._stored[name] for name in wanted], allowed_bytes):
-                self._verify(name, values)
-                yield name, values
-
-    def _assemble(self, wanted: Sequence[Stored], allowed_bytes: int | None) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Each tensor once all data sets that it is made from are there."""
-        from transfer.weights.reading import read_datasets
-
-        places = {place.key: place for each in wanted for place in each.places}
-        waiting: dict[Key, list[Stored]] = {}
-        for each in wanted:
-            for place in each.places:
-                waiting.setdefault(place.key, []).append(each)
-        there: dict[Key, NDArray[Any]] = {}
-        for place, values in read_datasets(self._package.sources, places.values(), allowed_bytes=allowed_bytes):
-            there[place.key] = values
-            ready = [each for each in waiting[place.key] if all(part.key in there for part in each.places)]
-            for each in ready:
-                parts = [there[part.key] for part in each.places]
-                yield each.spec.name, parts[0] if each.convert is None else each.convert(parts)
-                for part in each.places:
-                    waiting[part.key].remove(each)
-                    if not waiting[part.key]:
-                        there.pop(part.key)
-
-    def _check_unchanged(self) -> None:
-        if _stamp(self._package) != self._stamp:
-            raise CheckpointError(f"{self.path} has changed since it was opened.", next_step="open it again")
-        if not self._verified:
-            self._package.verify()
-            self._verified = True
-
-    def _verify(self, name: str, values: NDArray[Any]) -> None:
-        recorded = self.card.digests.get(name) if self.card is not None else None
-        if recorded is None:
-            return
-        from transfer.weights.digests import digest_tensor
-
-        if recorded != digest_tensor(values):
-            raise CheckpointError(
-                f"{self.path} is damaged.",
-                [Problem(name, f"sha256 {recorded[:12]}… as its card says", "other bits")],
-                next_step=AGAIN,
-            )
+__all__ = ["Opening", "begin_opening", "open_checkpoint"]
 
 
 class Opening:
@@ -211,7 +36,7 @@ class Opening:
             CheckpointError: if it is damaged, or of no known dialect.
         """
         roots, guarded = [], True
-        with _telling(self._package):
+        with telling(self._package):
             for place, source in enumerate(self._package.sources):  # one process at a time: there may be many shards
                 found = (PendingScan(source) if place else self._first).result()
                 roots.append(found.root)
@@ -253,56 +78,3 @@ def begin_opening(path: str | os.PathLike[str]) -> Opening:
             )
         file = shipped[str(path)]
     return Opening(file)
-
-
-def _read_layout(root: Group, package: Package, backend: str) -> Layout:
-    with _telling(package):
-        for dialect in DIALECTS:
-            if dialect.recognises(root):
-                layout: Layout = dialect.read(root, Writer(package.writer, backend))
-                return layout
-    members = ", ".join(list(root.members)[:5]) or "nothing"
-    raise CheckpointError(
-        f"{package.path} is HDF5, but not weights in a layout of Keras that is known here.",
-        [
-            Problem(
-                str(package.path),
-                "'layer_names', or groups 'layers' and 'vars'",
-                f"groups {members}; attributes {', '.join(list(root.attrs)[:5]) or 'none'}",
-            )
-        ],
-    )
-
-
-@contextmanager
-def _telling(package: Package) -> Iterator[None]:
-    """Give an error from inside the file the file's name."""
-    try:
-        yield
-    except DamagedError as error:
-        what = str(package.path)
-        if package.checksums:
-            package.verify()  # where the archive's own checksum tells, that is the better message
-            what += f" ({MEMBER_WEIGHTS})"
-        if not all(map(starts_as_hdf5, package.sources)):
-            raise CheckpointError(
-                f"{what} is not HDF5.", [Problem(MEMBER_WEIGHTS, "HDF5", "other bytes")], AGAIN
-            ) from error
-        raise CheckpointError(f"{what} is {error.summary}.", error.problems, AGAIN) from error
-
-
-def _find_card(path: Path, stored: object) -> Card | None:
-    if stored is not None:
-        return parse_card(str(stored), str(path))
-    sidecar = sidecar_of(path)
-    if not sidecar.is_file():
-        return None
-    return parse_card(sidecar.read_text(encoding="utf-8", errors="replace"), str(sidecar))
-
-
-def _stamp(package: Package) -> tuple[tuple[int, int, int], ...]:
-    try:
-        found = [each.path.stat() for each in package.sources]
-    except OSError as error:
-        raise CheckpointError(f"{package.path} cannot be read: {error.strerror}.") from error
-    return tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in found)

@@ -17,10 +17,11 @@ from transfer.errors import CheckpointError, OutputError, Problem, nearest
 from transfer.specs import Json, TensorSpec, Writer
 from transfer.weights.cards import ATTRIBUTE, Card, parse_card
 from transfer.weights.containers import AGAIN, SIGNATURE
-from transfer.weights.digests import digest_json, digest_tensor
+from transfer.weights.digests import digest_json
 from transfer.weights.guarding import DamagedError
 from transfer.weights.reading import numpy_dtype
 from transfer.weights.safetensors_header import LARGEST, NAMES, Entry, Header, format_header, parse_header, plan_header
+from transfer.weights.tensor_digests import digest_tensor
 
 LAYOUT = "transfer_layout"  # what the tensors are to their layers, in the writer's order
 SUFFIX = ".safetensors"
@@ -99,6 +100,10 @@ class Safetensors(Mapping[str, "NDArray[Any]"]):
             for name, entry in self._entries.items():
                 if name in wanted:
                     yield name, self._checked(name, _read(file, entry, self._start, self.path))
+
+    def pieces(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, NDArray[Any]]]:
+        """As `stream`: where a checkpoint gives the place of a tensor, its values."""
+        return self.stream(names)
 
     def _checked(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
         recorded = self.card.digests.get(name) if self.card is not None else None

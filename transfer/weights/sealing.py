@@ -8,11 +8,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
-
-import h5py
 
 from transfer.errors import CheckpointError, Problem
 from transfer.specs import Json
@@ -20,9 +16,9 @@ from transfer.weights.cards import ATTRIBUTE, MEMBER
 from transfer.weights.containers import AGAIN
 from transfer.weights.digests import digest_json
 from transfer.weights.isolating import PendingScan, Source
-from transfer.weights.outline import Dataset, Group, parse_outline
+from transfer.weights.outline import Dataset, Group
+from transfer.weights.own_files import scan_own
 from transfer.weights.packages import MEMBER_CONFIG, MEMBER_METADATA, MEMBER_WEIGHTS, Package, open_package
-from transfer.weights.scanning import scan
 
 
 def digest_outline(path: Path, *, is_own: bool = False) -> str:
@@ -36,7 +32,7 @@ def digest_outline(path: Path, *, is_own: bool = False) -> str:
         CheckpointError: if the file is damaged.
     """
     package = open_package(path)
-    read = _scan_here if is_own else _scan
+    read = scan_own if is_own else _scan
     return digest_json(
         {
             "files": [_outline(read(source)) for source in package.sources],
@@ -49,15 +45,6 @@ def digest_outline(path: Path, *, is_own: bool = False) -> str:
 
 def _scan(source: Source) -> Group:
     return PendingScan(source).result().root
-
-
-def _scan_here(source: Source) -> Group:
-    with ExitStack() as held:
-        place: Any = source.path
-        if source.start is not None:
-            place = held.enter_context(held.enter_context(zipfile.ZipFile(source.path)).open(MEMBER_WEIGHTS))
-        file = held.enter_context(h5py.File(place, "r"))
-        return parse_outline(json.loads(json.dumps(list(scan(file, located=False)))))
 
 
 def _outline(root: Group) -> Json:

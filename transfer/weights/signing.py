@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,13 @@ import h5py
 
 from transfer.errors import CheckpointError, OutputError
 from transfer.weights.cards import ATTRIBUTE, MEMBER, Card
-from transfer.weights.digests import digest_tensor
-from transfer.weights.opening import Checkpoint, open_checkpoint
+from transfer.weights.checkpoint import Checkpoint
+from transfer.weights.own_files import open_own
 from transfer.weights.packages import MEMBER_METADATA
 from transfer.weights.sealing import digest_outline
-from transfer.weights.verifying import verify_opened
+from transfer.weights.tensor_digests import digest_tensor
+from transfer.weights.verifying import verify_written
+from transfer.weights.writing import Seen
 
 
 def write_card(path: Path, card: Card) -> Card:
@@ -31,25 +34,37 @@ def write_card(path: Path, card: Card) -> Card:
     return sign(path, card).card or card
 
 
-def sign(path: Path, card: Card) -> Checkpoint:
+def sign(path: Path, card: Card, written: Mapping[str, Seen] | None = None) -> Checkpoint:
     """As `write_card`; gives the file as it was opened and read again.
+
+    Args:
+        path: a file that this process has just written.
+        card: what to put into it.
+        written: what was seen of the tensors, by the path of the data set; None where Keras wrote them.
 
     Raises:
         OutputError: if what is read back is not what was written.
     """
     try:
-        digests = {name: digest_tensor(values) for name, values in open_checkpoint(path).stream()}
-        signed = replace(card, digests=digests, outline=digest_outline(path, is_own=True))
-        if zipfile.is_zipfile(path):
-            _repack(path, signed.to_text())
+        opened = open_own(path)
+        if written is None:
+            digests = {name: digest_tensor(values) for name, values in opened.stream()}
         else:
+            digests = {name: written[opened.place_of(name)].digest for name in opened}
+        signed = replace(card, digests=digests, outline=digest_outline(path, is_own=True))
+        if not zipfile.is_zipfile(path):
             with h5py.File(path, "r+") as file:
                 file.attrs.create(ATTRIBUTE, signed.to_text(), dtype=h5py.string_dtype())
-        written = open_checkpoint(path)
-        verify_opened(written)
+        elif written is None:
+            _repack(path, signed.to_text())
+        else:
+            with zipfile.ZipFile(path, "a") as archive:
+                archive.writestr(zipfile.ZipInfo(MEMBER), signed.to_text())
+        back = open_own(path)
+        verify_written(back, {place: seen.source for place, seen in (written or {}).items() if seen.source is not None})
     except CheckpointError as error:
         raise OutputError(f"{path.name} does not read back as it was written.", error.problems) from error
-    return written
+    return back
 
 
 def _repack(path: Path, card: str) -> None:

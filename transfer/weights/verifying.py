@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from transfer.errors import CheckpointError, Problem
 from transfer.specs import Json
+from transfer.weights.checkpoint import Checkpoint
 from transfer.weights.containers import AGAIN
 from transfer.weights.formats import Tensors, open_tensors
 from transfer.weights.safetensors import Safetensors
 from transfer.weights.sealing import digest_outline
+from transfer.weights.spans import Span, digest_span, is_same
+from transfer.weights.tensor_digests import digest_tensor
 
 SCHEMA = 1
 
@@ -65,6 +69,33 @@ def verify(path: str | os.PathLike[str]) -> Verification:
     return verify_opened(open_tensors(path))
 
 
+def verify_written(opened: Checkpoint, copied: Mapping[str, Span]) -> None:
+    """As `verify_opened`, of a file that this process has just written.
+
+    Args:
+        opened: the file, opened again.
+        copied: by the path of the data set, where a tensor was copied from: it is held against that, byte by byte, and
+            any other against its digest.
+
+    Raises:
+        CheckpointError: with everything that is not as recorded.
+    """
+    digests = opened.card.digests if opened.card is not None else {}
+    problems = _unlisted(opened, digests)
+    for name, piece in opened.pieces():
+        source = copied.get(opened.place_of(name))
+        if source is not None and isinstance(piece, Span):
+            same = is_same(source, piece)
+        else:
+            same = digests.get(name) == (digest_span(piece) if isinstance(piece, Span) else digest_tensor(piece))
+        if not same:
+            problems.append(Problem(name, "the bits that were written", "others"))
+    if opened.card is not None and opened.card.outline != digest_outline(opened.path, is_own=True):
+        problems.append(Problem("names, shapes, attributes or config", "those that were written", "others"))
+    if problems:
+        raise CheckpointError(f"{opened.path} is not what was written.", problems, AGAIN)
+
+
 def verify_opened(opened: Tensors) -> Verification:
     """As `verify`, of a file that is open.
 
@@ -76,8 +107,7 @@ def verify_opened(opened: Tensors) -> Verification:
     outline = card.outline if card is not None else ""
     problems = _differing_tensors(opened)
     if digests or outline:
-        problems += [Problem(name, "a tensor of that name", "none") for name in digests if name not in opened.specs]
-        problems += [Problem(name, "a digest on the card", "none") for name in opened.specs if name not in digests]
+        problems += _unlisted(opened, digests)
     if outline and outline != (opened.outline if isinstance(opened, Safetensors) else digest_outline(opened.path)):
         problems.append(Problem("names, shapes, attributes or config", f"sha256 {outline[:12]}…", "others"))
     if problems:
@@ -85,6 +115,14 @@ def verify_opened(opened: Tensors) -> Verification:
     specs = opened.specs.values()
     size = sum(spec.size_bytes for spec in specs)
     return Verification(str(opened.path), opened.dialect, len(opened.specs), size, len(digests), bool(outline))
+
+
+def _unlisted(opened: Tensors, digests: Mapping[str, str]) -> list[Problem]:
+    """Tensors that stand in the file alone, or on the card alone."""
+    return [
+        *(Problem(name, "a tensor of that name", "none") for name in digests if name not in opened.specs),
+        *(Problem(name, "a digest on the card", "none") for name in opened.specs if name not in digests),
+    ]
 
 
 def _differing_tensors(opened: Tensors) -> list[Problem]:

@@ -6,6 +6,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ from numpy.typing import NDArray
 
 from transfer.errors import OutputError, Problem
 from transfer.specs import Json
-from transfer.weights.blueprints import Attribute, Blueprint, legacy_blueprint
-from transfer.weights.digests import digest_tensor
+from transfer.weights.blueprints import Attribute, Blueprint, Slot, legacy_blueprint
+from transfer.weights.finiteness import is_finite
 from transfer.weights.opening import open_checkpoint
 from transfer.weights.packages import MEMBER_CONFIG, MEMBER_METADATA, MEMBER_WEIGHTS
 from transfer.weights.reading import numpy_dtype
+from transfer.weights.spans import Copier, Span, read_span
+from transfer.weights.tensor_digests import digest_tensor
 
-Tensors = Iterable[tuple[str, NDArray[Any]]]
+Tensors = Iterable[tuple[str, NDArray[Any] | Span]]
 _NAMED = ("bfloat16",)  # types that Keras stores as opaque bytes with their name beside them
 
 
@@ -47,17 +50,40 @@ def write_legacy(
     )
 
 
-def write_blueprint(path: Path, blueprint: Blueprint, tensors: Tensors) -> None:
-    """Write an HDF5 file, one tensor after the other.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of a tensor while it was written.
+
+    Attributes:
+        name: as the caller calls it.
+        digest: as `digest_tensor` gives it.
+        is_finite: whether no value is NaN or infinite.
+        source: where it was copied from; None for an array.
+    """
+
+    name: str
+    digest: str
+    is_finite: bool
+    source: Span | None = None
+
+
+def write_blueprint(path: Path, blueprint: Blueprint, tensors: Tensors) -> dict[str, Seen]:
+    """Write an HDF5 file, one tensor after the other; those that lie in another file are copied block by block.
 
     Args:
         path: an empty or temporary file.
         blueprint: what it shall hold. Equal ones give equal files, in whatever order the tensors come.
         tensors: each by its name.
 
+    Returns:
+        What was seen of each, by the path of its data set.
+
     Raises:
         OutputError: if a tensor does not come, or another one than was announced.
+        CheckpointError: if one that is copied is damaged.
     """
+    written: dict[str, Seen] = {}
+    copies: list[tuple[Slot, Span, int]] = []
     with h5py.File(path, "w") as file:
         for place, attributes in blueprint.groups.items():
             group = file.require_group(f"/{place}")
@@ -66,15 +92,31 @@ def write_blueprint(path: Path, blueprint: Blueprint, tensors: Tensors) -> None:
         waiting = {slot.name: (slot, _reserve(file, slot.path, slot.shape, slot.dtype)) for slot in blueprint.slots}
         for name, values in tensors:
             slot, place_in_file = waiting.pop(name)
-            if (values.shape, values.dtype.name) != (slot.shape, slot.dtype):
-                found = f"{values.dtype.name} of {values.shape}"
-                raise OutputError(
-                    f"{path.name} cannot be written.", [Problem(name, f"{slot.dtype} of {slot.shape}", found)]
-                )
-            if values.size:
-                place_in_file[...] = values
+            _check_announced(path, slot, values)
+            offset = place_in_file.id.get_offset()
+            if isinstance(values, Span) and offset is not None:
+                copies.append((slot, values, offset))
+                continue
+            array = read_span(values) if isinstance(values, Span) else values  # HDF5 gives no place to an empty one
+            if array.size:
+                place_in_file[...] = array
+            written[slot.path] = Seen(name, digest_tensor(array), is_finite(array))
     if waiting:
         raise OutputError(f"{path.name} cannot be written.", [Problem(name, "values", "none") for name in waiting])
+    with Copier(path) as copier:
+        for slot, span, offset in copies:
+            copied = copier.copy(span, offset)
+            written[slot.path] = Seen(slot.name, copied.digest, copied.is_finite, span)
+    return written
+
+
+def _check_announced(path: Path, slot: Slot, values: NDArray[Any] | Span) -> None:
+    dtype = values.dtype if isinstance(values, Span) else values.dtype.name
+    if (values.shape, dtype) != (slot.shape, slot.dtype):
+        raise OutputError(
+            f"{path.name} cannot be written.",
+            [Problem(slot.name, f"{slot.dtype} of {slot.shape}", f"{dtype} of {values.shape}")],
+        )
 
 
 def _reserve(file: h5py.File, path: str, shape: tuple[int, ...], dtype: str) -> h5py.Dataset:

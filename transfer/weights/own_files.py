@@ -1,0 +1,44 @@
+"""Files that this process has just written: there is no need for another one to read their structure."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from transfer.weights.checkpoint import Checkpoint, telling
+from transfer.weights.isolating import Source
+from transfer.weights.outline import Group, merge, parse_outline
+from transfer.weights.packages import MEMBER_WEIGHTS, open_package
+from transfer.weights.scanning import scan
+
+
+def open_own(path: Path) -> Checkpoint:
+    """As `open_checkpoint`.
+
+    Raises:
+        CheckpointError: if the file is damaged, or of no known dialect.
+        OSError: if libhdf5 cannot read it.
+    """
+    package = open_package(path)
+    with telling(package):
+        return Checkpoint(package, merge([scan_own(each) for each in package.sources]), guarded=False)
+
+
+def scan_own(source: Source) -> Group:
+    """The structure of an HDF5 file, or of the one in an archive.
+
+    Raises:
+        OSError: if libhdf5 cannot read it.
+    """
+    with ExitStack() as held:
+        place: Any = source.path
+        if source.start is not None:
+            place = held.enter_context(held.enter_context(zipfile.ZipFile(source.path)).open(MEMBER_WEIGHTS))
+        file = held.enter_context(h5py.File(place, "r"))
+        located = source.inflated is None
+        return parse_outline(json.loads(json.dumps(list(scan(file, located=located)))))
