@@ -151,23 +151,40 @@ class Restoring:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What is attached after the cut: one `Dense` that gives logits.
+    """What is attached after the cut: a `Dense` that gives logits, with hidden ones before it where asked for.
 
     Attributes:
-        name: the new layer's name.
-        classes: number of logits.
-        pool: how features that still have positions, (n, h, w, d) or (n, steps, d), become (n, d).
+        name: the last layer's name; the others are called after it, `label_hidden_1`.
+        classes: number of outputs.
+        kind: how the logits are read later: `softmax`, one class of several; `sigmoid`, each for itself; `regression`,
+            as they are.
+        hidden: units of the hidden layers, first to last, each with ReLU.
+        dropout: share of what goes into every `Dense` but the first hidden one that is dropped in training.
+        pool: how features that still have positions, (n, h, w, d) or (n, steps, d), become (n, d); `concat`, the
+            average and the maximum side by side, gives (n, 2 d).
     """
 
     name: str
     classes: int
-    pool: Literal["avg", "max"] = "avg"
+    kind: Literal["softmax", "sigmoid", "regression"] = "softmax"
+    hidden: tuple[int, ...] = ()
+    dropout: float = 0.0
+    pool: Literal["avg", "max", "concat"] = "avg"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden", tuple(self.hidden))
         if self.classes < 1:
             raise ValueError(f"head {self.name!r} has {self.classes} classes; expected at least 1")
         if not self.name or "/" in self.name:
             raise ValueError(f"a head's name is not empty and has no '/': {self.name!r}")
+        if self.kind not in ("softmax", "sigmoid", "regression"):
+            raise ValueError(f"head {self.name!r}: kind is softmax, sigmoid or regression, not {self.kind!r}")
+        if any(not isinstance(units, int) or units < 1 for units in self.hidden):
+            raise ValueError(f"head {self.name!r}: hidden layers have at least 1 unit each, not {self.hidden}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"head {self.name!r}: dropout is a share in [0, 1), not {self.dropout}")
+        if self.pool not in ("avg", "max", "concat"):
+            raise ValueError(f"head {self.name!r}: pool is avg, max or concat, not {self.pool!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,22 +88,31 @@ def test_a_name_that_is_taken_is_refused():
     assert [each.where for each in caught.value.problems] == ["end", "new"]
 
 
-def test_several_outputs_are_refused():
-    graph = features(6)
-    graph = Graph("net", graph.layers, graph.inputs, (Ref("x"), Ref("end")))
-    with pytest.raises(LayerError, match="2 outputs; heads go onto one"):
-        attach(graph, [Head("label", classes=5)])
-
-
 def test_no_head_is_a_slip():
     with pytest.raises(ValueError, match="at least one head"):
         attach(features(6), [])
 
 
-@pytest.mark.parametrize(("name", "classes"), [("", 2), ("a/b", 2), ("a", 0), ("a", -1)])
-def test_a_head_that_cannot_be_is_a_slip(name, classes):
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"name": ""},
+        {"name": "a/b"},
+        {"classes": 0},
+        {"classes": -1},
+        {"kind": "relu"},
+        {"hidden": (8, 0)},
+        {"hidden": (8.5,)},
+        {"dropout": 1.0},
+        {"dropout": -0.1},
+        {"dropout": float("nan")},
+        {"pool": "sum"},
+    ],
+    ids=str,
+)
+def test_a_head_that_cannot_be_is_a_slip(options):
     with pytest.raises(ValueError, match="head"):
-        Head(name, classes=classes)
+        Head(**{"name": "a", "classes": 2, **options})
 
 
 # Other layers

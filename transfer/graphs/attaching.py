@@ -1,4 +1,4 @@
-"""What is put onto a graph: heads and an activation at its end, other layers in front."""
+"""What is put onto a graph: heads or a layer at its end, other layers in front."""
 
 from __future__ import annotations
 
@@ -7,49 +7,42 @@ from dataclasses import replace
 
 from transfer.errors import LayerError, Problem
 from transfer.graphs.graph import Call, Graph, Layer, Ref
-from transfer.graphs.shapes import shape_of
-from transfer.specs import Head, Json
+from transfer.graphs.heads import (
+    head_layers,
+    head_names,
+    is_channels_first,
+    joining_layer,
+    pooling_layer,
+    refuse_rank,
+)
+from transfer.graphs.shapes import Shape, infer_shapes, shape_of
+from transfer.specs import Head
 
 
 def attach(graph: Graph, heads: Sequence[Head], *, seed: int = 0) -> Graph:
-    """Give the graph's one output to each head; their logits are the new outputs, in the order of the heads.
+    """Give the graph's output to each head; their logits are the new outputs, in the order of the heads.
 
-    Features that still have positions are pooled first, by what each head says.
+    Features that still have positions are pooled first, by what each head says. Where the graph has several outputs,
+    of several scales say, each is pooled and all of them are put side by side (`features_concat`).
 
     Args:
-        graph: with one output of shape (n, d), (n, steps, d) or up to (n, depth, h, w, d).
+        graph: with outputs of shape (n, d), (n, steps, d) or up to (n, depth, h, w, d).
         heads: at least one, with names that are free.
-        seed: of the heads' initial kernels (Glorot uniform).
+        seed: of the heads' initial kernels (Glorot uniform; hidden ones He uniform) and of their dropout.
 
     Raises:
-        LayerError: if a name is taken, or the graph has several outputs.
+        LayerError: if a name is taken, or an output has other axes.
     """
     if not heads:
         raise ValueError("attach takes at least one head")
-    taken = [
-        head.name for k, head in enumerate(heads) if head.name in {*graph.names, *(each.name for each in heads[:k])}
-    ]
-    if taken:
-        raise LayerError(
-            f"{graph.name!r} has layers of these names already.",
-            [Problem(name, "a new name", "taken") for name in taken],
-            next_step="call the head otherwise",
-        )
-    if len(graph.outputs) != 1:
-        raise LayerError(
-            f"{graph.name!r} has {len(graph.outputs)} outputs; heads go onto one.",
-            next_step="cut at one layer with --at (at=…)",
-        )
-    layers = list(graph.layers)
-    outputs = []
-    pools: dict[str, Ref] = {}  # heads that pool alike share the layer
+    _check_names(graph, heads)
+    features = _Features(graph, [name for head in heads for name in head_names(head)])
+    layers: list[Layer] = []
     for place, head in enumerate(heads):
-        if head.pool not in pools:
-            pools[head.pool] = _pooled(graph, layers, head)
-        features = pools[head.pool]
-        layers.append(_dense(head, features, seed + place))
-        outputs.append(Ref(head.name))
-    return replace(graph, layers=tuple(layers), outputs=tuple(outputs), output_keys=None)
+        pooled, end = features.pooled(head.pool)
+        layers += [*pooled, *head_layers(head, end, seed + place)]
+    outputs = tuple(Ref(head.name) for head in heads)
+    return replace(graph, layers=(*graph.layers, *layers), outputs=outputs, output_keys=None)
 
 
 def append(graph: Graph, layer: Layer) -> Graph:
@@ -86,43 +79,79 @@ def prepend(graph: Graph, layers: Sequence[Layer]) -> Graph:
 
 def free_name(graph: Graph, name: str) -> str:
     """The name itself, or with the first `_1`, `_2`, … that no layer has."""
-    taken, free, count = set(graph.names), name, 0
+    return _free(name, set(graph.names))
+
+
+def _free(name: str, taken: set[str]) -> str:
+    free, count = name, 0
     while free in taken:
         count += 1
         free = f"{name}_{count}"
     return free
 
 
-def _pooled(graph: Graph, layers: list[Layer], head: Head) -> Ref:
-    (features,) = graph.outputs
-    rank = len(shape_of(graph, features)) - 1
-    if rank == 0:
-        return features
-    if not 1 <= rank <= 3:
+def _check_names(graph: Graph, heads: Sequence[Head]) -> None:
+    taken, problems = set(graph.names), []
+    for head in heads:
+        names = head_names(head)
+        problems += [Problem(name, "a new name", "taken") for name in names if name in taken]
+        taken |= set(names)
+    if problems:
         raise LayerError(
-            f"{features.layer!r} gives features of {rank + 1} axes; expected 1 to 4.",
-            next_step="cut at another layer with --at (at=…)",
+            f"{graph.name!r} has layers of these names already.", problems, next_step="call the head otherwise"
         )
-    name = free_name(graph, f"{features.layer}_{head.pool}_pool")
-    kind = {"avg": "Average", "max": "Max"}[head.pool]
-    config: dict[str, Json] = {"name": name, "data_format": "channels_last", "keepdims": False}
-    layers.append(Layer(name, f"Global{kind}Pooling{rank}D", config, (Call([features], {}),)))
-    return Ref(name)
 
 
-def _dense(head: Head, features: Ref, seed: int) -> Layer:
-    initial = {
-        "module": "keras.initializers",
-        "class_name": "GlorotUniform",
-        "config": {"seed": seed},
-        "registered_name": None,
-    }
-    config: dict[str, Json] = {
-        "name": head.name,
-        "trainable": True,
-        "units": head.classes,
-        "activation": "linear",
-        "use_bias": True,
-        "kernel_initializer": initial,
-    }
-    return Layer(head.name, "Dense", config, (Call([features], {}),))
+class _Features:
+    """The outputs of a graph as one vector, pooled in each way once: heads that pool alike share the layers."""
+
+    def __init__(self, graph: Graph, reserved: Sequence[str]) -> None:
+        self._graph = graph
+        self._taken = {*graph.names, *reserved}
+        self._shapes = infer_shapes(graph)
+        self._made: dict[str, Ref] = {}
+
+    def pooled(self, pool: str) -> tuple[list[Layer], Ref]:
+        """Layers to add, and where their result is."""
+        if pool in self._made:
+            return [], self._made[pool]
+        layers: list[Layer] = []
+        parts = tuple(part for output in self._graph.outputs for part in self._one(output, pool, layers))
+        if len(parts) > 1:
+            self._made[pool] = self._joined(parts, pool, layers)
+        else:
+            (self._made[pool],) = parts
+        return layers, self._made[pool]
+
+    def _one(self, output: Ref, pool: str, layers: list[Layer]) -> tuple[Ref, ...]:
+        shape: Shape = self._shapes[output] if output in self._shapes else shape_of(self._graph, output)
+        rank = len(shape) - 1
+        if rank == 0:
+            return (output,)
+        if not 1 <= rank <= 3:
+            raise refuse_rank(output.layer, rank)
+        kinds = ("avg", "max") if pool == "concat" else (pool,)
+        return tuple(self._pool(output, kind, rank, layers) for kind in kinds)
+
+    def _pool(self, output: Ref, kind: str, rank: int, layers: list[Layer]) -> Ref:
+        key = f"{output}/{kind}"
+        if key not in self._made:
+            first = is_channels_first(self._graph, output, self._shapes)
+            name = self._name(f"{output.layer}_{kind}_pool")
+            layers.append(pooling_layer(name, kind, output, rank, channels_first=first))
+            self._made[key] = Ref(name)
+        return self._made[key]
+
+    def _joined(self, parts: tuple[Ref, ...], pool: str, layers: list[Layer]) -> Ref:
+        key = f"joined {parts}"
+        if key not in self._made:
+            outputs = self._graph.outputs
+            name = self._name("features_concat" if len(outputs) > 1 else f"{outputs[0].layer}_{pool}_pool")
+            layers.append(joining_layer(name, parts))
+            self._made[key] = Ref(name)
+        return self._made[key]
+
+    def _name(self, name: str) -> str:
+        found = _free(name, self._taken)
+        self._taken.add(found)
+        return found
