@@ -1,0 +1,324 @@
+"""Values that new layers start from, drawn by numpy from the initialisers in their configs."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from math import prod, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transfer.errors import LayerError, Problem, nearest
+from transfer.graphs.graph import Graph, Layer, Ref
+from transfer.graphs.shapes import infer_shapes
+from transfer.graphs.variables import describe_graph
+from transfer.graphs.walking import walk
+from transfer.graphs.wrapping import RECURRENT, both_sides, cells_of, is_model, parse_nested, wrapped_layer
+from transfer.specs import Json, TensorSpec, snake_case
+from transfer.weights.reading import numpy_dtype
+
+Values = NDArray[Any]
+Shape = tuple[int, ...]
+_ATTENTION = frozenset({"MultiHeadAttention", "GroupQueryAttention", "GroupedQueryAttention"})
+_TRUNCATED = 0.87962566103423978  # standard deviation of a standard normal between -2 and 2
+
+
+def initial_tensors(graph: Graph, layers: Iterable[str], seed: int) -> dict[str, Values]:
+    """Initial values of the variables of some layers, by `layer/role`.
+
+    Each variable has a generator of its own, from the seed and its name: what is drawn for one does not depend on the
+    others. Seeds that stand in configs are for Keras and not looked at.
+
+    Args:
+        graph: with those layers.
+        layers: their names; `outer/inner` for one inside a nested model, the model's name for all in it.
+        seed: at least 0.
+
+    Returns:
+        In the order of the graph, in the type that each variable has.
+
+    Raises:
+        LayerError: if there is no such layer, its variables are not known here, or an initialiser is not.
+    """
+    wanted = tuple(dict.fromkeys(layers))
+    known = {place.name for place in walk(graph)}
+    for name in wanted:
+        if name not in known:
+            raise LayerError(
+                f"{graph.name!r} has no layer {name!r}.", next_step=f"nearest: {nearest(name, sorted(known))}"
+            )
+    prefixes = tuple(f"{name}/" for name in wanted)
+    specs = describe_graph(_around(graph, {name.split("/", 1)[0] for name in wanted}))
+    return {name: _draw(graph, spec, seed) for name, spec in specs.items() if name.startswith(prefixes)}
+
+
+def _around(graph: Graph, names: set[str]) -> Graph:
+    """Those layers with inputs in place of what feeds them, so that layers of unknown classes elsewhere do not matter.
+
+    Where a shape is not known the whole graph is given back: its description says why.
+    """
+    shapes = infer_shapes(graph)
+    kept = [layer for layer in graph if layer.name in names]
+    sources = dict.fromkeys(ref for layer in kept for call in layer.calls[:1] for ref in call.sources)
+    if not all(ref in shapes for ref in sources):
+        return graph
+    inputs = {ref: f"{ref.layer}/{ref.node}/{ref.tensor}" for ref in sources}
+    front = [
+        Layer(name, "InputLayer", {"name": name, "batch_shape": [None, *shapes[ref]]}) for ref, name in inputs.items()
+    ]
+    ahead = [
+        replace(layer, calls=tuple(call.redirected(lambda ref: Ref(inputs[ref])) for call in layer.calls[:1]))
+        for layer in kept
+    ]
+    return replace(graph, layers=(*front, *ahead), inputs=tuple(Ref(each.name) for each in front), outputs=())
+
+
+def _draw(graph: Graph, spec: TensorSpec, seed: int) -> Values:
+    layer, role = _holder(graph, spec.name)
+    generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, _number(spec.name)])))
+    try:
+        drawn = _initial(layer, role, spec.shape, generator)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise LayerError(
+            f"The initial values of {spec.name!r} cannot be drawn.",
+            [Problem(spec.name, "an initialiser as Keras 3 writes it", repr(error)[:200])],
+        ) from error
+    return np.asarray(drawn, numpy_dtype(spec.dtype))
+
+
+def _number(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "big")
+
+
+def _holder(graph: Graph, name: str) -> tuple[Layer, str]:
+    """The layer whose config speaks of a variable, and the variable's path inside it.
+
+    Layers that make others themselves speak for them: `bi/forward_lstm/lstm_cell/kernel` is the `kernel` of the LSTM.
+    """
+    first, path = name.split("/", 1)
+    return _inside(graph.layer(first), path)
+
+
+def _inside(layer: Layer, path: str) -> tuple[Layer, str]:
+    if is_model(layer):
+        return _holder(parse_nested(layer, ((),)), path)
+    for name, inner in _made_inside(layer):
+        if path.startswith(f"{name}/"):
+            return _inside(inner, path.removeprefix(f"{name}/"))
+    return layer, path
+
+
+def _made_inside(layer: Layer) -> list[tuple[str, Layer]]:
+    if layer.class_name in ("TimeDistributed", "SpectralNormalization"):
+        inner = wrapped_layer(layer)
+        return [(inner.name, inner)]
+    if layer.class_name == "Bidirectional":
+        return [(side.name, side) for side in both_sides(layer)]
+    return list(cells_of(layer)) if layer.class_name in RECURRENT else []
+
+
+# What each variable of a layer starts from: an initialiser's name in full, or the option that holds one.
+_FIXED = {
+    ("SpectralNormalization", "vector_u"): {"class_name": "TruncatedNormal", "config": {"stddev": 0.02}},
+    ("Attention", "scale"): "ones",
+    ("Attention", "concat_score_weight"): "ones",
+    ("AdditiveAttention", "scale"): "glorot_uniform",
+    ("RMSNormalization", "scale"): "ones",
+    ("Normalization", "mean"): "zeros",
+    ("Normalization", "variance"): "ones",
+    ("Normalization", "count"): "zeros",
+}
+_OPTIONS = {
+    "kernel": ("kernel_initializer", "glorot_uniform"),
+    "bias": ("bias_initializer", "zeros"),
+    "depthwise_kernel": ("depthwise_initializer", "glorot_uniform"),
+    "pointwise_kernel": ("pointwise_initializer", "glorot_uniform"),
+    "recurrent_kernel": ("recurrent_initializer", "orthogonal"),
+    "embeddings": ("embeddings_initializer", "uniform"),
+    "reverse_embeddings": ("embeddings_initializer", "uniform"),
+    "gamma": ("gamma_initializer", "ones"),
+    "beta": ("beta_initializer", "zeros"),
+    "moving_mean": ("moving_mean_initializer", "zeros"),
+    "moving_variance": ("moving_variance_initializer", "ones"),
+    "moving_stddev": ("moving_variance_initializer", "ones"),
+    "renorm_mean": ("moving_mean_initializer", "zeros"),
+    "renorm_stddev": ("moving_variance_initializer", "ones"),
+    "alpha": ("alpha_initializer", "zeros"),
+}
+
+
+def _initial(layer: Layer, path: str, shape: Shape, generator: np.random.Generator) -> Values:
+    kind, config = layer.class_name, layer.config
+    entry: Json
+    role = re.sub(r"_\d+$", "", path.rpartition("/")[2])  # where cells of one name stand in a stack, `kernel_1`
+    if kind == "LayerScale":
+        entry = {"class_name": "Constant", "config": {"value": config["init_values"]}}
+    elif kind.startswith("Depthwise") and role == "kernel":
+        entry = config.get("depthwise_initializer", "glorot_uniform")
+    elif (kind, role) in _FIXED:
+        entry = _FIXED[kind, role]
+    elif role in _OPTIONS:
+        option, otherwise = _OPTIONS[role]
+        entry = config.get(option, otherwise)
+    else:
+        raise _unknown(layer, path, "a variable whose initial values are known here", f"{kind}/{role}")
+    drawn = draw_initial(entry, shape, generator, where=f"{layer.name}/{path}", fans=_fans_of(layer, path, shape))
+    if role.endswith("_stddev"):
+        return np.sqrt(drawn)
+    if role == "bias" and _forgets_late(layer):
+        units = shape[0] // 4
+        drawn[units : 2 * units] = 1  # the gates stand in the order i, f, c, o
+    return drawn
+
+
+def _forgets_late(layer: Layer) -> bool:
+    kind = layer.class_name
+    return kind in ("LSTMCell", "ConvLSTMCell") and bool(layer.config.get("unit_forget_bias", True))
+
+
+def _fans_of(layer: Layer, path: str, shape: Shape) -> tuple[int, int]:
+    """Fans of an equation's kernel go by its letters: those of the output are out, the rest is in."""
+    if layer.class_name == "EinsumDense" and path == "kernel":
+        operands, _, target = str(layer.config["equation"]).replace(" ", "").partition("->")
+        letters = operands.partition(",")[2]
+        out = [letter in target for letter in letters]
+    elif layer.class_name in _ATTENTION and path.endswith("/kernel"):
+        last = path.startswith("attention_output/")  # (heads, width, …) → …, the others (…) → (heads, width)
+        out = [place >= 2 if last else place > 0 for place in range(len(shape))]
+    else:
+        return compute_fans(shape)
+    sides = [[size for size, is_out in zip(shape, out, strict=True) if is_out == side] for side in (False, True)]
+    return prod(sides[0]), prod(sides[1])
+
+
+def compute_fans(shape: Shape) -> tuple[int, int]:
+    """Units that feed one unit of a kernel, and that it feeds; a convolution's are multiplied by its window.
+
+    Source: keras/src/initializers/random_initializers.py, `compute_fans`.
+    """
+    if len(shape) < 2:
+        return (shape[0], shape[0]) if shape else (1, 1)
+    window = prod(shape[:-2])
+    return shape[-2] * window, shape[-1] * window
+
+
+def draw_initial(
+    entry: Json, shape: Shape, generator: np.random.Generator, *, where: str, fans: tuple[int, int] | None = None
+) -> Values:
+    """Values as an initialiser of Keras draws them, though not the same ones.
+
+    Args:
+        entry: its name, or its class and config.
+        shape: of the result.
+        generator: what is drawn from.
+        where: what the values are for, in the error.
+        fans: units in and out; by default those of the shape.
+
+    Raises:
+        LayerError: if the initialiser is not known here.
+    """
+    if isinstance(entry, str):
+        entry = {"class_name": entry, "config": {}}
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("class_name"), str):
+        raise LayerError(
+            f"{where!r} starts from something that is no initialiser.",
+            [Problem(where, "a name, or class_name and config", str(entry)[:80])],
+        )
+    kind = snake_case(entry["class_name"].rpartition(">")[2]).removesuffix("_initializer")
+    kind, config = _ALIASES.get(kind, kind), entry.get("config") or {}
+    if kind in _SCALED:
+        scale, mode, distribution = _SCALED[kind]
+        config = {"scale": scale, "mode": mode, "distribution": distribution, **config}
+        return _variance_scaling(config, shape, generator, fans or compute_fans(shape))
+    if kind not in _RULES:
+        raise LayerError(
+            f"{where!r} starts from the initialiser {entry['class_name']!r}, which is not known here.",
+            [Problem(where, "an initialiser of Keras", str(entry["class_name"]))],
+            next_step="build the layer with an initialiser of Keras",
+        )
+    return _RULES[kind](config, shape, generator)
+
+
+def _variance_scaling(config: Json, shape: Shape, generator: np.random.Generator, fans: tuple[int, int]) -> Values:
+    """Variance `scale / n`, where n is the fan in, the fan out or their mean.
+
+    Source: Glorot & Bengio (2010), section 4.2.1; He et al. (2015), section 2.2.
+    """
+    if config.get("input_axes") is not None and config.get("output_axes") is not None:
+        fans = (prod(shape[axis] for axis in config["input_axes"]), prod(shape[axis] for axis in config["output_axes"]))
+    count = {"fan_in": fans[0], "fan_out": fans[1], "fan_avg": sum(fans) / 2}[config["mode"]]
+    variance = config["scale"] / max(1.0, count)
+    if config["distribution"] == "uniform":
+        limit = sqrt(3 * variance)
+        return generator.uniform(-limit, limit, shape)
+    if config["distribution"] == "untruncated_normal":
+        return generator.normal(0, sqrt(variance), shape)
+    return sqrt(variance) / _TRUNCATED * _truncated(shape, generator)
+
+
+def _truncated(shape: Shape, generator: np.random.Generator) -> Values:
+    """Standard normal; what lies more than two standard deviations out is drawn again."""
+    drawn = generator.standard_normal(prod(shape))
+    while (outside := np.flatnonzero(np.abs(drawn) > 2)).size:
+        drawn[outside] = generator.standard_normal(outside.size)
+    return drawn.reshape(shape)
+
+
+def _orthogonal(config: Json, shape: Shape, generator: np.random.Generator) -> Values:
+    """All axes but the last make the rows; orthonormal columns, or rows where there are fewer of them.
+
+    Source: Saxe et al. (2014), section 3.
+    """
+    if len(shape) < 2:
+        raise ValueError(f"an orthogonal matrix has at least two axes, not {len(shape)}")
+    rows, columns = prod(shape[:-1]), shape[-1]
+    q, r = np.linalg.qr(generator.standard_normal((max(rows, columns), min(rows, columns))))
+    q = q * np.sign(np.diag(r))  # without this they would not be uniformly distributed
+    return float(config.get("gain", 1.0)) * (q if rows >= columns else q.T).reshape(shape)
+
+
+def _identity(config: Json, shape: Shape, generator: np.random.Generator) -> Values:  # noqa: ARG001
+    if len(shape) != 2:
+        raise ValueError(f"an identity matrix has two axes, not {len(shape)}")
+    return float(config.get("gain", 1.0)) * np.eye(*shape)
+
+
+_ALIASES = {
+    "zero": "zeros",
+    "one": "ones",
+    "uniform": "random_uniform",
+    "normal": "random_normal",
+}
+_SCALED = {
+    "variance_scaling": (1.0, "fan_in", "truncated_normal"),
+    **{f"glorot_{shape}": (1.0, "fan_avg", shape) for shape in ("uniform", "normal")},
+    **{f"he_{shape}": (2.0, "fan_in", shape) for shape in ("uniform", "normal")},
+    **{f"lecun_{shape}": (1.0, "fan_in", shape) for shape in ("uniform", "normal")},
+}
+_RULES: dict[str, Callable[[Json, Shape, np.random.Generator], Values]] = {
+    "zeros": lambda config, shape, generator: np.zeros(shape),  # noqa: ARG005
+    "ones": lambda config, shape, generator: np.ones(shape),  # noqa: ARG005
+    "constant": lambda config, shape, generator: np.full(shape, float(config.get("value", 0.0))),  # noqa: ARG005
+    "random_uniform": lambda config, shape, generator: generator.uniform(
+        config.get("minval", -0.05), config.get("maxval", 0.05), shape
+    ),
+    "random_normal": lambda config, shape, generator: generator.normal(
+        config.get("mean", 0.0), config.get("stddev", 0.05), shape
+    ),
+    "truncated_normal": lambda config, shape, generator: (
+        config.get("mean", 0.0) + config.get("stddev", 0.05) * _truncated(shape, generator)
+    ),
+    "orthogonal": _orthogonal,
+    "identity": _identity,
+}
+
+
+def _unknown(layer: Layer, path: str, expected: str, found: str) -> LayerError:
+    return LayerError(
+        f"The initial values of {layer.name!r} are not known: {layer.class_name} has no rule here.",
+        [Problem(f"{layer.name}/{path}", expected, found)],
+    )
