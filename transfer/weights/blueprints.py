@@ -12,7 +12,7 @@ from typing import TypeAlias
 Attribute: TypeAlias = str | bytes | tuple[bytes, ...]  # a text of any length, a short one, a list of names
 
 HEADER_LIMIT = 64512  # bytes that HDF5 keeps in an object's header, Keras's own figure
-TOP_LEVEL = "top_level_model_weights"
+TOP_LEVEL = "top_level_model_weights"  # since TensorFlow 2.6: variables that belong to the model itself
 
 
 @dataclass(frozen=True, slots=True)

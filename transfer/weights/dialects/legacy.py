@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from transfer.errors import Problem
 from transfer.specs import TensorSpec, Writer, snake_case
+from transfer.weights.blueprints import TOP_LEVEL
 from transfer.weights.dialects import keras1
 from transfer.weights.dialects.configured import MODELS, Configured, configured_layers
 from transfer.weights.dialects.cudnn import read_cudnn
@@ -26,7 +27,6 @@ from transfer.weights.dialects.lora import merge_lora
 from transfer.weights.guarding import DamagedError, as_group, child, dataset, readable, subgroup
 from transfer.weights.outline import Dataset, Group
 
-TOP_LEVEL = "top_level_model_weights"  # since TensorFlow 2.6: variables that belong to the model itself
 GENERATORS = frozenset({"StateVar", "seed_generator_state"})  # states of random generators, under augmentation
 
 
