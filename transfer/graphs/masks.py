@@ -1,0 +1,58 @@
+"""Where masks of padded steps travel: beside the tensors, from the layer that makes them to those that heed them."""
+
+from __future__ import annotations
+
+from transfer.graphs.cutting import COMPANIONS
+from transfer.graphs.fixed_layers import held_layers
+from transfer.graphs.graph import Graph, Layer
+from transfer.graphs.keras_names import LAYERS
+from transfer.graphs.wrapping import is_model, is_operation
+
+# Layers of Keras that hand a mask on; the others drop it. Recurrent ones do so with their sequences.
+_PASSING = COMPANIONS | {
+    *("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dense", "TimeDistributed"),
+    *("BatchNormalization", "GroupNormalization", "LayerNormalization", "UnitNormalization", "Normalization"),
+    *("MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention", "Rescaling", "Lambda"),
+    *("Masking", "Embedding", "ReversibleEmbedding"),
+}
+
+
+def masked_calls(graph: Graph) -> frozenset[tuple[str, int]]:
+    """The calls, each a layer's name and a number, whose outputs may carry a mask.
+
+    A nested model, and a class that is not known here, is taken to hand on what it gets.
+    """
+    calls = {(layer.name, node): (layer, call) for layer in graph for node, call in enumerate(layer.calls)}
+    found: set[tuple[str, int]] = set()
+    while True:
+        new = {
+            key
+            for key, (layer, call) in calls.items()
+            if key not in found
+            and (
+                _makes_mask(layer)
+                or (_passes_mask(layer) and any((ref.layer, ref.node) in found for ref in call.sources))
+            )
+        }
+        if not new:
+            return frozenset(found)
+        found |= new
+
+
+def _makes_mask(layer: Layer) -> bool:
+    if is_operation(layer):
+        return False
+    return (
+        layer.class_name == "Masking"
+        or bool(layer.config.get("mask_zero"))
+        or any(map(_makes_mask, held_layers(layer)))
+    )
+
+
+def _passes_mask(layer: Layer) -> bool:
+    if is_operation(layer):
+        return False
+    if is_model(layer) or layer.class_name in _PASSING or layer.class_name not in LAYERS:
+        return True
+    sequences = [each.config.get("return_sequences") for each in (layer, *held_layers(layer))]
+    return any(sequences)
