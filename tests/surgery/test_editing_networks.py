@@ -45,6 +45,10 @@ class Counted(dict):
         self.reads += 1
         return super().__getitem__(name)
 
+    def __contains__(self, name):
+        self.reads += 1  # as a mapping answers that has nothing but `__getitem__`
+        return super().__contains__(name)
+
 
 def told(problems):
     return [(each.where, each.expected, each.found) for each in problems]

@@ -150,11 +150,11 @@ class Retained(Mapping[str, NDArray[Any]]):
 def _edited(network: Network, graph: Graph, done: str, *, strict: bool, seed: int) -> Edited:
     """The network with another graph: what still fits is kept, all else is named and made anew."""
     old, wanted = describe_graph(network.graph), describe_graph(graph)
-    held = [name for name in network.tensors if name in old]
+    held = dict.fromkeys(network.tensors)  # asking a lazy mapping for a name may read the tensor
     changed = tuple(
         Problem(name, f"{wanted[name].shape} in the new graph", f"{old[name].shape} before")
         for name in held
-        if name in wanted and wanted[name].shape != old[name].shape
+        if name in old and name in wanted and wanted[name].shape != old[name].shape
     )
     if strict and changed:
         raise LayerError(
@@ -163,9 +163,9 @@ def _edited(network: Network, graph: Graph, done: str, *, strict: bool, seed: in
             next_step="choose a layer that keeps these sizes, or start these layers anew (strict=False)",
         )
     starting = _starting(old, wanted, frozenset(held))
-    kept = {name: name for name, spec in wanted.items() if name in network.tensors and spec.owner not in starting}
+    kept = {name: name for name, spec in wanted.items() if name in held and spec.owner not in starting}
     misfits = {each.where for each in changed}
-    dropped = tuple(name for name in network.tensors if name not in misfits and name not in kept)
+    dropped = tuple(name for name in held if name not in misfits and name not in kept)
     made = initial_tensors(graph, sorted(starting), seed)
     # A nested model of which a part is kept is not new as a whole: initial values stand among its tensors.
     new = (network.new & {*graph.names}) | (set(map(_first, starting)) - set(map(_first, kept)))
