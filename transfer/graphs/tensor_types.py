@@ -96,7 +96,8 @@ def _type(layer: Layer, call: Call, place: int, given: tuple[str | None, ...], s
     if is_operation(layer):
         return _of_operation(layer, call, given)
     if kind == "TimeDistributed":
-        return _type(wrapped_layer(layer), call, place, given, tuple(shape[1:] for shape in shapes))
+        found = _type(wrapped_layer(layer), call, place, given, tuple(shape[1:] for shape in shapes))
+        return found if found == _computed(layer.config.get("dtype")) else None
     if is_model(layer):
         inner = parse_nested(layer, shapes)
         return infer_types(inner, {}).get(inner.outputs[place])
