@@ -97,17 +97,17 @@ def _type(layer: Layer, call: Call, place: int, given: tuple[str | None, ...], s
         return _of_operation(layer, call, given)
     if kind == "TimeDistributed":
         found = _type(wrapped_layer(layer), call, place, given, tuple(shape[1:] for shape in shapes))
-        return found if found == _computed(layer.config.get("dtype")) else None
+        return found if found == compute_type(layer.config.get("dtype")) else None
     if is_model(layer):
         inner = parse_nested(layer, shapes)
         return infer_types(inner, {}).get(inner.outputs[place])
-    own = _computed(layer.config.get("dtype"))
+    own = compute_type(layer.config.get("dtype"))
     if kind == "InputLayer" or kind in SHAPED:
         return own
     if kind in _KEEPING:
         same = given[0] if len(set(given)) == 1 else None
         return own if all(map(_is_float, given)) else same
-    if kind in _ENCODING or any(_computed(each.config.get("dtype")) != own for each in held_layers(layer)):
+    if kind in _ENCODING or any(compute_type(each.config.get("dtype")) != own for each in held_layers(layer)):
         return None
     return own if kind == "Rescaling" or all(map(_is_float, given)) else None
 
@@ -125,8 +125,8 @@ def _of_operation(layer: Layer, call: Call, given: tuple[str | None, ...]) -> st
     return same if kind in _REARRANGING or (kind in _FLOATING and _is_float(same) and not has_arrays) else None
 
 
-def _computed(policy: Json) -> str | None:
-    """The type in which a layer of that policy computes."""
+def compute_type(policy: Json) -> str | None:
+    """The type in which a layer computes whose config says that policy, a name or an entry; None if it is not known."""
     if isinstance(policy, Mapping):
         inner = policy.get("config")
         policy = inner.get("name") if isinstance(inner, Mapping) else ""
