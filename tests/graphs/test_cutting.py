@@ -1,12 +1,24 @@
-"""Where a network ends: cut, drop the last layers, find where a classifier's features end."""
+"""Where a network ends: cut at one layer or several, drop the last ones."""
+
+import contextlib
+import itertools
 
 import keras
+import numpy as np
 import pytest
+from hypothesis import given
 
+from tests.graphs.random_graphs import computed, graphs
 from transfer.errors import LayerError
-from transfer.graphs.cutting import cut, drop_last, feature_layer
+from transfer.graphs.cutting import cut, drop_last
+from transfer.graphs.flattening import flatten
 from transfer.graphs.graph import Call, Graph, Layer, Ref
 from transfer.graphs.parsing import parse_config
+from transfer.graphs.unparsing import unparse_graph
+from transfer.models.building import build_model, read_model
+from transfer.surgery.network import Network
+
+L = keras.layers
 
 
 def graph_of(*described, outputs=None, inputs=("x",)):
@@ -100,6 +112,168 @@ def test_cutting_one_of_several_outputs_leaves_one():
     assert shorter.names == ("x", "t")
 
 
+# Cutting at several layers
+
+
+def test_several_ends_are_outputs_in_the_order_given():
+    shorter = cut(CHAIN, ["relu_2", "relu_1"])
+    assert shorter.outputs == (Ref("relu_2"), Ref("relu_1"))
+    assert shorter.names == ("x", "dense_1", "relu_1", "drop_1", "dense_2", "relu_2")
+    assert cut(CHAIN, ("relu_1",)) == cut(CHAIN, "relu_1")
+
+
+def test_several_ends_keep_all_that_any_of_them_needs():
+    two = graph_of(
+        *(("x", "InputLayer"), ("y", "InputLayer"), ("a", "Dense", "x"), ("b", "Dense", "y"), ("c", "Dense", "y")),
+        ("sum", "Add", "a", "b", "c"),
+        inputs=("x", "y"),
+    )
+    assert cut(two, ["a", "b"]).names == ("x", "y", "a", "b")
+    with pytest.raises(LayerError, match="at 'c' and 'b' cuts off an input") as caught:
+        cut(two, ["c", "b"])
+    assert [each.where for each in caught.value.problems] == ["x"]
+
+
+@pytest.mark.parametrize("at", [[], ["relu_1", "relu_1"]])
+def test_no_end_and_one_that_comes_twice_are_slips(at):
+    with pytest.raises(ValueError, match="each once"):
+        cut(CHAIN, at)
+
+
+def test_one_wrong_name_among_several_is_refused():
+    with pytest.raises(LayerError, match="no layer 'relu_9'"):
+        cut(CHAIN, ["relu_1", "relu_9"])
+    with pytest.raises(LayerError, match="leaves no layer"):
+        cut(CHAIN, ["relu_1", "x"])
+
+
+def made(inputs, outputs):
+    model = keras.Model(inputs, outputs)
+    random = np.random.RandomState(1)
+    for variable in model.weights:
+        variable.assign(random.uniform(-1, 1, variable.shape))
+    return model
+
+
+def built(graph, network):
+    kept = {name: array for name, array in network.tensors.items() if name.split("/")[0] in graph.names}
+    return build_model(Network(graph, kept))
+
+
+def check_cut(model, at, expected, count):
+    """What the model cut at layers gives is what Keras gives for these tensors."""
+    network = read_model(model)
+    shorter = cut(network.graph, at)
+    assert len(shorter.outputs) == count
+    values = np.random.RandomState(2).rand(2, *model.inputs[0].shape[1:]).astype("float32")
+    wanted = keras.tree.flatten(keras.Model(model.inputs[0], expected)(values))
+    found = keras.tree.flatten(built(shorter, network)(values))
+    for one, two in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_features_of_several_scales_are_those_that_keras_computes():
+    image = keras.Input((8, 8, 3))
+    one = L.Conv2D(4, 3, strides=2, name="one")(image)
+    two = L.Conv2D(5, 3, name="two")(one)
+    end = L.Dense(2)(L.Flatten()(two))
+    check_cut(made(image, end), ["two", "one"], [two, one], 2)
+
+
+def test_a_nested_model_with_several_outputs_gives_them_all():
+    inputs, inner_in = keras.Input((4,)), keras.Input((4,))
+    inner = keras.Model(inner_in, {"z": L.Dense(2)(inner_in), "b": L.Dense(3)(inner_in)}, name="inner")
+    found = inner(inputs)
+    check_cut(made(inputs, L.Dense(2)(found["z"])), "inner", [found["b"], found["z"]], 2)
+
+
+def test_a_sequential_model_that_ends_in_states_gives_them_all():
+    steps = keras.Input((5, 4))
+    inner = keras.Sequential([keras.Input((5, 4)), L.LSTM(3, return_state=True)], name="inner")
+    found = inner(steps)
+    check_cut(made(steps, L.Dense(2)(found[0])), "inner", found, 3)
+
+
+@pytest.mark.parametrize(
+    ("make", "count"),
+    [
+        (lambda x: keras.ops.split(x, 3, axis=1), 3),
+        (lambda x: keras.ops.split(x, [2], axis=1), 2),
+        (lambda x: keras.ops.unstack(x, 6, axis=1), 6),
+        (lambda x: keras.ops.top_k(x, 2), 2),
+        (lambda x: keras.ops.moments(x, [1]), 2),
+        (lambda x: L.GRU(3, return_state=True)(x), 2),
+        (lambda x: L.RNN([L.LSTMCell(3), L.GRUCell(2)], return_state=True)(x), 4),
+        (lambda x: L.Bidirectional(L.LSTM(3, return_state=True))(x), 5),
+        (lambda x: L.Bidirectional(L.LSTM(3), merge_mode=None)(x), 2),
+        (lambda x: L.MultiHeadAttention(2, 3)(x, x, return_attention_scores=True), 2),
+        (lambda x: L.MultiHeadAttention(2, 3)(x, x), 1),
+        (lambda x: L.Dense(3)(x), 1),
+    ],
+)
+def test_a_layer_gives_all_its_outputs(make, count):
+    steps = keras.Input((6, 4))
+    found = keras.tree.flatten(make(steps))
+    layer = found[0]._keras_history[0]
+    check_cut(made(steps, L.Dense(2)(L.Flatten()(found[0]))), layer.name, found, count)
+
+
+def test_a_path_into_a_nested_model_says_that_it_has_to_be_opened():
+    inputs, inner_in = keras.Input((4,)), keras.Input((4,))
+    inner = keras.Model(inner_in, L.Dense(3, name="d")(L.ReLU(name="r")(inner_in)), name="inner")
+    graph = read_model(keras.Model(inputs, L.Dense(2)(inner(inputs)))).graph
+    with pytest.raises(LayerError, match="'inner/r' stands inside the nested model 'inner'") as caught:
+        cut(graph, "inner/r")
+    assert "flatten(graph, ['inner'])" in caught.value.next_step
+    opened = flatten(graph)
+    assert cut(opened.graph, opened.names["inner/r"]).names[1:] == ("r",)
+    with pytest.raises(LayerError, match="no layer 'iner/r'"):
+        cut(graph, "iner/r")
+
+
+# Any graph
+
+
+def cuts(graph):
+    """The graph cut at each layer at which it can be cut."""
+    found = {}
+    for layer in graph:
+        with contextlib.suppress(LayerError):
+            found[layer.name] = cut(graph, layer.name)
+    return found
+
+
+@given(graphs())
+def test_any_cut_gives_what_the_last_call_of_the_layer_gave(graph):
+    before = computed(graph)
+    for name, shorter in cuts(graph).items():
+        node = len(graph.layer(name).calls) - 1
+        after = computed(shorter)
+        assert [after[ref] for ref in shorter.outputs] == [
+            before[Ref(name, node, place)] for place in range(len(shorter.outputs))
+        ]
+        assert parse_config(unparse_graph(shorter)) == shorter
+
+
+@given(graphs())
+def test_cutting_twice_is_cutting_at_the_earlier_layer(graph):
+    for shorter in cuts(graph).values():
+        for name, shortest in cuts(shorter).items():
+            if len(shorter.layer(name).calls) == len(graph.layer(name).calls):
+                assert shortest == cut(graph, name)
+
+
+@given(graphs())
+def test_cutting_at_two_layers_gives_what_cutting_at_each_gives(graph):
+    before = computed(graph)
+    for one, two in itertools.combinations(cuts(graph), 2):
+        shorter = cut(graph, [two, one])
+        after = computed(shorter)
+        ends = [*cut(graph, two).outputs, *cut(graph, one).outputs]
+        wanted = [before[Ref(end.layer, len(graph.layer(end.layer).calls) - 1, end.tensor)] for end in ends]
+        assert [after[ref] for ref in shorter.outputs] == wanted
+
+
 # Dropping the last layers
 
 
@@ -143,91 +317,25 @@ def test_dropping_a_layer_with_several_inputs_is_refused_and_names_them():
     assert [each.where for each in caught.value.problems] == ["a", "b"]
 
 
-# Where features end
+def test_a_nested_model_at_the_end_is_dropped_as_one_layer():
+    inner = keras.Sequential([keras.Input((3,)), L.Dense(3), L.Dense(2)], name="inner")
+    graph = read_model(keras.Sequential([keras.Input((4,)), L.Dense(3, name="first"), inner])).graph
+    shorter, gone = drop_last(graph, 1)
+    assert gone == ("inner",)
+    assert shorter.names[1:] == ("first",)
 
 
-def test_features_end_at_the_last_global_pooling():
-    graph = graph_of(
-        ("x", "InputLayer"),
-        ("conv", "Conv2D", "x"),
-        ("pool", "GlobalAveragePooling2D", "conv"),
-        ("drop", "Dropout", "pool"),
-        ("hidden", "Dense", "drop"),
-        ("logits", "Dense", "hidden"),
-    )
-    assert feature_layer(graph) == "pool"
+def test_dropping_the_one_nested_model_says_that_it_can_be_opened():
+    inner = keras.Sequential([keras.Input((3,)), L.Dense(3), L.Dense(2)], name="inner")
+    graph = read_model(keras.Sequential([keras.Input((3,)), inner])).graph
+    with pytest.raises(LayerError, match="leaves nothing") as caught:
+        drop_last(graph, 1)
+    assert "'inner' is a nested model: open it first" in caught.value.next_step
+    assert len(drop_last(flatten(graph).graph, 1)[0].layers) == 2
 
 
-def test_features_end_at_the_flatten_of_an_old_network():
-    graph = graph_of(
-        ("x", "InputLayer"),
-        ("conv", "Conv2D", "x"),
-        ("flat", "Flatten", "conv"),
-        ("fc1", "Dense", "flat"),
-        ("fc2", "Dense", "fc1"),
-        ("logits", "Dense", "fc2"),
-    )
-    assert feature_layer(graph) == "flat"
-
-
-def test_features_of_a_plain_network_end_before_its_last_dense():
-    assert feature_layer(CHAIN) == "relu_2"
-
-
-def test_a_network_without_a_classifier_ends_where_it_ends():
-    graph = graph_of(("x", "InputLayer"), ("conv", "Conv2D", "x"), ("relu", "ReLU", "conv"))
-    assert feature_layer(graph) == "relu"
-
-
-def test_a_pooling_in_a_squeeze_and_excitation_branch_does_not_count():
-    graph = graph_of(
-        ("x", "InputLayer"),
-        ("conv", "Conv2D", "x"),
-        ("squeeze", "GlobalAveragePooling2D", "conv"),
-        ("excite", "Dense", "squeeze"),
-        ("scale", "Multiply", "conv", "excite"),
-        ("top_pool", "GlobalAveragePooling2D", "scale"),
-        ("logits", "Dense", "top_pool"),
-    )
-    assert feature_layer(graph) == "top_pool"
-
-
-def test_a_pooling_in_a_branch_is_not_taken_where_no_other_pooling_stands():
-    graph = graph_of(
-        ("x", "InputLayer"),
-        ("conv", "Conv2D", "x"),
-        ("squeeze", "GlobalAveragePooling2D", "conv"),
-        ("excite", "Dense", "squeeze"),
-        ("scale", "Multiply", "conv", "excite"),
-        ("flat", "Flatten", "scale"),
-        ("logits", "Dense", "flat"),
-    )
-    assert feature_layer(graph) == "flat"
-
-
-def test_a_single_dense_after_the_input_has_no_features_before_it():
-    with pytest.raises(LayerError, match="right after its input"):
-        feature_layer(graph_of(("x", "InputLayer"), ("logits", "Dense", "x"), ("softmax", "Softmax", "logits")))
-
-
-def test_features_of_several_outputs_are_refused():
-    two = graph_of(("x", "InputLayer"), ("p", "Dense", "x"), ("q", "Dense", "x"), outputs=("p", "q"))
-    with pytest.raises(LayerError, match="2 outputs"):
-        feature_layer(two)
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "layer", "width"),
-    [
-        ("MobileNetV2", {"alpha": 0.35, "input_shape": (32, 32, 3)}, "global_average_pooling2d", 1280),
-        ("VGG16", {"classes": 10, "input_shape": (32, 32, 3)}, "flatten", 512),
-        ("MobileNetV3Small", {"input_shape": (32, 32, 3), "minimalistic": True}, "global_average_pooling2d", 576),
-        ("MobileNetV3Small", {"input_shape": (32, 32, 3)}, "global_average_pooling2d", 576),
-        ("EfficientNetB0", {"input_shape": (32, 32, 3)}, "avg_pool", 1280),
-    ],
-)
-def test_features_of_keras_own_networks_end_where_people_cut_them(name, options, layer, width):
-    model = getattr(keras.applications, name)(weights=None, **options)
-    found = feature_layer(parse_config(keras.saving.serialize_keras_object(model)))
-    assert found.rstrip("0123456789").rstrip("_") == layer.rstrip("0123456789").rstrip("_")
-    assert model.get_layer(found).output.shape[-1] == width
+def test_dropping_ends_at_the_one_output_that_the_dropped_layer_took():
+    steps = keras.Input((5, 4))
+    _, state, _ = L.LSTM(3, return_state=True, name="lstm")(steps)
+    graph = read_model(keras.Model(steps, L.Dense(2)(state))).graph
+    assert drop_last(graph, 1)[0].outputs == (Ref("lstm", 0, 1),)

@@ -8,7 +8,7 @@ import keras
 
 from transfer.graphs.attaching import free_name
 from transfer.graphs.cutting import drop_last as drop_layers
-from transfer.graphs.cutting import feature_layer
+from transfer.graphs.feature_layers import feature_layer
 from transfer.models.building import read_model
 from transfer.models.extracting import extract
 from transfer.models.restoring import Restored

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from transfer.graphs.attaching import attach
-from transfer.graphs.cutting import cut, drop_last, feature_layer
+from transfer.graphs.cutting import cut, drop_last
+from transfer.graphs.feature_layers import feature_layer
 from transfer.graphs.freezing import freeze, freeze_all
 from transfer.specs import Head
 from transfer.surgery.network import Network, Selection
