@@ -1,0 +1,174 @@
+"""What there is to say of each layer of a graph: kind, shapes, parameters, whether it is trained, what it takes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from transfer.errors import LayerError
+from transfer.graphs.graph import Graph, Layer, Ref
+from transfer.graphs.shapes import Shape, infer_shapes
+from transfer.graphs.variables import describe_graph
+from transfer.graphs.walking import Place, walk
+from transfer.graphs.wrapping import is_model
+from transfer.specs import Json, TensorSpec
+
+State: TypeAlias = Literal["trainable", "frozen", "partly frozen", "new", ""]
+
+# What a layer keeps beside what it trains, by role.
+STATISTICS = frozenset(
+    {"moving_mean", "moving_variance", "moving_stddev", "renorm_mean", "renorm_stddev"}
+    | {"mean", "variance", "count", "vector_u"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSummary:
+    """One layer.
+
+    Attributes:
+        name: of the layer.
+        kind: its class.
+        inner: number of layers inside, for a nested model; 0 otherwise.
+        shapes: of each output of its first call, without the batch axis; empty where they are not known.
+        parameters: numbers that it holds; None where that is not known without building it.
+        trainable: how many of them training changes, statistics not counted; None likewise.
+        state: `new`, `trainable`, `frozen` or `partly frozen`; empty for a layer that holds nothing, or not known what.
+        takes: for each call the tensors that go in.
+    """
+
+    name: str
+    kind: str
+    inner: int
+    shapes: tuple[Shape, ...]
+    parameters: int | None
+    trainable: int | None
+    state: State
+    takes: tuple[tuple[Ref, ...], ...]
+
+
+def summarize(graph: Graph, *, new: Collection[str] = ()) -> tuple[LayerSummary, ...]:
+    """Every layer of a graph, nested models as one each.
+
+    Args:
+        graph: layers of unknown classes are told without shapes and parameters.
+        new: names of layers to tell as new.
+    """
+    shapes = infer_shapes(graph)
+    outputs: dict[str, list[Shape]] = defaultdict(list)
+    for ref, shape in sorted(shapes.items(), key=lambda each: each[0].tensor):
+        if ref.node == 0:
+            outputs[ref.layer].append(shape)
+    specs = _specs(graph, shapes)
+    fixed = _fixed_owners(graph)
+    return tuple(_summary(layer, tuple(outputs[layer.name]), specs[layer.name], fixed, new) for layer in graph)
+
+
+def format_shape(shape: Shape) -> str:
+    """`56 x 56 x 64`; `?` for an open size."""
+    return " x ".join("?" if size is None else str(size) for size in shape) or "scalar"
+
+
+def format_takes(layer: LayerSummary) -> str:
+    """What a layer takes: `a, b`; calls are parted by semicolons, and calls and outputs other than the first told."""
+    return "; ".join(", ".join(map(_format_ref, call)) for call in layer.takes)
+
+
+def _format_ref(ref: Ref) -> str:
+    more = [f"call {ref.node + 1}"] * bool(ref.node) + [f"output {ref.tensor + 1}"] * bool(ref.tensor)
+    return f"{ref.layer} ({', '.join(more)})" if more else ref.layer
+
+
+def printable(text: str) -> str:
+    """A name from a file with whatever does not print, or would steer a terminal, written out: `\\x1b`."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
+
+
+def _summary(
+    layer: Layer,
+    shapes: tuple[Shape, ...],
+    specs: tuple[TensorSpec, ...] | None,
+    fixed: Collection[str],
+    new: Collection[str],
+) -> LayerSummary:
+    takes = tuple(call.sources for call in layer.calls)
+    inner = _count_inside(layer.config) if is_model(layer) else 0
+    if specs is None:
+        state: State = "new" if layer.name in new else ""
+        return LayerSummary(layer.name, layer.class_name, inner, shapes, None, None, state, takes)
+    held = sum(spec.parameters for spec in specs)
+    frozen = sum(spec.parameters for spec in specs if spec.owner in fixed)
+    statistics = sum(spec.parameters for spec in specs if spec.owner not in fixed and spec.role in STATISTICS)
+    state = "new" if layer.name in new else _state(held, frozen)
+    return LayerSummary(layer.name, layer.class_name, inner, shapes, held, held - frozen - statistics, state, takes)
+
+
+def _state(held: int, frozen: int) -> State:
+    if not held:
+        return ""
+    return "frozen" if frozen == held else "partly frozen" if frozen else "trainable"
+
+
+def _count_inside(config: Mapping[str, Json]) -> int:
+    """Layers inside a model, those of models in it counted and not the models; inputs are none."""
+    count = 0
+    for each in config.get("layers", ()):
+        inner = each.get("config")
+        if isinstance(inner, Mapping) and "layers" in inner:
+            count += _count_inside(inner)
+        else:
+            count += each.get("class_name") != "InputLayer"
+    return count
+
+
+def _specs(graph: Graph, shapes: Mapping[Ref, Shape]) -> dict[str, tuple[TensorSpec, ...] | None]:
+    """The tensors of each layer; None for those that are not known."""
+    try:
+        found: dict[str, list[TensorSpec]] = defaultdict(list)
+        for spec in describe_graph(graph).values():
+            found[spec.name.split("/", 1)[0]].append(spec)
+        return {name: tuple(found[name]) for name in graph.names}
+    except LayerError:  # one of them is not known: the others are, each by itself
+        return {layer.name: _specs_alone(graph, layer, shapes) for layer in graph}
+
+
+def _specs_alone(graph: Graph, layer: Layer, shapes: Mapping[Ref, Shape]) -> tuple[TensorSpec, ...] | None:
+    """The tensors of one layer, with inputs of the known shapes in place of what feeds it."""
+    known = {
+        ref: f"{ref.layer}/{ref.node}/{ref.tensor}" for call in layer.calls[:1] for ref in call.sources if ref in shapes
+    }
+    inputs = tuple(
+        Layer(name, "InputLayer", {"name": name, "batch_shape": [None, *shapes[ref]]}) for ref, name in known.items()
+    )
+    calls = tuple(call.redirected(lambda ref: Ref(known.get(ref, f"{ref.layer}/unknown"))) for call in layer.calls[:1])
+    try:
+        return tuple(describe_graph(replace(graph, layers=(*inputs, replace(layer, calls=calls)))).values())
+    except LayerError:
+        return None
+
+
+def _fixed_owners(graph: Graph) -> frozenset[str]:
+    """Paths of the layers that are not trained: by their own flag, or by that of every layer that they wrap."""
+    places = list(walk(graph))
+    inside: dict[str, list[Place]] = defaultdict(list)
+    for place in places:
+        for owner in _owners(place.name):
+            inside[owner].append(place)
+    return frozenset(name for name, found in inside.items() if "layers" not in found[0].config and _is_fixed(found))
+
+
+def _owners(name: str) -> Iterable[str]:
+    """`a/b/c` → `a`, `a/b`, `a/b/c`."""
+    parts = name.split("/")
+    return ("/".join(parts[: k + 1]) for k in range(len(parts)))
+
+
+def _is_fixed(places: list[Place]) -> bool:
+    """The first is the layer, the others what it wraps; a model's own flag says nothing."""
+    own, *wrapped = places
+    if own.config.get("trainable") is False:
+        return True
+    flags = [place.config.get("trainable") for place in wrapped if "layers" not in place.config]
+    return bool(flags) and all(flag is False for flag in flags)
