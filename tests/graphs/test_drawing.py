@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from xml.etree import ElementTree
 
@@ -10,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transfer.errors import LayerError
 from transfer.graphs.dot import draw_dot
 from transfer.graphs.drawing import draw_svg
-from transfer.graphs.freezing import freeze, freeze_all
 from transfer.graphs.graph import Call, Graph, Layer, Ref
 from transfer.graphs.laying_out import lay_out, layer_rows, place_apart
 from transfer.graphs.parsing import parse_config
@@ -63,6 +64,12 @@ def shared():
     return keras.Model({"one": one, "two": two}, {"left": L.Dense(2, name="l")(joined), "right": joined}, name="shared")
 
 
+def frozen(graph, *names):
+    return replace(
+        graph, layers=tuple(each.with_config(trainable=False) if each.name in names else each for each in graph)
+    )
+
+
 def texts(svg, kind="text"):
     return ["".join(each.itertext()) for each in ElementTree.fromstring(svg.encode()).iter(f"{SVG}{kind}")]
 
@@ -96,7 +103,7 @@ def test_every_layer_is_drawn_with_its_kind_parameters_and_shape():
 
 
 def test_what_is_trained_is_told_by_colour_and_in_words():
-    graph = freeze(graph_of(residual()), ["stem", "conv_0"])
+    graph = frozen(graph_of(residual()), "stem", "conv_0")
     svg = draw_svg(graph, new=["label"])
     assert "Conv2D · 16 frozen" in texts(svg)
     assert "Dense · 10 new" in texts(svg)
@@ -162,29 +169,51 @@ def test_outputs_are_told_by_their_keys_and_calls_again_go_beside():
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_are_text_to_the_picture(name):
-    svg = draw_svg(Graph(**{**vars_of(chain(name, "end")), "name": name, "output_keys": (name,)}))
+    svg = draw_svg(replace(chain(name, "end"), name=name, output_keys=(name,)))
     root = ElementTree.fromstring(svg.encode())
-    plain = ElementTree.fromstring(
-        draw_svg(Graph(**{**vars_of(chain("plain", "end")), "output_keys": ("y",)})).encode()
-    )
+    plain = ElementTree.fromstring(draw_svg(replace(chain("plain", "end"), output_keys=("y",))).encode())
     assert Counter(each.tag for each in root.iter()) == Counter(each.tag for each in plain.iter())
     assert {key for each in root.iter() for key in each.attrib} == {key for each in plain.iter() for key in each.attrib}
     assert float(root.get("width")) < 1000
-
-
-def vars_of(graph):
-    return {key: getattr(graph, key) for key in ("name", "layers", "inputs", "outputs", "input_keys", "output_keys")}
 
 
 def test_hostile_classes_and_shapes_are_text_as_well():
     graph = chain("a")
     hostile = Layer("x", "InputLayer", {"batch_shape": [None, "<script>", {"<b>": []}]})
     odd = Layer("a", "<script>", {}, (Call([Ref("x")], {}),), module="")
-    svg = draw_svg(Graph(**{**vars_of(graph), "layers": (hostile, odd)}))
+    svg = draw_svg(replace(graph, layers=(hostile, odd)))
     assert "<script>" not in svg
     assert "&lt;script&gt; x {&#x27;&lt;b&gt;&#x27;: []}" in svg
     assert "parameters: not known without building it" in svg
     assert "at least 0 parameters" in svg
+
+
+def with_layer(**changes):
+    layer = replace(chain("a").layer("a"), **changes)
+    return replace(chain("a"), layers=(chain("a").layer("x"), layer))
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        with_layer(class_name=1.5),
+        with_layer(module=True),
+        with_layer(config=[1]),
+        with_layer(config={"units": {}}),
+        with_layer(config={"layers": 5}),
+        with_layer(calls=(Call([Ref("x", 0, "0")], {}),)),
+        with_layer(calls=(Call([Ref("x", [], 0)], {}),)),
+        replace(chain("a"), name={}),
+        replace(chain("a"), output_keys=(None,)),
+        replace(chain("a"), outputs=(Ref(3),)),
+    ],
+)
+@pytest.mark.parametrize("draw", [draw_svg, draw_dot])
+def test_what_keras_does_not_write_is_refused_or_drawn_without_it(graph, draw):
+    try:
+        assert "a" in draw(graph)
+    except LayerError as error:
+        assert error.problems  # noqa: PT017 (either is right: which one depends on what the layer needs)
 
 
 def test_a_graph_of_one_layer_and_one_without_an_end_are_drawn():
@@ -207,7 +236,7 @@ def statements(dot):
 
 
 def test_dot_has_a_node_for_each_layer_and_an_edge_for_each_tensor_taken():
-    dot = draw_dot(freeze_all(graph_of(residual())), new=["label"])
+    dot = draw_dot(frozen(graph_of(residual()), "stem"), new=["label"])
     assert '"stem" [label="stem\\nConv2D\\n8 x 8 x 4\\n16 frozen", fillcolor="#dcebf7", color="#0067a3"' in dot
     assert '"label" [label="label\\nDense\\n8 x 8 x 2\\n10 new", fillcolor="#d6f0e5"' in dot
     assert '"stem" -> "sum" [label="8 x 8 x 4"];' in dot
@@ -347,10 +376,7 @@ def test_wrapped_layers_are_frozen_by_their_own_flag_or_by_that_of_what_wraps_th
 def test_a_layer_of_an_unknown_class_leaves_the_others_known():
     graph = chain("a", "b", "c")
     odd = Layer("b", "Mine", {}, graph.layer("b").calls, module="mine", registered_name="mine>Mine")
-    found = {
-        each.name: each
-        for each in summarize(Graph(**{**vars_of(graph), "layers": (*graph.layers[:2], odd, *graph.layers[3:])}))
-    }
+    found = {each.name: each for each in summarize(replace(graph, layers=(*graph.layers[:2], odd, *graph.layers[3:])))}
     assert (found["a"].parameters, found["a"].shapes) == (15, ((3,),))
     assert (found["b"].parameters, found["b"].shapes, found["b"].state) == (None, (), "")
     assert found["c"].parameters is None  # it depends on what b gives

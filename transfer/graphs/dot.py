@@ -25,7 +25,11 @@ def draw_dot(graph: Graph, *, new: Collection[str] = ()) -> str:
     Args:
         graph: names are quoted, whatever they hold.
         new: names of layers to mark as new.
+
+    Raises:
+        LayerError: if a name, an edge or an option is of a kind that Keras does not write.
     """
+    layers = summarize(graph, new=new)
     nodes = dict(zip(graph.names, distinct_names([printable(name) for name in graph.names]), strict=True))
     shapes = infer_shapes(graph)
     lines = [
@@ -33,7 +37,7 @@ def draw_dot(graph: Graph, *, new: Collection[str] = ()) -> str:
         '  node [shape=box, style="filled", fontname="Helvetica"];',
         '  edge [fontname="Helvetica", fontsize=10];',
     ]
-    for each in summarize(graph, new=new):
+    for each in layers:
         fill, line = _COLOURS[each.state]
         style = "filled,dashed" if each.state == "new" else "filled"
         more = ", peripheries=2" if each.inner else ""

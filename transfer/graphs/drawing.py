@@ -64,6 +64,9 @@ def draw_svg(graph: Graph, *, new: Collection[str] = ()) -> str:
     Args:
         graph: names are text to the drawing, whatever they hold.
         new: names of layers to mark as new.
+
+    Raises:
+        LayerError: if a name, an edge or an option is of a kind that Keras does not write.
     """
     layers = {each.name: each for each in summarize(graph, new=new)}
     width = min(_WIDEST, max([_NARROWEST, *(_text_width(each) for each in layers.values())]) + 20)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from transfer.errors import LayerError
+from transfer.errors import LayerError, Problem
 from transfer.graphs.graph import Graph, Layer, Ref
 from transfer.graphs.shapes import Shape, infer_shapes
 from transfer.graphs.variables import describe_graph
@@ -55,7 +55,21 @@ def summarize(graph: Graph, *, new: Collection[str] = ()) -> tuple[LayerSummary,
     Args:
         graph: layers of unknown classes are told without shapes and parameters.
         new: names of layers to tell as new.
+
+    Raises:
+        LayerError: if a name, an edge or an option is of a kind that Keras does not write.
     """
+    _check(graph)
+    try:
+        return _summarize(graph, new)
+    except (TypeError, KeyError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        raise LayerError(
+            f"{graph.name!r} has options that are not those of Keras.",
+            [Problem(graph.name, "layers as Keras writes them", repr(error)[:200])],
+        ) from error
+
+
+def _summarize(graph: Graph, new: Collection[str]) -> tuple[LayerSummary, ...]:
     shapes = infer_shapes(graph)
     outputs: dict[str, list[Shape]] = defaultdict(list)
     for ref, shape in sorted(shapes.items(), key=lambda each: each[0].tensor):
@@ -64,6 +78,29 @@ def summarize(graph: Graph, *, new: Collection[str] = ()) -> tuple[LayerSummary,
     specs = _specs(graph, shapes)
     fixed = _fixed_owners(graph)
     return tuple(_summary(layer, tuple(outputs[layer.name]), specs[layer.name], fixed, new) for layer in graph)
+
+
+def _check(graph: Graph) -> None:
+    """A config is anyone's: what stands for a name may be a number."""
+    texts = [("the model's name", graph.name), *((f"output of {graph.name}", key) for key in graph.output_keys or ())]
+    for layer in graph:
+        texts += [(f"name of layer {layer.name}", layer.name), (f"class of {layer.name}", layer.class_name)]
+        texts += [(f"module of {layer.name}", layer.module)]
+    wrong = [Problem(where, "a text", repr(found)) for where, found in texts if not isinstance(found, str)]
+    wrong += [
+        Problem(str(layer.name), "options by name", repr(layer.config))
+        for layer in graph
+        if not isinstance(layer.config, Mapping)
+    ]
+    taken = [("the model's ends", ref) for ref in (*graph.inputs, *graph.outputs)]
+    taken += [(str(layer.name), ref) for layer in graph for call in layer.calls for ref in call.sources]
+    wrong += [
+        Problem(where, "a layer's name, a call and an output", repr((ref.layer, ref.node, ref.tensor)))
+        for where, ref in taken
+        if not isinstance(ref.layer, str) or not isinstance(ref.node, int) or not isinstance(ref.tensor, int)
+    ]
+    if wrong:
+        raise LayerError("The graph is not one that Keras writes.", wrong)
 
 
 def format_shape(shape: Shape) -> str:
