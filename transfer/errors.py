@@ -4,6 +4,7 @@
     ├── CheckpointError        3   a file is not readable, damaged or hostile
     ├── MatchError             4   a file does not fit a model
     ├── LayerError             5   a name, a cut or a graph is wrong
+    │   └── KerasNeededError       only Keras can tell what a layer makes or gives
     ├── DataError              6   a labelled set is wrong
     ├── TrainingError          7   a run went wrong: NaN, interrupted, cluster
     └── OutputError            8   an output exists already or cannot be written
@@ -94,6 +95,10 @@ class LayerError(TransferError):
     """A layer's name, a cut or a graph is wrong."""
 
     exit_code = 5
+
+
+class KerasNeededError(LayerError):
+    """Only Keras can tell what a layer makes or gives: a class of somebody's own, or one without a rule here."""
 
 
 class DataError(TransferError):

@@ -187,6 +187,52 @@ class Head:
             raise ValueError(f"head {self.name!r}: pool is avg, max or concat, not {self.pool!r}")
 
 
+BatchNormPolicy: TypeAlias = Literal["frozen", "adapt", "train"]
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What is taken from a network, and what is made of it. In the order in which it is done:
+
+    Attributes:
+        channels: of the input, where it shall have others than the network was trained with; None to leave them.
+        size: (h, w) of the input, likewise.
+        drop_last: number of last layers to drop; an activation goes with the layer that it follows and is not counted.
+        at: the layers to end at instead, `backbone/block5_pool` for one inside a nested model; `features` for where a
+            classifier's features end. Several give features of several scales.
+        flatten: whether all nested models are opened; those that `at` leads into are in any case.
+        freeze: `backbone` for all that is kept, or names and patterns of layers.
+        freeze_up_to: a layer that is fixed with everything that it depends on.
+        unfreeze_last: number of last blocks that are trained, all before them being fixed.
+        batch_norm: what becomes of batch normalization where something is frozen or unfrozen: see `graphs.freezing`.
+        heads: what is attached at the end.
+        seed: of everything that is drawn.
+    """
+
+    channels: int | None = None
+    size: tuple[int, int] | None = None
+    drop_last: int = 0
+    at: tuple[str, ...] = ()
+    flatten: bool = False
+    freeze: tuple[str, ...] = ()
+    freeze_up_to: str | None = None
+    unfreeze_last: int | None = None
+    batch_norm: BatchNormPolicy = "frozen"
+    heads: tuple[Head, ...] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("at", "freeze", "heads"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, (value,) if isinstance(value, str | Head) else tuple(value or ()))
+        if self.drop_last and self.at:
+            raise ValueError("give drop_last or at, not both")
+        if self.drop_last < 0:
+            raise ValueError(f"drop_last counts layers to drop, not {self.drop_last}")
+        if self.batch_norm not in ("frozen", "adapt", "train"):
+            raise ValueError(f"batch_norm is 'frozen', 'adapt' or 'train', not {self.batch_norm!r}")
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """One step of a run.

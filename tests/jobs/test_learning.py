@@ -9,7 +9,6 @@ import pytest
 
 import transfer
 from transfer.errors import LayerError, OutputError
-from transfer.jobs.extracting import extract_file
 from transfer.jobs.learning import learn_file
 from transfer.jobs.preparing import prepare_student
 from transfer.weights.shipped import shipped_checkpoints
@@ -76,34 +75,6 @@ def test_a_head_takes_another_name_where_its_own_is_taken(digits_run):
 def test_a_layer_that_is_not_there_is_refused(restored):
     with pytest.raises(LayerError, match="dense_9"):
         prepare_student(restored, 2, at="dense_9")
-
-
-def test_extracting_a_file_accounts_for_every_layer(tmp_path):
-    found = extract_file(
-        "digits_mlp", tmp_path / "student.keras", drop_last=1, heads=[transfer.Head("label", 5)], freeze=["backbone"]
-    )
-    assert found.dropped == ("predictions",)
-    assert set(found.kept) == {"digits", "dense_1", "dense_2"}
-    assert found.layers == (("digits", 0, 0), ("dense_1", 50_240, 0), ("dense_2", 4_160, 0), ("label", 325, 325))
-    assert sum(parameters for _, parameters, _ in found.layers) == keras.models.load_model(found.out).count_params()
-    assert isinstance(found.receipt, transfer.Receipt)
-    assert str(found).splitlines()[0] == str(found.receipt).splitlines()[0]
-    assert str(found).splitlines()[-1].split() == ["total", "54,725", "325", "trainable"]
-
-
-@pytest.mark.parametrize("name", ["student", "student.txt", "student.hdf5", "student.KERAS"])
-def test_a_name_that_does_not_say_what_to_write_is_refused(tmp_path, name):
-    with pytest.raises(OutputError):
-        extract_file("digits_mlp", tmp_path / name, drop_last=1)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_new_layer_is_new_although_it_takes_the_name_of_a_dropped_one(tmp_path):
-    head = transfer.Head("predictions", 5)
-    found = extract_file("digits_mlp", tmp_path / "student.keras", drop_last=1, heads=[head])
-    assert "predictions" in found.dropped
-    assert "predictions" not in found.kept
-    assert next(each["new"] for each in found.to_json()["layers"] if each["name"] == "predictions")
 
 
 def test_the_shipped_network_on_images_learns_drawings(tmp_path):

@@ -213,7 +213,9 @@ def test_layers_of_layers_keep_their_bits_when_they_are_extracted(build):
 
 
 def test_names_and_patterns_freeze_layers():
-    assert flags(extract(cnn(), freeze="conv_*")) == {"conv_1": False, "norm_1": True, "conv_2": False, "logits": True}
+    found = {"conv_1": False, "norm_1": False, "conv_2": False, "logits": True}  # batch norm is fixed unless asked for
+    assert flags(extract(cnn(), freeze="conv_*")) == found
+    assert flags(extract(cnn(), freeze="conv_*", batch_norm="adapt")) == found | {"norm_1": True}
     assert flags(extract(cnn(), freeze=["norm_1", r"re:conv_\d"])) == {
         "conv_1": False,
         "norm_1": False,
@@ -269,7 +271,7 @@ def test_a_card_travels_along_and_forgets_what_no_longer_holds():
     card = card_of(extract(source, drop_last=1, heads=[Head("label", classes=5)]))
     assert (card.name, card.licence) == ("digits", "Apache-2.0")
     assert (card.classes, card.fingerprint, card.digests) == ((), None, {})
-    assert card.history == ("dropped the last 1", "attached label:5")
+    assert card.history == ("dropped predictions", "attached label:5")
 
 
 def test_what_restore_gave_serves_as_source():

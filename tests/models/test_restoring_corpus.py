@@ -116,7 +116,7 @@ def restored(checkpoint, writer, name, tally, into=None, **options):
     except TransferError as error:
         return error
     finally:
-        keras.backend.clear_session()
+        keras.utils.clear_session(free_memory=False)  # names start anew; collecting garbage each time takes longer
     tally.add(writer, checkpoint.path, "right" if is_right(model, writer, name) else "wrong")
     return None
 

@@ -6,7 +6,7 @@ import pytest
 from transfer.errors import LayerError
 from transfer.graphs.freezing import frozen_layers
 from transfer.graphs.graph import Call, Graph, Layer, Ref
-from transfer.specs import Head
+from transfer.specs import Extraction, Head
 from transfer.surgery.extracting import extract_network
 from transfer.surgery.network import Network, Selection
 from transfer.weights.cards import Card, Fingerprint
@@ -38,9 +38,13 @@ def network(card=None, new=()):
     return Network(Graph("net", layers, (Ref("x"),), (Ref("logits"),)), tensors, card, frozenset(new))
 
 
+def extracted(source, **options):
+    return extract_network(source, Extraction(**options)).network
+
+
 def test_dropping_the_last_layer_drops_its_tensors_and_reads_none():
     source = network()
-    student = extract_network(source, drop=1)
+    student = extracted(source, drop_last=1)
     assert student.graph.names == ("x", "a", "b", "b_relu")
     assert list(student.tensors) == ["a/kernel", "b/kernel"]
     assert source.tensors.reads == 0
@@ -49,25 +53,28 @@ def test_dropping_the_last_layer_drops_its_tensors_and_reads_none():
 
 
 def test_cutting_at_a_layer_and_where_features_end():
-    assert extract_network(network(), at="a").graph.names == ("x", "a")
-    assert extract_network(network(), at="features").graph.names == ("x", "a", "b", "b_relu")
+    assert extracted(network(), at="a").graph.names == ("x", "a")
+    assert extracted(network(), at="features").graph.names == ("x", "a", "b", "b_relu")
 
 
-def test_heads_are_new_layers_without_tensors():
-    student = extract_network(network(), drop=1, heads=[Head("label", classes=5)])
+def test_heads_are_new_layers_with_values_of_their_own():
+    student = extracted(network(), drop_last=1, heads=[Head("label", classes=5)])
     assert student.graph.names[-1] == "label"
     assert student.new == {"label"}
-    assert list(student.tensors) == ["a/kernel", "b/kernel"]
+    assert list(student.tensors) == ["a/kernel", "b/kernel", "label/kernel", "label/bias"]
+    assert student.tensors["label/kernel"].shape == (3, 5)
+    assert np.abs(student.tensors["label/kernel"]).max() <= (6 / 8) ** 0.5
+    assert not student.tensors["label/bias"].any()
 
 
 def test_a_head_of_a_dropped_layers_name_does_not_take_its_tensors():
-    student = extract_network(network(), drop=1, heads=[Head("logits", classes=5)])
+    student = extracted(network(), drop_last=1, heads=[Head("logits", classes=5)])
     assert student.new == {"logits"}
-    assert list(student.tensors) == ["a/kernel", "b/kernel"]
+    assert student.tensors["logits/kernel"].shape == (3, 5)
 
 
 def test_layers_that_were_new_stay_new_as_long_as_they_are_kept():
-    assert extract_network(network(new={"a", "logits"}), drop=1).new == {"a"}
+    assert extracted(network(new={"a", "logits"}), drop_last=1).new == {"a"}
 
 
 @pytest.mark.parametrize(
@@ -81,23 +88,23 @@ def test_layers_that_were_new_stay_new_as_long_as_they_are_kept():
     ],
 )
 def test_the_backbone_or_names_are_frozen_and_the_head_only_by_its_name(frozen, expected):
-    student = extract_network(network(), drop=1, frozen=frozen, heads=[Head("label", classes=5)])
+    student = extracted(network(), drop_last=1, freeze=frozen, heads=[Head("label", classes=5)])
     assert frozen_layers(student.graph) == expected
 
 
 def test_patterns_are_not_used_up_by_reading_them_once():
-    student = extract_network(network(), frozen=(name for name in ["a", "b"]))
+    student = extracted(network(), freeze=(name for name in ["a", "b"]))
     assert frozen_layers(student.graph) == ("a", "b")
 
 
 def test_a_pattern_for_a_dropped_layer_is_refused():
     with pytest.raises(LayerError, match="no layer that fits 'logits'"):
-        extract_network(network(), drop=1, frozen="logits")
+        extracted(network(), drop_last=1, freeze="logits")
 
 
-def test_drop_and_at_exclude_each_other():
+def test_drop_last_and_at_exclude_each_other():
     with pytest.raises(ValueError, match="not both"):
-        extract_network(network(), drop=1, at="a")
+        extracted(network(), drop_last=1, at="a")
 
 
 CARD = Card(
@@ -112,22 +119,22 @@ CARD = Card(
 
 
 def test_a_card_says_what_was_done_and_drops_what_no_longer_holds():
-    card = extract_network(network(CARD), drop=1, heads=[Head("label", classes=5), Head("colour", classes=2)]).card
-    assert card.history == ("trained", "dropped the last 1", "attached label:5, colour:2")
+    card = extracted(network(CARD), drop_last=1, heads=[Head("label", classes=5), Head("colour", classes=2)]).card
+    assert card.history == ("trained", "dropped logits", "attached label:5, colour:2")
     assert (card.architecture, card.classes, card.fingerprint, card.digests) == (None, (), None, {})
     assert (card.name, card.origin) == ("net", "here")
 
 
 def test_a_card_names_the_layer_at_which_features_end():
-    assert extract_network(network(CARD), at="features").card.history == ("trained", "cut at b_relu")
+    assert extracted(network(CARD), at="features").card.history == ("trained", "cut at b_relu")
 
 
 def test_freezing_alone_leaves_the_proof_in_force():
-    assert extract_network(network(CARD), frozen="a").card.fingerprint == CARD.fingerprint
+    assert extracted(network(CARD), freeze="a").card.fingerprint == CARD.fingerprint
 
 
 def test_no_card_stays_no_card():
-    assert extract_network(network(), drop=1).card is None
+    assert extracted(network(), drop_last=1).card is None
 
 
 # A selection of tensors

@@ -7,97 +7,78 @@ from typing import TYPE_CHECKING
 
 import click
 
-from transfer.cli.options import (
-    HeadType,
-    at_option,
-    drop_n_option,
-    drop_option,
-    dropped,
-    force_option,
-    into_option,
-    json_option,
-    restoring_options,
-    seed_option,
-)
+from transfer.cli.options import extraction_options, force_option, into_option, json_option, restoring_options
 
 if TYPE_CHECKING:
-    from transfer.specs import Head, Restoring
+    from transfer.jobs.extracted import Extracted
+    from transfer.specs import Extraction, Restoring
+    from transfer.weights.opening import Opening
 
 
 @click.command("extract")
 @click.argument("file")
 @into_option
-@drop_option
-@drop_n_option
-@at_option
-@click.option(
-    "--head",
-    "heads",
-    multiple=True,
-    type=HeadType(),
-    help="Attach a dense layer of logits; may be given several times.",
-)
-@click.option(
-    "--freeze",
-    multiple=True,
-    metavar="NAME",
-    help="Layers to fix: 'backbone', a name, a pattern with *, or re:EXPRESSION.",
-)
+@extraction_options
 @click.option(
     "-o",
     "--out",
-    required=True,
     type=click.Path(path_type=Path),
-    help="A new .keras archive, or .h5 or .weights.h5 weights.",
+    help="A new .keras archive or whole .h5, or .weights.h5 or .safetensors weights.",
 )
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
 @restoring_options
-@seed_option
 @force_option
 @json_option
 def command(
     file: str,
     into: str | None,
-    drop_last: bool,
-    drop_last_n: int | None,
-    at: str | None,
-    heads: tuple[Head, ...],
-    freeze: tuple[str, ...],
-    out: Path,
-    seed: int,
+    out: Path | None,
+    dry_run: bool,
     force: bool,
     as_json: bool,
+    extraction: Extraction,
     restoring: Restoring,
 ) -> None:
-    """Restore FILE, keep the layers you need, attach heads, and write the new network.
+    """Restore FILE, keep the layers you need, attach heads, and write the new network. Tensors keep their bits.
 
     \b
     transfer extract digits_mlp --drop-last --head dense_3:5 --freeze backbone -o student.keras
+    transfer extract vgg16.h5 --at features --head label:5,hidden=256,dropout=0.3 --dry-run
     transfer extract pretrained_weights.h5 --into module:create_model --drop-last --head label:5 -o student.keras
     """
-    drop = dropped(drop_last=drop_last, drop_last_n=drop_last_n, at=at)
-    from transfer.cli.quieting import import_tensorflow
+    if out is None and not dry_run:
+        raise click.UsageError("Say where to write with -o OUT, or ask for a --dry-run.")
     from transfer.weights.opening import begin_opening
 
-    with begin_opening(file) as opening:  # another process reads the structure while TensorFlow is imported
-        import_tensorflow()
-        checkpoint = opening.checkpoint()
-    from transfer.jobs.extracting import extract_file
-
-    extracted = extract_file(
-        checkpoint,
-        out,
-        into=into,
-        drop_last=drop,
-        at=at,
-        heads=heads,
-        freeze=freeze,
-        restoring=restoring,
-        seed=seed,
-        force=force,
-    )
+    with begin_opening(file) as opening:
+        extracted = _extract(opening, into, None if dry_run else out, extraction, restoring, force=force)
     if as_json:
         from transfer.cli.showing import show_json
 
         show_json(extracted.to_json())
     else:
         click.echo(extracted)
+
+
+def _extract(
+    opening: Opening, into: str | None, out: Path | None, how: Extraction, restoring: Restoring, *, force: bool
+) -> Extracted:
+    """From files alone where that is possible; else through a model that Keras builds."""
+    from transfer.errors import KerasNeededError
+    from transfer.jobs.extracting import extract_file
+    from transfer.surgery.planning import read_architecture
+
+    graph = None if into is None else read_architecture(into)
+    why = f"{into} is a builder"
+    if into is None or graph is not None:
+        try:
+            return extract_file(opening.checkpoint(), out, how, into=graph, restoring=restoring, force=force)
+        except KerasNeededError as error:
+            why = error.summary
+    from transfer.cli.quieting import import_tensorflow
+
+    import_tensorflow()  # meanwhile the file's structure is read
+    from transfer.jobs.extracting_models import extract_through_keras
+
+    source = into if graph is None else graph
+    return extract_through_keras(opening.checkpoint(), out, how, into=source, restoring=restoring, force=force, why=why)

@@ -108,18 +108,33 @@ def dropped(*, drop_last: bool, drop_last_n: int | None, at: str | None) -> int:
 
 
 class HeadType(click.ParamType[Any]):
-    """`label:5` as a `Head`."""
+    """`label:5` as a `Head`, `tags:7,kind=sigmoid,hidden=256+64,dropout=0.3,pool=concat` as one with options."""
 
     name = "NAME:CLASSES"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Head:
         from transfer.specs import Head
 
-        name, _, classes = str(value).rpartition(":")
+        first, *options = str(value).split(",")
+        name, _, classes = first.rpartition(":")
         try:
-            return Head(name, int(classes))
+            given = {
+                key.strip(): _head_option(key.strip(), text) for key, _, text in (o.partition("=") for o in options)
+            }
+            return Head(name, int(classes), **given)
         except ValueError as error:
-            self.fail(f"{value!r} is not NAME:CLASSES, such as label:5 ({error})", param, ctx)
+            form = "NAME:CLASSES, such as label:5 or tags:7,kind=sigmoid,hidden=256+64,dropout=0.3,pool=concat"
+            self.fail(f"{value!r} is not {form} ({error})", param, ctx)
+
+
+def _head_option(key: str, text: str) -> Any:
+    if key == "hidden":
+        return tuple(int(units) for units in text.split("+"))
+    if key == "dropout":
+        return float(text)
+    if key in ("kind", "pool"):
+        return text
+    raise ValueError(f"a head has kind, hidden, dropout and pool, not {key!r}")
 
 
 class SizeType(click.ParamType[Any]):
@@ -141,3 +156,71 @@ def preprocessing_named(name: str | None) -> Preprocessing | None:
     from transfer.specs import PREPROCESSINGS
 
     return PREPROCESSINGS[name] if name else None
+
+
+_EXTRACTION = (
+    drop_option,
+    drop_n_option,
+    click.option(
+        "--at",
+        multiple=True,
+        metavar="LAYER",
+        help="The last layer to keep, 'backbone/pool' for one inside a nested model, 'features' for where a "
+        "classifier's features end. Given several times: features of several scales.",
+    ),
+    click.option("--flatten", is_flag=True, help="Open all nested models."),
+    click.option(
+        "--head",
+        "heads",
+        multiple=True,
+        type=HeadType(),
+        help="Attach a dense layer of logits; may be given several times. Options follow: label:5,hidden=64,"
+        "dropout=0.2,pool=concat,kind=sigmoid.",
+    ),
+    click.option(
+        "--freeze",
+        multiple=True,
+        metavar="NAME",
+        help="Layers to fix: 'backbone', a name, a path, a pattern with *, or re:EXPRESSION.",
+    ),
+    click.option("--freeze-up-to", metavar="LAYER", help="Fix a layer and everything that it depends on."),
+    click.option("--unfreeze-last", type=click.IntRange(min=0), metavar="N", help="Train the last N blocks alone."),
+    click.option(
+        "--batch-norm",
+        type=click.Choice(["frozen", "adapt", "train"]),
+        default="frozen",
+        show_default=True,
+        help="Where layers are frozen: fix all batch normalization, that in frozen parts, or none.",
+    ),
+    click.option("--channels", type=click.IntRange(min=1), metavar="N", help="Take images of N channels."),
+    click.option("--input-size", "size", type=SizeType(), help="Take images of this size."),
+    seed_option,
+)
+
+
+def extraction_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """All options that say what is taken from a network, handed over as one `Extraction`."""
+
+    @functools.wraps(function)
+    def gathered(drop_last: bool, drop_last_n: int | None, at: tuple[str, ...], **options: Any) -> Any:
+        from transfer.specs import Extraction
+
+        count = dropped(drop_last=drop_last, drop_last_n=drop_last_n, at=at[0] if at else None)
+        names = (
+            "flatten",
+            "heads",
+            "freeze",
+            "freeze_up_to",
+            "unfreeze_last",
+            "batch_norm",
+            "channels",
+            "size",
+            "seed",
+        )
+        how = Extraction(drop_last=count, at=at, **{name: options.pop(name) for name in names})
+        return function(**options, extraction=how)
+
+    decorated: Callable[..., Any] = gathered
+    for option in reversed(_EXTRACTION):
+        decorated = option(decorated)
+    return decorated

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from transfer.errors import LayerError, Problem
+from transfer.errors import KerasNeededError, LayerError, Problem
 from transfer.graphs.graph import Call, Layer
 from transfer.graphs.layer_shapes import layer_shape
 from transfer.graphs.layer_variables import SHAPED, UNSHAPED, Variable, simple_variables
@@ -55,9 +55,9 @@ def inner_variables(layer: Layer, inputs: Inputs) -> tuple[Variable, ...]:
     return tuple(each.inside(layer.name) for each in made)
 
 
-def unknown_class(layer: Layer) -> LayerError:
+def unknown_class(layer: Layer) -> KerasNeededError:
     """The error about a class for which there is no rule."""
-    return LayerError(
+    return KerasNeededError(
         f"The variables of {layer.class_name} {layer.name!r} are not known without building it.",
         [Problem(layer.name, "a layer of Keras", f"{layer.module}.{layer.class_name}")],
         next_step="name a builder with --into module:function (into=…)",

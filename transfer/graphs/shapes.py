@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from transfer.errors import LayerError
+from transfer.errors import KerasNeededError, LayerError
 from transfer.graphs.graph import Call, Graph, Layer, Ref
 from transfer.graphs.layer_shapes import layer_shape, merged_shape
 from transfer.graphs.operation_shapes import operation_shapes
@@ -51,7 +51,7 @@ def shape_of(graph: Graph, ref: Ref) -> Shape:
     if ref in shapes:
         return shapes[ref]
     unknown = first_unknown(graph, shapes) or graph.layer(ref.layer)
-    raise LayerError(
+    raise KerasNeededError(
         f"The shape of {ref.layer!r} is not known: {unknown.class_name} {unknown.name!r} has no rule here.",
         next_step="cut at a layer before it",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from transfer.errors import LayerError, Problem
+from transfer.errors import KerasNeededError, LayerError, Problem
 from transfer.graphs.graph import Call, Graph, Layer, Ref
 from transfer.graphs.held_variables import layer_variables, needs_shapes, unknown_class
 from transfer.graphs.layer_variables import Variable
@@ -67,9 +67,9 @@ def _of_layer(layer: Layer, call: Call, inputs: tuple[Shape, ...]) -> tuple[Vari
     return made
 
 
-def _unknown_shape(graph: Graph, layer: Layer, shapes: Mapping[Ref, Shape]) -> LayerError:
+def _unknown_shape(graph: Graph, layer: Layer, shapes: Mapping[Ref, Shape]) -> KerasNeededError:
     cause = first_unknown(graph, shapes) or layer
-    return LayerError(
+    return KerasNeededError(
         f"The variables of {layer.name!r} are not known: {cause.class_name} {cause.name!r} gives no shape here.",
         [Problem(layer.name, "a known shape going in", f"what {cause.class_name} {cause.name!r} gives")],
         next_step="name a builder with --into module:function (into=…)",

@@ -37,8 +37,9 @@ def build_model(network: Network, custom_objects: Mapping[str, Any] | None = Non
         LayerError: if the graph asks for code or unknown classes or cannot be built, or a tensor does not fit.
     """
     model = build_graph(network.graph, custom_objects)
-    variables = {name: each for name, each in name_variables(model).items() if name.split("/", 1)[0] not in network.new}
-    problems = [Problem(name, "a tensor", "none") for name in variables if name not in network.tensors]
+    variables = name_variables(model)
+    lost = [name for name in variables if name not in network.tensors and name.split("/", 1)[0] not in network.new]
+    problems = [Problem(name, "a tensor", "none") for name in lost]
     values = {name: network.tensors[name] for name in variables if name in network.tensors}
     problems += [
         Problem(name, f"{tuple(variables[name].shape)} in the graph", f"{array.shape} in its tensors")
@@ -132,6 +133,9 @@ class _Live(Mapping[str, NDArray[Any]]):
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return np.array(keras.ops.convert_to_numpy(self._variables[name]))
+
+    def __contains__(self, name: object) -> bool:  # Mapping's own would copy the values
+        return name in self._variables
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._variables)

@@ -8,17 +8,23 @@ import keras
 
 from transfer.models.building import build_model, read_model
 from transfer.models.restoring import Restored
-from transfer.specs import Head
-from transfer.surgery.extracting import extract_network
+from transfer.specs import BatchNormPolicy, Extraction, Head
+from transfer.surgery.extracting import ExtractedNetwork, extract_network
 
 
 def extract(
     source: keras.Model | Restored,
     *,
     drop_last: int = 0,
-    at: str | None = None,
+    at: str | Sequence[str] | None = None,
+    flatten: bool = False,
     freeze: str | Iterable[str] = (),
+    freeze_up_to: str | None = None,
+    unfreeze_last: int | None = None,
+    batch_norm: BatchNormPolicy = "frozen",
     heads: Sequence[Head] = (),
+    channels: int | None = None,
+    size: tuple[int, int] | None = None,
     seed: int = 0,
 ) -> keras.Model:
     """A new model from the layers of another, with new heads; the source is not touched and shares no variable.
@@ -26,14 +32,38 @@ def extract(
     Args:
         source: a functional or Sequential Keras model, or what `restore` gave. A card travels along.
         drop_last: number of last layers to drop; an activation goes with the layer it follows and is not counted.
-        at: the last layer to keep instead; `"features"` for where a classifier's features end.
+        at: the last layer to keep instead, or several for features of several scales; `"backbone/pool"` for one inside
+            a nested model, which is opened then; `"features"` for where a classifier's features end.
+        flatten: whether all nested models are opened.
         freeze: `"backbone"` for everything kept, or names and patterns of layers.
-        heads: dense layers to attach; they give logits. Features with positions are pooled.
-        seed: of the heads' initial kernels.
+        freeze_up_to: a layer that is fixed with everything that it depends on.
+        unfreeze_last: number of last blocks that are trained, all before them being fixed.
+        batch_norm: where something is frozen or unfrozen, `"frozen"` fixes every batch normalization, `"adapt"` those
+            in frozen parts, `"train"` none.
+        heads: what to attach; they give logits. Features with positions are pooled.
+        channels: of the input, where it shall have others: the first kernels are summed or repeated.
+        size: (h, w) of the input, where it shall have another and the layers allow it.
+        seed: of the heads' initial values.
 
     Raises:
         LayerError: if a layer does not exist, a name is taken, or the cut is not possible.
     """
-    model = source.model if isinstance(source, Restored) else source
-    network = extract_network(read_model(model), drop=drop_last, at=at, frozen=freeze, heads=heads, seed=seed)
-    return build_model(network)
+    how = Extraction(
+        channels=channels,
+        size=size,
+        drop_last=drop_last,
+        at=() if at is None else (at,) if isinstance(at, str) else tuple(at),
+        flatten=flatten,
+        freeze=(freeze,) if isinstance(freeze, str) else tuple(freeze),
+        freeze_up_to=freeze_up_to,
+        unfreeze_last=unfreeze_last,
+        batch_norm=batch_norm,
+        heads=tuple(heads),
+        seed=seed,
+    )
+    return build_model(extract_from_model(source, how).network)
+
+
+def extract_from_model(source: keras.Model | Restored, how: Extraction) -> ExtractedNetwork:
+    """As `extract`, with what is asked as one value; gives the network, not yet built."""
+    return extract_network(read_model(source.model if isinstance(source, Restored) else source), how)

@@ -14,6 +14,7 @@ from transfer.models.variables import finalize_layers, name_variables
 from transfer.results import Pair, Plan
 from transfer.weights.checkpoint import Checkpoint
 from transfer.weights.reading import ALIGNMENT
+from transfer.weights.scaling import dequantize
 
 
 def fill(
@@ -65,15 +66,7 @@ def _values(checkpoint: Checkpoint, plan: Plan) -> Iterator[tuple[Pair, NDArray[
         yield plain[name], values
     for pair in quantized:
         found = checkpoint.read([pair.stored, pair.scale])
-        yield pair, _dequantized(found[pair.stored], found[pair.scale])
-
-
-def _dequantized(values: NDArray[Any], scale: NDArray[Any]) -> NDArray[np.float32]:
-    """Keras quantizes a kernel as `round(kernel * scale)`, one scale an output; an embedding one a row."""
-    by_row = scale.shape != values.shape[-1:]
-    factors = scale.reshape(-1, *[1] * (values.ndim - 1)) if by_row else scale
-    result: NDArray[np.float32] = (values.astype(np.float32) / factors).astype(np.float32)
-    return result
+        yield pair, dequantize(found[pair.stored], found[pair.scale])
 
 
 def _strange(name: str, values: NDArray[Any]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from transfer.errors import LayerError, Problem
+from transfer.errors import KerasNeededError, Problem
 from transfer.graphs.graph import Graph, Layer
 from transfer.graphs.ordering import order_layers
 from transfer.graphs.wrapping import (
@@ -78,7 +78,7 @@ def keras3_groups(graph: Graph, specs: Mapping[str, TensorSpec]) -> list[Keras3G
         specs: what the tensors are, by the names of `describe_graph`.
 
     Raises:
-        LayerError: with the layers for which it is not known where Keras 3 keeps a tensor.
+        KerasNeededError: with the layers for which it is not known where Keras 3 keeps a tensor.
     """
     by_place: dict[str, list[TensorSpec]] = {}
     for spec in specs.values():
@@ -88,7 +88,7 @@ def keras3_groups(graph: Graph, specs: Mapping[str, TensorSpec]) -> list[Keras3G
     lost = [name for name in specs if name not in set(placed)]
     twice = sorted({name for name in placed if placed.count(name) > 1}) if len(set(placed)) < len(placed) else []
     if lost or twice:
-        raise LayerError(
+        raise KerasNeededError(
             f"Where Keras 3 keeps {len(lost) + len(twice)} tensors of {graph.name!r} is not known.",
             [Problem(name, "a layer whose groups are known", specs[name].layer_class) for name in (*lost, *twice)],
             next_step="write a legacy file: OUT.h5",

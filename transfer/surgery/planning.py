@@ -32,12 +32,14 @@ class Planned:
         plan: which tensor goes where.
         doubts: what the file leaves open, where that is to be refused.
         notes: what was settled on the way.
+        graph: into which; None where a model stands for it.
     """
 
     checkpoint: Checkpoint
     plan: Plan
     doubts: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    graph: Graph | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ def plan_into_graph(checkpoint: Checkpoint, graph: Graph | None, how: Restoring)
     """
     settled = settle(checkpoint, graph, how)
     plan = match(settled.checkpoint.specs, describe_graph(settled.graph), how.rules, how.skip)
-    return Planned(settled.checkpoint, plan, settled.doubts, (*settled.notes, *note_numbered(plan)))
+    notes = (*settled.notes, *note_numbered(plan))
+    return Planned(settled.checkpoint, plan, settled.doubts, notes, settled.graph)
 
 
 def read_architecture(name: str) -> Graph | None:

@@ -100,6 +100,9 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self.read([name])[name]
 
+    def __contains__(self, name: object) -> bool:  # Mapping's own would read the tensor
+        return name in self.specs
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.specs)
 

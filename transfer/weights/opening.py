@@ -22,6 +22,7 @@ class Opening:
     def __init__(self, path: Path) -> None:
         self._package = open_package(path)
         self._first = PendingScan(self._package.sources[0])
+        self._checkpoint: Checkpoint | None = None
 
     def __enter__(self) -> Opening:
         return self
@@ -30,11 +31,16 @@ class Opening:
         self._first.close()
 
     def checkpoint(self) -> Checkpoint:
-        """Wait for it.
+        """Wait for it; the next time it is there.
 
         Raises:
             CheckpointError: if it is damaged, or of no known dialect.
         """
+        if self._checkpoint is None:
+            self._checkpoint = self._wait()
+        return self._checkpoint
+
+    def _wait(self) -> Checkpoint:
         roots, guarded = [], True
         with telling(self._package):
             for place, source in enumerate(self._package.sources):  # one process at a time: there may be many shards
