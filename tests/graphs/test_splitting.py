@@ -307,6 +307,16 @@ def test_layers_that_stay_what_they_are_may_stand_in_a_prefix(kind, config):
     assert why_not_fixed(still) == ""
 
 
+def test_frozen_dropout_may_stand_in_a_prefix_where_training_switches_it_off():
+    drop = layer("drop", "pool", kind="Dropout", rate=0.5)
+    net = graph(*BACKBONE[:4], drop, dense("a", "drop", units=2), dense("head", "a", trainable=True))
+    assert names(split(net)) == ("pool",)
+    assert names(split(net, stilled=True)) == ("a",)
+    assert names(split(net, "a", stilled=True)) == ("a",)
+    loose = graph(*BACKBONE[:4], drop.with_config(trainable=True), *net.layers[5:])
+    assert names(split(loose, stilled=True)) == ("pool",)
+
+
 def nested(trainable=False, **dropout):
     inner = [
         {"class_name": "InputLayer", "config": {"name": "in", "batch_shape": [None, 9], "dtype": "float32"}},
@@ -328,7 +338,14 @@ def test_a_nested_model_is_whole_on_one_side():
 
 
 def test_a_class_that_is_not_known_is_computed_anew_unless_a_place_behind_it_is_named():
-    custom = Layer("own", "Own", {"name": "own", "trainable": False}, (Call([Ref("x")], {}),), "", "pkg>Own")
+    custom = Layer(
+        "own",
+        "Own",
+        {"name": "own", "trainable": False, "layers": 3, "cell": "own"},
+        (Call([Ref("x")], {}),),
+        "",
+        "pkg>Own",
+    )
     net = graph(image(shape=(9,)), custom, dense("a", "own", units=2), dense("head", "a", trainable=True))
     assert names(split(net)) == ("x",)
     assert names(split(net, "a", shapes={Ref("own"): (3,)})) == ("a",)

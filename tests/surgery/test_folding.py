@@ -1,5 +1,7 @@
 """Batch norms folded into the layers before them: Keras computes the same with and without."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -257,6 +259,13 @@ def test_kernels_with_adapters_or_in_whole_numbers_are_left(options):
     )
     found = fold_graph(Graph("net", layers, (Ref("x"),), (Ref("norm"),)))
     assert [each.where for each in found.left] == ["norm"]
+
+
+def test_a_class_of_somebody_else_is_left_whatever_its_name():
+    network = frozen(chain(L.Conv2D(3, 3, name="conv"), L.BatchNormalization(name="norm")))
+    layers = [replace(each, module="own") if each.name == "norm" else each for each in network.graph]
+    found = fold_graph(replace(network.graph, layers=tuple(layers)))
+    assert found.left[0].expected == "the class of Keras"
 
 
 def test_new_layers_and_layers_without_tensors_are_left():

@@ -182,6 +182,19 @@ def test_operations_stand_in_both_parts():
     assert boundary(parts) == ("relu",)
 
 
+def test_frozen_dropout_stands_in_the_prefix_where_it_is_stilled():
+    inputs = keras.Input((8, 8, 3), name="photo")
+    x = L.Dropout(0.5, noise_shape=(None, 1, 1, 1), name="drop")(L.Conv2D(3, 1, name="conv")(inputs))
+    x = L.GlobalAveragePooling2D(name="pool")(L.Add(name="add")([x, inputs]))
+    network = frozen(keras.Model(inputs, L.Dense(2, name="label")(x)))
+    assert "drop" in split(network)[1].graph.names
+    prefix, suffix = split(network, stilled=True)
+    assert boundary((prefix, suffix)) == ("pool",)
+    whole = build_model(network)
+    kept = call(build_model(prefix), feed(whole))
+    np.testing.assert_array_equal(call(build_model(suffix), kept)[0], call(whole, feed(whole))[0])
+
+
 def test_all_frozen_and_all_trained():
     model = backbone()
     network = read_model(with_values(model))

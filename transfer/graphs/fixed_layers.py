@@ -17,19 +17,23 @@ _DROPPING = frozenset({"Dropout", "AlphaDropout", "GaussianDropout"} | {f"Spatia
 _RANDOM = frozenset({"RandAugment", "AugMix", "CutMix", "MixUp", "Solarization", "StochasticDepth"})
 
 
-def why_not_fixed(layer: Layer) -> str:
+def why_not_fixed(layer: Layer, *, stilled: bool = False) -> str:
     """What makes a layer's output change under training: one of the reasons above; empty where nothing does.
 
     A batch normalization that is frozen runs on its stored statistics, so it is fixed. Models and wrappers are fixed
     where all inside them is. That a call says `training=False` changes nothing: Keras 3 writes it into every config,
     and a model that is called for training overrules it.
+
+    Args:
+        layer: with its flags.
+        stilled: take dropout and noise for switched off where they are frozen; Keras looks at `training` alone.
     """
     if _is_trained(layer):
         return TRAINED
     inside = _all_inside(layer)
     if any(each.config.get("stateful") for each in inside):
         return STATEFUL
-    if any(map(_is_random, inside)):
+    if any(_is_random(each) and not (stilled and _is_stilled(each)) for each in inside):
         return RANDOM
     return UNKNOWN if any(each.module.split(".")[0] != "keras" for each in inside) else ""
 
@@ -37,7 +41,8 @@ def why_not_fixed(layer: Layer) -> str:
 def held_layers(layer: Layer) -> tuple[Layer, ...]:
     """The layers that a model, a wrapper or a recurrent layer holds in its config."""
     held = [layer.config[key] for key in _HOLDING if layer.config.get(key)]
-    return tuple(read_inner(entry) for each in held for entry in (each if isinstance(each, list) else [each]))
+    entries = [entry for each in held for entry in (each if isinstance(each, list) else [each])]
+    return tuple(read_inner(entry) for entry in entries if isinstance(entry, dict) and "class_name" in entry)
 
 
 def _all_inside(layer: Layer) -> list[Layer]:
@@ -55,6 +60,10 @@ def _is_trained(layer: Layer, *, wrapped: bool = False) -> bool:
         return False
     held = held_layers(layer)
     return any(_is_trained(each, wrapped=True) for each in held) if held else True
+
+
+def _is_stilled(layer: Layer) -> bool:
+    return layer.class_name in _DROPPING | {"GaussianNoise"} and layer.config.get("trainable") is False
 
 
 def _is_random(layer: Layer) -> bool:

@@ -73,130 +73,141 @@ def fold(graph: Graph, *, force: bool = False, without: Collection[str] = ()) ->
     """Fold batch norms into the layers before them, in nested models as well; what stands in wrappers is left.
 
     A batch norm is folded where it and the layer before it are frozen, each is called once, nothing else takes the
-    layer's output, that layer has no activation, and the norm is over its channels.
+    layer's output, that layer has no activation, and the norm is over its channels. The layer keeps its name; a nested
+    Sequential model in which something was folded comes out functional.
 
     Args:
         graph: left as it is.
         force: fold what is not frozen too. The result computes what the graph computes when it is not being trained.
         without: paths of layers that have no tensors, so that there is nothing to compute with.
     """
-    folded, folds, reasons = _fold_in(graph, "", force, frozenset(without))
+    work = _Folding("", force, frozenset(without))
+    folded = work.fold_in(graph)
     left = [
-        Problem(place.name, *reasons.get(place.name, ("a layer of a model", "stands inside a wrapper")))
+        Problem(place.name, *work.reasons.get(place.name, ("a layer of a model", "stands inside a wrapper")))
         for place in walk(folded)
         if place.kind == NORM
     ]
-    return FoldedGraph(folded, tuple(folds), tuple(left))
+    return FoldedGraph(folded, tuple(work.folds), tuple(left))
 
 
-Reasons = dict[str, tuple[str, str]]  # by path: what was expected, what was found
+class _Folding:
+    """The work on one graph; that on a model inside it is another one.
 
+    `instead` tells for each batch norm that is gone which tensor stands for its output.
+    """
 
-def _fold_in(
-    graph: Graph, prefix: str, force: bool, without: frozenset[str], shapes: Mapping[Ref, Shape] | None = None
-) -> tuple[Graph, list[Fold], Reasons]:
-    shapes = infer_shapes(graph) if shapes is None else shapes
-    folds: list[Fold] = []
-    reasons: Reasons = {}
-    for name in graph.names:
-        layer = graph.layer(name)
-        path = f"{prefix}{name}"
-        if is_model(layer):
-            changed, inner, why = _fold_nested(layer, path, force, without, shapes)
-            graph = replace(graph, layers=tuple(changed if each is layer else each for each in graph))
-            folds += inner
-            reasons |= why
-        elif layer.class_name == NORM:
-            found = _why_left(graph, layer, prefix, force, without, shapes)
-            if found:
-                reasons[path] = found
-                continue
-            before = graph.layer(_input(layer).layer)
-            epsilon = float(layer.config.get("epsilon", 1e-3))
-            adds_bias = not before.config.get("use_bias", True)
-            role = KERNELS[before.class_name]
-            folds.append(Fold(f"{prefix}{before.name}", before.class_name, role, adds_bias, path, epsilon))
-            graph = _without(graph, layer, before)
-    return graph, folds, reasons
+    def __init__(self, prefix: str, force: bool, without: frozenset[str]) -> None:
+        self.prefix, self.force, self.without = prefix, force, without
+        self.folds: list[Fold] = []
+        self.reasons: dict[str, tuple[str, str]] = {}  # by path: what was expected, what was found
+        self.instead: dict[str, Ref] = {}
 
+    def fold_in(self, graph: Graph) -> Graph:
+        self.layers = {layer.name: layer for layer in graph}
+        self.shapes = infer_shapes(graph)
+        self.users: dict[str, list[str]] = {"": [ref.layer for ref in graph.outputs]}
+        for layer in graph:
+            for call in layer.calls:
+                for ref in call.sources:
+                    self.users.setdefault(ref.layer, []).append(layer.name)
+        for layer in graph:
+            if is_model(layer):
+                self.layers[layer.name] = self._nested(layer)
+            elif layer.class_name == NORM:
+                self._norm(layer)
+        layers = (self.layers[name] for name in graph.names if name not in self.instead)
+        return replace(
+            graph,
+            layers=tuple(
+                replace(each, calls=tuple(call.redirected(self._settle) for call in each.calls)) for each in layers
+            ),
+            outputs=tuple(map(self._settle, graph.outputs)),
+        )
 
-def _fold_nested(
-    layer: Layer, path: str, force: bool, without: frozenset[str], shapes: Mapping[Ref, Shape]
-) -> tuple[Layer, list[Fold], Reasons]:
-    """A model inside the graph; it comes out functional where something was folded in it."""
-    given = tuple(shapes[ref] for ref in layer.calls[0].sources if ref in shapes) if layer.calls else ()
-    try:
-        if layer.class_name not in MODELS:
-            raise LayerError("not a model of Keras")
-        inner = parse_nested(layer, given)
-    except LayerError:
-        found = ("a functional or Sequential model around it", f"{layer.class_name} {layer.name!r}")
-        norms = [place.name for place in walk(Graph("", (layer,), (), ())) if place.kind == NORM]
-        return layer, [], {path + name.removeprefix(layer.name): found for name in norms}
-    folded, folds, reasons = _fold_in(inner, f"{path}/", force, without)
-    if not folds:
-        return layer, folds, reasons
-    entry = unparse_graph(folded)
-    changed = replace(layer, class_name=entry["class_name"], module=entry["module"], registered_name="Functional")
-    return replace(changed, config={**entry["config"], "name": layer.name}), folds, reasons
+    def _settle(self, ref: Ref) -> Ref:
+        return self.instead.get(ref.layer, ref)
 
+    def _norm(self, norm: Layer) -> None:
+        path = f"{self.prefix}{norm.name}"
+        found = self._why_left(norm)
+        if found:
+            self.reasons[path] = found
+            return
+        source = self._settle(norm.calls[0].sources[0])
+        before = self.layers[source.layer]
+        adds_bias = not before.config.get("use_bias", True)
+        role, epsilon = KERNELS[before.class_name], float(norm.config.get("epsilon", 1e-3))
+        self.folds.append(Fold(f"{self.prefix}{before.name}", before.class_name, role, adds_bias, path, epsilon))
+        self.layers[before.name] = before.with_config(use_bias=True)
+        self.instead[norm.name] = source
 
-def _why_left(
-    graph: Graph, norm: Layer, prefix: str, force: bool, without: frozenset[str], shapes: Mapping[Ref, Shape]
-) -> tuple[str, str] | None:
-    """Why a batch norm cannot be folded: what was expected, what was found; None where it can be."""
-    if len(norm.calls) != 1:
-        return "one call", f"{len(norm.calls)} calls"
-    source = _input(norm)
-    before = graph.layer(source.layer)
-    role = KERNELS.get(before.class_name)
-    if role is None or not before.module.startswith("keras"):
-        return "a convolution or a Dense layer before it", f"{before.class_name} {before.name!r}"
-    users = [each.name for each in graph for call in each.calls for ref in call.sources if ref.layer == before.name]
-    ends = [ref.layer for ref in graph.outputs if ref.layer == before.name]
-    if len(before.calls) != 1 or len(users) + len(ends) != 1:
-        others = [name for name in users if name != norm.name] or ["an output" if ends else "several calls"]
-        return f"nothing else that takes the output of {before.name!r}", ", ".join(others)
-    activation = _name_of(before.config.get("activation"))
-    if activation != "linear":
-        return f"no activation in {before.name!r}", activation
-    if not force:
+    def _nested(self, layer: Layer) -> Layer:
+        """A model inside the graph, with what could be folded in it."""
+        path = f"{self.prefix}{layer.name}"
+        given = tuple(self.shapes[ref] for ref in layer.calls[0].sources if ref in self.shapes) if layer.calls else ()
+        inside = _Folding(f"{path}/", self.force, self.without)
+        try:
+            if layer.class_name not in MODELS:
+                raise LayerError(f"{layer.name!r} is not a functional or Sequential model.")
+            folded = inside.fold_in(parse_nested(layer, given))
+        except LayerError:
+            found = ("a functional or Sequential model around it", f"{layer.class_name} {layer.name!r}")
+            self.reasons |= {f"{self.prefix}{place.name}": found for place in walk(Graph("", (layer,), (), ()))}
+            return layer
+        self.folds += inside.folds
+        self.reasons |= inside.reasons
+        if not inside.folds:
+            return layer
+        entry = unparse_graph(folded)
+        config = {**entry["config"], "name": layer.name}
+        return replace(
+            layer, class_name=entry["class_name"], module=entry["module"], registered_name=None, config=config
+        )
+
+    def _why_left(self, norm: Layer) -> tuple[str, str] | None:
+        """Why a batch norm cannot be folded: what was expected, what was found; None where it can be."""
+        if not norm.module.startswith("keras"):
+            return "the class of Keras", f"one of {norm.module or 'the caller'}"
+        if len(norm.calls) != 1:
+            return "one call", f"{len(norm.calls)} calls"
+        given = norm.calls[0].sources[0]  # a mask may be given beside it
+        source = self._settle(given)
+        before = self.layers[source.layer]
+        if before.class_name not in KERNELS or not before.module.startswith("keras"):
+            return "a convolution or a Dense layer before it", f"{before.class_name} {before.name!r}"
+        if found := self._why_shared(norm, given, before):
+            return found
+        activation = _name_of(before.config.get("activation"))
+        if activation != "linear":
+            return f"no activation in {before.name!r}", activation
         trained = [each.name for each in (before, norm) if each.config.get("trainable") is not False]
-        if trained:
+        if trained and not self.force:
             return "frozen layers", f"trained: {', '.join(trained)}"
-    empty = [each.name for each in (before, norm) if f"{prefix}{each.name}" in without]
-    if empty:
-        return "tensors", f"none for {', '.join(empty)}"
-    if not _is_plain(before, norm):
-        return "layers of one type, not quantized, without adapters", f"{before.name!r} is of another kind"
-    rank = _rank(before, shapes.get(source))
+        empty = [each.name for each in (before, norm) if f"{self.prefix}{each.name}" in self.without]
+        if empty:
+            return "tensors", f"none for {', '.join(empty)}"
+        if not _is_plain(before, norm):
+            return "layers of one type, not quantized, without adapters", f"{before.name!r} is of another kind"
+        return _why_axis(norm, before, self.shapes.get(source))
+
+    def _why_shared(self, norm: Layer, given: Ref, before: Layer) -> tuple[str, str] | None:
+        others = [name for name in self.users[given.layer] if name != norm.name]
+        if given.layer in self.users[""]:
+            others.append("an output")
+        if len(before.calls) != 1:
+            others.append(f"{len(before.calls)} calls")
+        return (f"nothing else that takes the output of {before.name!r}", ", ".join(others)) if others else None
+
+
+def _why_axis(norm: Layer, before: Layer, shape: Shape | None) -> tuple[str, str] | None:
     axis = norm.config.get("axis", -1)
     axis = axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
     channels = 1 if before.config.get("data_format") == "channels_first" and before.class_name != "Dense" else -1
-    if axis != channels and (rank is None or not isinstance(axis, int) or axis % rank != channels % rank):
-        return f"the axis of channels, {channels}", f"axis {axis}"
-    return None
-
-
-def _without(graph: Graph, norm: Layer, before: Layer) -> Graph:
-    """The graph in which a layer stands for itself and the batch norm after it."""
-    instead = _input(norm)
-
-    def redirect(ref: Ref) -> Ref:
-        return instead if ref.layer == norm.name else ref
-
-    layers = [each.with_config(use_bias=True) if each is before else each for each in graph if each is not norm]
-    return replace(
-        graph,
-        layers=tuple(replace(each, calls=tuple(call.redirected(redirect) for call in each.calls)) for each in layers),
-        outputs=tuple(map(redirect, graph.outputs)),
-    )
-
-
-def _name_of(activation: Json) -> str:
-    if isinstance(activation, Mapping):
-        activation = activation.get("config") if activation.get("class_name") == "function" else "another"
-    return str(activation or "linear")
+    rank = _rank(before, shape)
+    if axis == channels or (rank is not None and isinstance(axis, int) and axis % rank == channels % rank):
+        return None
+    return f"the axis of channels, {channels}", f"axis {axis}"
 
 
 def _is_plain(before: Layer, norm: Layer) -> bool:
@@ -205,13 +216,14 @@ def _is_plain(before: Layer, norm: Layer) -> bool:
     return len(types) == 1 and None not in types and not is_quantized and not before.config.get("lora_rank")
 
 
-def _input(norm: Layer) -> Ref:
-    """What is normalized; a mask may be given beside it."""
-    return norm.calls[0].sources[0]
-
-
 def _rank(layer: Layer, shape: Shape | None) -> int | None:
     """Number of axes of what a layer gives, the batch counted."""
     if layer.class_name == "Dense":
         return None if shape is None else len(shape) + 1
     return next(int(each) for each in layer.class_name if each.isdigit()) + 2
+
+
+def _name_of(activation: Json) -> str:
+    if isinstance(activation, Mapping):
+        activation = activation.get("config") if activation.get("class_name") == "function" else "another"
+    return str(activation or "linear")

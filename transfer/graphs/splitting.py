@@ -45,6 +45,7 @@ def split(
     at: str | Sequence[str] | None = None,
     *,
     latest: bool = False,
+    stilled: bool = False,
     shapes: Mapping[Ref, Shape] | None = None,
 ) -> Split:
     """Split a graph where training begins, at the tensors that are cheapest to keep.
@@ -61,6 +62,8 @@ def split(
         at: names of layers to split at instead, each at its last call. Classes not known here may stand before them.
         latest: put all that can be computed once into the prefix, whatever its boundary takes. Without it a frozen
             layer whose output is larger than what goes in is computed again in every epoch.
+        stilled: let frozen dropout and noise stand in the prefix; whoever trains the suffix as a part of the whole has
+            to switch them off.
         shapes: of tensors, without the batch axis, where `infer_shapes` has no rule.
 
     Raises:
@@ -72,35 +75,18 @@ def split(
     masked = masked_calls(graph)
     inputs = frozenset(layer.name for layer in graph if not layer.calls)
     cuttable = {ref: types[ref] for ref in types if ref in known and (ref.layer, ref.node) not in masked}
+    reasons = {layer.name: why_not_fixed(layer, stilled=stilled) for layer in graph}
     if at is None:
+        moving = frozenset(name for name, why in reasons.items() if why)
         costs = {ref: _bytes(known[ref], cuttable[ref]) for ref in cuttable}
-        boundary = _cheapest(graph, costs, inputs, latest=latest)
+        boundary = _cheapest(graph, costs, inputs, moving, latest=latest)
     else:
-        boundary = _named(graph, [at] if isinstance(at, str) else list(at))
+        boundary = _named(graph, [at] if isinstance(at, str) else list(at), reasons)
         _check_usable(
             [ref for ref in boundary if ref.layer not in inputs and ref not in cuttable], graph, known, masked
         )
-    taken: dict[Ref, Layer] = {}
-    for ref in boundary:
-        taken[ref] = graph.layer(ref.layer) if ref.layer in inputs else _feature(graph, taken, known[ref], types[ref])
-    prefix = _part(graph, boundary, {})
-    front = tuple(layer for layer in graph if layer.name in {ref.layer for ref in graph.inputs})
-    prefix = replace(
-        prefix,
-        name=f"{graph.name}_prefix",
-        layers=(*front, *(layer for layer in prefix if layer.calls)),
-        inputs=graph.inputs,
-        input_keys=graph.input_keys,
-    )
-    suffix = _part(graph, graph.outputs, {ref: Ref(layer.name) for ref, layer in taken.items()})
-    suffix = replace(
-        suffix,
-        name=f"{graph.name}_suffix",
-        layers=(*taken.values(), *(layer for layer in suffix if layer.calls)),
-        inputs=tuple(Ref(layer.name) for layer in taken.values()),
-        output_keys=graph.output_keys,
-    )
-    return Split(prefix, suffix, boundary)
+    features = {ref: (known[ref], types[ref]) for ref in boundary if ref.layer not in inputs}
+    return Split(_prefix(graph, boundary), _suffix(graph, boundary, features), boundary)
 
 
 def _bytes(shape: Shape, dtype: str) -> int:
@@ -111,7 +97,7 @@ def _bytes(shape: Shape, dtype: str) -> int:
 
 
 def _cheapest(
-    graph: Graph, costs: Mapping[Ref, int], inputs: frozenset[str], *, latest: bool = False
+    graph: Graph, costs: Mapping[Ref, int], inputs: frozenset[str], moving: frozenset[str], *, latest: bool = False
 ) -> tuple[Ref, ...]:
     """The boundary of the cheapest split: what crosses a minimum cut, where a tensor is paid for once.
 
@@ -127,7 +113,7 @@ def _cheapest(
     for node, call in calls.items():
         if node[0] in inputs:
             arcs.append(("start", node, never))
-        elif why_not_fixed(graph.layer(node[0])):
+        elif node[0] in moving:
             arcs.append((node, "end", never))
         elif latest:
             arcs.append(("start", node, dearest))
@@ -145,7 +131,7 @@ def _cheapest(
 # A boundary that is named
 
 
-def _named(graph: Graph, names: Sequence[str]) -> tuple[Ref, ...]:
+def _named(graph: Graph, names: Sequence[str], reasons: Mapping[str, str]) -> tuple[Ref, ...]:
     if not names:
         raise ValueError("split takes at least one name, or none at all")
     if len(set(names)) < len(names):
@@ -156,21 +142,18 @@ def _named(graph: Graph, names: Sequence[str]) -> tuple[Ref, ...]:
         node = max(0, len(graph.layer(name).calls) - 1)
         given = sorted((ref for ref in used if (ref.layer, ref.node) == (name, node)), key=lambda ref: ref.tensor)
         boundary += given or [Ref(name, node)]
-    _check_before(graph, boundary)
+    _check_before(graph, boundary, reasons)
     _check_behind(graph, boundary, names)
     return tuple(boundary)
 
 
-def _check_before(graph: Graph, boundary: Sequence[Ref]) -> None:
-    reasons = {
-        name: why
-        for (name, _), _ in _needed(graph, boundary, {})
-        if (why := why_not_fixed(graph.layer(name))) and why != UNKNOWN
-    }
-    if reasons:
+def _check_before(graph: Graph, boundary: Sequence[Ref], reasons: Mapping[str, str]) -> None:
+    before = dict.fromkeys(name for (name, _), _ in _needed(graph, boundary, {}))
+    moving = {name: reasons[name] for name in before if reasons[name] not in ("", UNKNOWN)}
+    if moving:
         raise LayerError(
             f"{graph.name!r} is trained before the place at which it is to be split.",
-            [Problem(name, "frozen, and the same at each step of training", why) for name, why in reasons.items()],
+            [Problem(name, "frozen, and the same at each step of training", why) for name, why in moving.items()],
             next_step="split before these layers, or freeze them",
         )
 
@@ -246,7 +229,26 @@ def _part(graph: Graph, ends: tuple[Ref, ...], stops: Mapping[Ref, Ref]) -> Grap
     return replace(graph, layers=layers, outputs=tuple(map(renumber, ends)), input_keys=None, output_keys=None)
 
 
-def _feature(graph: Graph, taken: Mapping[Ref, Layer], shape: Shape, dtype: str) -> Layer:
+def _prefix(graph: Graph, boundary: tuple[Ref, ...]) -> Graph:
+    part = _part(graph, boundary, {})
+    front = tuple(layer for layer in graph if layer.name in {ref.layer for ref in graph.inputs})
+    layers = (*front, *(layer for layer in part if layer.calls))
+    name = f"{graph.name}_prefix"
+    return replace(part, name=name, layers=layers, inputs=graph.inputs, input_keys=graph.input_keys)
+
+
+def _suffix(graph: Graph, boundary: tuple[Ref, ...], features: Mapping[Ref, tuple[Shape, str]]) -> Graph:
+    front: dict[Ref, Layer] = {}
+    for ref in boundary:
+        front[ref] = _feature(graph, front, *features[ref]) if ref in features else graph.layer(ref.layer)
+    part = _part(graph, graph.outputs, {ref: Ref(layer.name) for ref, layer in front.items()})
+    layers = (*front.values(), *(layer for layer in part if layer.calls))
+    inputs = tuple(Ref(layer.name) for layer in front.values())
+    name = f"{graph.name}_suffix"
+    return replace(part, name=name, layers=layers, inputs=inputs, output_keys=graph.output_keys)
+
+
+def _feature(graph: Graph, front: Mapping[Ref, Layer], shape: Shape, dtype: str) -> Layer:
     """A new input for a tensor of the boundary."""
-    name = free_name(replace(graph, layers=(*graph.layers, *taken.values())), FEATURES)
+    name = free_name(replace(graph, layers=(*graph.layers, *front.values())), FEATURES)
     return Layer(name, "InputLayer", {"name": name, "batch_shape": [None, *shape], "dtype": dtype})

@@ -16,6 +16,7 @@ def split(
     at: str | Sequence[str] | None = None,
     *,
     latest: bool = False,
+    stilled: bool = False,
     shapes: Mapping[Ref, Shape] | None = None,
 ) -> tuple[Network, Network]:
     """The frozen prefix of a network and its trainable suffix; no tensor is read.
@@ -27,12 +28,13 @@ def split(
         network: left as it is.
         at: names of layers to split at; by default the cheapest place at which training can begin.
         latest: put all that can be computed once into the prefix, whatever its boundary takes.
+        stilled: let frozen dropout and noise stand in the prefix; training has to switch them off in the whole.
         shapes: of tensors that cannot be inferred, without the batch axis.
 
     Raises:
         LayerError: if the network does not come apart at `at`.
     """
-    parts = split_graph(network.graph, at, latest=latest, shapes=shapes)
+    parts = split_graph(network.graph, at, latest=latest, stilled=stilled, shapes=shapes)
     place = ", ".join(dict.fromkeys(ref.layer for ref in parts.boundary))
     prefix = _part(network, parts.prefix, f"kept what leads to {place}")
     suffix = _part(network, parts.suffix, f"kept what follows {place}")
