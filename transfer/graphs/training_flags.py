@@ -1,0 +1,142 @@
+"""Flags that say whether a layer is trained: read and set, inside nested models and wrappers too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from transfer.graphs.graph import Graph, Layer
+from transfer.graphs.keras_names import LAYERS, MODELS
+from transfer.graphs.weightless import WEIGHTLESS
+from transfer.graphs.wrapping import is_operation
+from transfer.specs import BatchNormPolicy, Json
+
+STATISTICS = ("BatchNormalization",)  # layers that change under training although no gradient reaches them
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A layer or nested model somewhere in a graph. What a wrapper or a recurrent layer holds is one part with it.
+
+    Attributes:
+        path: `outer/inner`.
+        is_model: whether it is one; a wrapper around a model counts as such.
+        is_trained: what its flag says, and those of the models around it.
+        has_flag: whether it is a layer, no model, that has one.
+    """
+
+    path: str
+    is_model: bool
+    is_trained: bool
+    has_flag: bool
+
+    def lies_in(self, paths: Iterable[str]) -> bool:
+        """Whether it is one of these or inside one."""
+        return any(self.path == path or self.path.startswith(f"{path}/") for path in paths)
+
+
+def parts_of(graph: Graph) -> Iterator[Part]:
+    """Outer ones before those inside, in the order of the graph."""
+    for layer in graph:
+        yield from _part(layer.class_name, layer.config, layer.name, above=True)
+
+
+def _part(kind: str, config: Mapping[str, Json], path: str, *, above: bool) -> Iterator[Part]:
+    trained = above and config.get("trainable") is not False
+    inside = _layers_in(kind, config, path)
+    yield Part(path, bool(inside), trained, "trainable" in config and not inside)
+    for _, entry, inner in inside:
+        yield from _part(entry["class_name"], entry["config"], inner, above=trained)
+
+
+def _layers_in(kind: str, config: Mapping[str, Json], path: str) -> list[tuple[int | None, Json, str]]:
+    """(place, entry, path) of each layer of a model, or of the model in a wrapper, whose place is None."""
+    if _holds_layers(kind, config):
+        return [(k, each, f"{path}/{each['config']['name']}") for k, each in enumerate(config["layers"])]
+    held: Json = config.get("layer")
+    if _is_entry(held) and _holds_layers(held["class_name"], held["config"]):
+        return [(None, held, f"{path}/{held['config']['name']}")]
+    return []
+
+
+def _holds_layers(kind: str, config: Mapping[str, Json]) -> bool:
+    """Whether a config is that of a model: one of Keras's, or of a class made from it."""
+    return "layers" in config and (kind in MODELS or "input_layers" in config)
+
+
+def _is_entry(value: Json) -> bool:
+    """Layers stand in configs as `{"class_name": …, "config": {…}}`: in nested models, wrappers, lists of cells."""
+    return isinstance(value, dict) and isinstance(value.get("config"), dict) and "class_name" in value
+
+
+def set_trained(graph: Graph, decide: Callable[[Part], bool], policy: BatchNormPolicy) -> Graph:
+    """The graph whose layers are trained or not: each that is no model by `decide`, batch norm by the policy."""
+    if policy not in ("frozen", "adapt", "train"):
+        raise ValueError(f"batch_norm is 'frozen', 'adapt' or 'train', not {policy!r}")
+    trained = {part.path: decide(part) for part in parts_of(graph) if not part.is_model}
+    return replace(graph, layers=tuple(_with_flags(layer, trained, policy) for layer in graph))
+
+
+def _with_flags(layer: Layer, trained: Mapping[str, bool], policy: BatchNormPolicy) -> Layer:
+    if is_operation(layer):
+        return layer
+    return replace(layer, config=_model_config(layer.class_name, layer.config, layer.name, trained, policy))
+
+
+def _model_config(
+    kind: str, config: Mapping[str, Json], path: str, trained: Mapping[str, bool], policy: BatchNormPolicy
+) -> Mapping[str, Json]:
+    inside = _layers_in(kind, config, path)
+    if not inside:
+        return _layer_config(kind, config, trained[path], policy) if path in trained else config
+    entries = [
+        {**entry, "config": _model_config(entry["class_name"], entry["config"], inner, trained, policy)}
+        for _, entry, inner in inside
+    ]
+    if inside[0][0] is not None:
+        return {**config, "layers": entries, **_own_flag(config, entries)}
+    (held,) = entries
+    flag = _own_flag(config, entries)
+    # Keras lets the flag of a model in a wrapper overrule those of its layers: it goes without one.
+    bare = {key: value for key, value in held["config"].items() if key != "trainable"}
+    return {**config, "layer": {**held, "config": bare}, **flag}
+
+
+def _own_flag(config: Mapping[str, Json], entries: Iterable[Json]) -> dict[str, Json]:
+    """A model or wrapper is trained where anything inside is: its flag is over those inside."""
+    return {"trainable": any(map(_is_trained_inside, entries))} if "trainable" in config else {}
+
+
+def _is_trained_inside(entry: Json) -> bool:
+    inside = _layers_in(entry["class_name"], entry["config"], "")
+    if inside:
+        return any(_is_trained_inside(inner) for _, inner, _ in inside)
+    return bool(entry["config"].get("trainable", False))
+
+
+def _layer_config(kind: str, config: Mapping[str, Json], trained: bool, policy: BatchNormPolicy) -> dict[str, Json]:
+    """The config of a layer with its flag, and those of the layers inside it, set."""
+    changed = {key: _inside(value, trained, policy) for key, value in config.items()}
+    if "trainable" in config or kind in LAYERS - WEIGHTLESS:  # inputs and operations hold no variable and have no flag
+        if kind in STATISTICS:
+            changed["trainable"] = {"frozen": False, "adapt": trained, "train": True}[policy]
+        else:
+            changed["trainable"] = trained or (policy == "train" and _keeps_statistics(config))
+    return changed
+
+
+def _inside(value: Json, trained: bool, policy: BatchNormPolicy) -> Json:
+    if isinstance(value, list):
+        return [_inside(each, trained, policy) for each in value]
+    if _is_entry(value):
+        return {**value, "config": _layer_config(value["class_name"], value["config"], trained, policy)}
+    return value
+
+
+def _keeps_statistics(value: Json) -> bool:
+    """Whether there is batch normalization somewhere inside: a wrapper that is fixed would fix it."""
+    if isinstance(value, list):
+        return any(map(_keeps_statistics, value))
+    if isinstance(value, Mapping):
+        return value.get("class_name") in STATISTICS or any(map(_keeps_statistics, value.values()))
+    return False
