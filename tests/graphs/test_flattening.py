@@ -173,6 +173,15 @@ def masked_by_masking():
     return keras.Model(steps, second(first(L.Masking(0.5)(steps))))
 
 
+def masked_inside_what_is_called_twice():
+    """The embedding and the model that heeds its mask stand in a model that is called twice."""
+    one, two = keras.Input((5,), dtype="int32"), keras.Input((5,), dtype="int32")
+    inner_in, words = keras.Input((5, 4)), keras.Input((5,), dtype="int32")
+    inner = keras.Model(inner_in, L.GRU(3)(inner_in), name="inner")
+    texts = keras.Model(words, inner(L.Embedding(9, 4, mask_zero=True)(words)), name="texts")
+    return keras.Model([one, two], L.Subtract()([texts(two), texts(one)]))
+
+
 def whole_numbers():
     """The inner model casts what it gets, and then divides."""
     photo, inner_in = keras.Input((6,), dtype="uint8"), keras.Input((6,))
@@ -197,7 +206,7 @@ NESTINGS = [
     *(in_functional, in_sequential, sequential_in_functional, unbuilt_sequential, sequential_of_sequentials),
     *(three_deep, called_twice, called_on_itself, called_twice_inside_what_is_called_twice, lists_of_ends),
     *(dictionaries_of_ends, a_dictionary_for_a_list, passing_through, operations, wrappers, states),
-    *(masked, masked_by_masking, whole_numbers, mixed_precision),
+    *(masked, masked_by_masking, masked_inside_what_is_called_twice, whole_numbers, mixed_precision),
 ]
 
 
@@ -356,7 +365,12 @@ def test_only_the_models_that_are_named_are_opened():
 
 def test_opening_an_inner_model_opens_those_around_it():
     graph = read_model(three_deep()).graph
-    assert flatten(graph, ["middle/inner"]).graph == flatten(graph).graph
+    opened = flatten(graph, ["middle/inner"])
+    assert opened.graph == flatten(graph).graph
+    assert opened.opened == ("middle", "middle/inner")
+    assert flatten(graph, ["middle"]).opened == ("middle",)
+    assert flatten(graph, []).opened == ()
+    assert flatten(graph, []).graph == graph
 
 
 def test_a_path_that_names_no_model_is_refused():
@@ -476,7 +490,10 @@ def test_a_mask_of_ones_own_is_refused():
         flatten(read_model(model).graph)
 
 
-@pytest.mark.parametrize("build", [masked, masked_by_masking], ids=lambda build: build.__name__)
+MASKED = [masked, masked_by_masking, masked_inside_what_is_called_twice]
+
+
+@pytest.mark.parametrize("build", MASKED, ids=lambda build: build.__name__)
 def test_a_mask_that_its_tensor_brings_along_leaves_no_operation_behind(build):
     kinds = {layer.class_name for layer in flatten(read_model(made(build)).graph).graph}
     assert not kinds & {"NotEqual", "Any"}

@@ -42,6 +42,12 @@ class Flattened:
     graph: Graph
     names: Mapping[str, str]
 
+    @property
+    def opened(self) -> tuple[str, ...]:
+        """Paths of the models that were opened, outer ones before those inside."""
+        around = [path.split("/")[:-1] for path in self.names]
+        return tuple(dict.fromkeys("/".join(each[:depth]) for each in around for depth in range(1, len(each) + 1)))
+
     def rename(self, tensor: str) -> str:
         """`backbone/conv1/kernel` → `conv1/kernel`.
 

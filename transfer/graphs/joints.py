@@ -117,10 +117,11 @@ def _is_made_by(layer: Layer, call: Call, mask: Ref, layers: Layers) -> bool:
     """Whether a mask says where the input of a layer that makes masks is not its value for "nothing here"."""
     made = layers[mask.layer]
     if layer.class_name == "Masking" and made.class_name == "Any" and made.calls:
-        made = layers[made.calls[0].sources[0].layer]
+        mask = made.calls[mask.node].sources[0]
+        made = layers[mask.layer]
     if made.class_name != "NotEqual" or not is_operation(made):
         return False
-    (compared,) = made.calls
+    compared = made.calls[mask.node]
     nothing = layer.config.get("mask_value", 0)
     return compared.sources == call.sources[:1] and list(compared.args[1:]) == [nothing]
 
