@@ -339,3 +339,11 @@ def test_dropping_ends_at_the_one_output_that_the_dropped_layer_took():
     _, state, _ = L.LSTM(3, return_state=True, name="lstm")(steps)
     graph = read_model(keras.Model(steps, L.Dense(2)(state))).graph
     assert drop_last(graph, 1)[0].outputs == (Ref("lstm", 0, 1),)
+
+
+def test_a_mask_is_no_input_that_keeps_a_layer_from_being_dropped():
+    words = keras.Input((5,), dtype="int32")
+    x = L.LSTM(3, return_sequences=True, name="first")(L.Embedding(9, 4, mask_zero=True, name="embed")(words))
+    graph = read_model(keras.Model(words, L.Dense(2, name="end")(L.LSTM(3, name="second")(x)))).graph
+    assert drop_last(graph, 2)[0].outputs == (Ref("first"),)
+    assert drop_last(graph, 3)[1] == tuple(name for name in graph.names if name not in (*graph.names[:1], "embed"))

@@ -81,9 +81,12 @@ def drop_last(graph: Graph, count: int) -> tuple[Graph, tuple[str, ...]]:
 
 
 def sources_of(graph: Graph, ref: Ref) -> tuple[Ref, ...]:
-    """The tensors that go into the call that gives `ref`; none for an input."""
+    """The tensors that go into the call that gives `ref`, but for masks; none for an input."""
     calls = graph.layer(ref.layer).calls
-    return calls[ref.node].sources if calls else ()
+    if not calls:
+        return ()
+    call = calls[ref.node]
+    return Call(call.args, {key: value for key, value in call.kwargs.items() if key != "mask"}).sources
 
 
 def single_output(graph: Graph) -> Ref:
