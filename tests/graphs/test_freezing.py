@@ -370,6 +370,16 @@ def test_the_last_blocks_and_the_head_are_trained():
     assert trained_by_name(unfreeze_last(graph, 2)) == {"conv_1/kernel", "conv_2/kernel", *heads}
 
 
+def test_the_last_blocks_of_a_real_network_are_trained():
+    model = keras.applications.MobileNetV2(weights=None, input_shape=(32, 32, 3), alpha=0.35, classes=4)
+    layers = ("block_16_expand", "block_16_depthwise", "block_16_project", "Conv_1")
+    kernels = {f"{name}/kernel" for name in layers} | {"predictions/kernel", "predictions/bias"}
+    assert trained_by_name(unfreeze_last(parsed(model), 2)) == kernels
+    norms = norm("block_16_expand_BN", "block_16_depthwise_BN", "block_16_project_BN", "Conv_1_bn")
+    adapted = trained_by_name(unfreeze_last(parsed(model), 2, batch_norm="adapt"))
+    assert adapted == kernels | {name for name in norms if name.endswith(("gamma", "beta"))}
+
+
 def test_more_blocks_than_there_are_are_refused_with_their_number():
     graph = parsed(plain())
     with pytest.raises(LayerError, match="fewer blocks than 3") as caught:

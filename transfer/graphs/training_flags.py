@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 
 from transfer.graphs.graph import Graph, Layer
@@ -30,9 +30,10 @@ class Part:
     is_trained: bool
     has_flag: bool
 
-    def lies_in(self, paths: Iterable[str]) -> bool:
+    def lies_in(self, paths: Set[str]) -> bool:
         """Whether it is one of these or inside one."""
-        return any(self.path == path or self.path.startswith(f"{path}/") for path in paths)
+        names = self.path.split("/")
+        return any("/".join(names[:depth]) in paths for depth in range(1, len(names) + 1))
 
 
 def parts_of(graph: Graph) -> Iterator[Part]:
