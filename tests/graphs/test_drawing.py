@@ -107,7 +107,8 @@ def test_what_is_trained_is_told_by_colour_and_in_words():
     svg = draw_svg(graph, new=["label"])
     assert "Conv2D · 16 frozen" in texts(svg)
     assert "Dense · 10 new" in texts(svg)
-    legend = {"trainable (8)", "frozen (2)", "new (1)", "holds nothing that is trained (3)"}
+    assert float(ElementTree.fromstring(svg.encode()).get("width")) > 420  # the legend is wider than the graph
+    legend = {"trainable (8)", "frozen (2)", "new (1)", "holds no weights (3)"}
     assert legend <= set(texts(svg))
     kinds = Counter(re.findall(r'<g class="layer ([\w-]+)"><title>', svg))
     assert kinds == {"trainable": 8, "frozen": 2, "new": 1, "plain": 3}
@@ -362,6 +363,10 @@ def test_real_networks_are_counted_as_keras_counts_and_drawn_in_bounds(build, la
     assert len(boxes(svg)) == layers
     assert float(root.get("width")) < 1600
     assert len(svg) < 200_000
+
+
+def test_a_name_with_a_slash_keeps_its_parameters():
+    assert [each.parameters for each in summarize(chain("block/conv", "block"))] == [0, 15, 12]
 
 
 def test_wrapped_layers_are_frozen_by_their_own_flag_or_by_that_of_what_wraps_them():

@@ -27,7 +27,7 @@ _COLOURS: dict[State, tuple[str, str, str, str]] = {
     "": ("#f4f4f4", "#7d7d7d", "#2b2b2b", "#9a9a9a"),
 }
 _CLASSES: dict[State, str] = {state: state.replace(" ", "-") or "plain" for state in _COLOURS}
-_MEANINGS: dict[State, str] = {"": "holds nothing that is trained"}
+_MEANINGS: dict[State, str] = {"": "holds no weights"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,10 @@ def draw_svg(graph: Graph, *, new: Collection[str] = ()) -> str:
     width = min(_WIDEST, max([_NARROWEST, *(_text_width(each) for each in layers.values())]) + 20)
     layout = lay_out(graph, width=width, gap=_GAP, rail=_RAIL)
     sheet = _Sheet(graph, layers, layout, width)
-    aside = 70 if layout.beside else 0
-    full_width = max(layout.width + 2 * _MARGIN + aside, 520)
+    aside = 70 if layout.beside else 0  # room for what goes round
+    legend = [x + 22 + _columns(told) * _SMALL for _, x, told in _legend(layers.values())]
+    heading = _columns(_shortened(graph.name, 50)) * 1.5 * _LETTER
+    full_width = 2 * _MARGIN + max([layout.width + aside, heading, *(end - _MARGIN for end in legend)])
     full_height = _TOP + (max(layout.rows.values(), default=0) + 1) * _ROW + _MARGIN
     name = _text(graph.name)
     lines = [
@@ -260,13 +262,20 @@ def _heading(sheet: _Sheet) -> Iterator[str]:
     name = _text(_shortened(sheet.graph.name, 50))
     yield f'<text class="heading" x="{_MARGIN}" y="32">{name}</text>'
     yield f'<text class="legend" x="{_MARGIN}" y="51">{counted}</text>'
-    x = float(_MARGIN)
-    found = Counter(each.state for each in layers)
-    for state in (each for each in _COLOURS if found[each]):
-        told = f"{_MEANINGS.get(state, state)} ({found[state]})"
+    for state, x, told in _legend(layers):
         yield f'<g class="layer {_CLASSES[state]}"><rect x="{x:.0f}" y="62" width="16" height="12" rx="2"/></g>'
         yield f'<text class="legend" x="{x + 22:.0f}" y="72">{told}</text>'
+
+
+def _legend(layers: Collection[LayerSummary]) -> list[tuple[State, float, str]]:
+    """What each colour means that is there, how many layers have it, and where that stands."""
+    found, x = Counter(each.state for each in layers), float(_MARGIN)
+    entries: list[tuple[State, float, str]] = []
+    for state in (each for each in _COLOURS if found[each]):
+        told = f"{_MEANINGS.get(state, state)} ({found[state]})"
+        entries.append((state, x, told))
         x += 22 + len(told) * _SMALL + 18
+    return entries
 
 
 def _style() -> str:

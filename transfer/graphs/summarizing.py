@@ -164,8 +164,10 @@ def _specs(graph: Graph, shapes: Mapping[Ref, Shape]) -> dict[str, tuple[TensorS
     """The tensors of each layer; None for those that are not known."""
     try:
         found: dict[str, list[TensorSpec]] = defaultdict(list)
+        names = frozenset(graph.names)
         for spec in describe_graph(graph).values():
-            found[spec.name.split("/", 1)[0]].append(spec)
+            # Keras 2 took names with a slash.
+            found[next(each for each in reversed(tuple(_owners(spec.name))) if each in names)].append(spec)
         return {name: tuple(found[name]) for name in graph.names}
     except LayerError:  # one of them is not known: the others are, each by itself
         return {layer.name: _specs_alone(graph, layer, shapes) for layer in graph}
