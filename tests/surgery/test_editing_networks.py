@@ -13,7 +13,7 @@ from transfer.errors import LayerError
 from transfer.graphs.graph import Call, Graph, Layer, Ref
 from transfer.graphs.variables import describe_graph
 from transfer.models.building import build_model, read_model
-from transfer.surgery.editing import Retained, insert, remove, rename, replace_layer
+from transfer.surgery.editing import insert, remove, rename, replace_layer
 from transfer.surgery.network import Network
 from transfer.weights.cards import Card, Fingerprint
 
@@ -126,14 +126,14 @@ def test_a_layer_that_is_put_in_is_new_and_has_initial_values():
     assert edited.network.tensors["extra/kernel"].shape == (64, 64)
     assert len(edited.network.tensors) == 8
     assert_kept(edited.network, source, *source.tensors)
-    assert insert(source, LINEAR, after="a").network.new == frozenset()  # it holds nothing
+    assert insert(source, LINEAR, after="a").network.new == {"linear"}  # it holds nothing, and was not there
 
 
 def test_what_was_new_stays_new_and_nothing_is_made_up_for_it():
     source = replace(chain(), new=frozenset({"logits"}))
     source = replace(source, tensors={n: a for n, a in source.tensors.items() if not n.startswith("logits/")})
     edited = insert(source, LINEAR, after="b")
-    assert edited.network.new == {"logits"}
+    assert edited.network.new == {"linear", "logits"}
     assert "logits/kernel" not in edited.network.tensors
     assert rename(source, {"logits": "label"}).network.new == {"label"}
     assert remove(source, "logits").network.new == frozenset()
@@ -143,7 +143,7 @@ def test_a_tensor_that_was_missing_is_not_made_up():
     source = chain()
     del source.tensors["b/bias"]
     edited = insert(source, LINEAR, after="a").network
-    assert edited.new == frozenset()
+    assert edited.new == {"linear"}
     with pytest.raises(LayerError, match="do not fit") as caught:
         build_model(edited)
     assert [each.where for each in caught.value.problems] == ["b/bias"]
@@ -298,18 +298,6 @@ def test_a_dropout_leaves_without_a_trace():
     edited = remove(read_model(source), "drop", strict=True)
     for expected, found in zip(outputs(source), outputs(build_model(edited.network)), strict=True):
         np.testing.assert_array_equal(found, expected)
-
-
-# Tensors of another mapping
-
-
-def test_retained_tensors_are_a_mapping():
-    chosen = Retained({"new/kernel": "old/kernel"}, {"old/kernel": 1, "old/bias": 2}, {"made/kernel": 3})
-    assert dict(chosen) == {"new/kernel": 1, "made/kernel": 3}
-    assert len(chosen) == 2
-    assert "old/kernel" not in chosen
-    with pytest.raises(KeyError):
-        chosen["old/kernel"]
 
 
 # Properties

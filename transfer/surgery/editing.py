@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
-
-from numpy.typing import NDArray
 
 from transfer.errors import LayerError, Problem
 from transfer.graphs import editing
@@ -15,7 +12,7 @@ from transfer.graphs.shapes import infer_shapes
 from transfer.graphs.variables import describe_graph
 from transfer.specs import TensorSpec
 from transfer.surgery.initializing import initial_tensors
-from transfer.surgery.network import Network, Tensors
+from transfer.surgery.network import Chosen, Network
 from transfer.weights.cards import Card
 
 
@@ -112,39 +109,10 @@ def rename(network: Network, names: Mapping[str, str], *, model: str | None = No
     done += [] if model is None else [f"the network to {model}"]
     if not done:
         return Edited(network)
-    tensors = Retained({_renamed(name, names): name for name in network.tensors}, network.tensors)
+    tensors = Chosen(network.tensors, {_renamed(name, names): name for name in network.tensors})
     new = frozenset(names.get(name, name) for name in network.new)
     card = _carded(network.card, f"renamed {', '.join(done)}", keep_classes=True)
     return Edited(Network(graph, tensors, card, new))
-
-
-class Retained(Mapping[str, NDArray[Any]]):
-    """Tensors of another mapping, perhaps under other names, still read when asked for; and some that were made."""
-
-    def __init__(self, names: Mapping[str, str], tensors: Tensors, made: Tensors | None = None) -> None:
-        """Choose tensors.
-
-        Args:
-            names: the name here to the name there.
-            tensors: where they are read.
-            made: others, as they are.
-        """
-        self._names, self._tensors, self._made = dict(names), tensors, dict(made or {})
-
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        if name in self._made:
-            return self._made[name]
-        return self._tensors[self._names[name]]
-
-    def __iter__(self) -> Iterator[str]:
-        yield from self._names
-        yield from self._made
-
-    def __len__(self) -> int:
-        return len(self._names) + len(self._made)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._names or name in self._made
 
 
 def _edited(network: Network, graph: Graph, done: str, *, strict: bool, seed: int) -> Edited:
@@ -168,10 +136,11 @@ def _edited(network: Network, graph: Graph, done: str, *, strict: bool, seed: in
     dropped = tuple(name for name in held if name not in misfits and name not in kept)
     made = initial_tensors(graph, sorted(starting), seed)
     # A nested model of which a part is kept is not new as a whole: initial values stand among its tensors.
-    new = (network.new & {*graph.names}) | (set(map(_first, starting)) - set(map(_first, kept)))
+    fresh = frozenset(graph.names) - frozenset(network.graph.names)
+    new = fresh | (network.new & {*graph.names}) | (set(map(_first, starting)) - set(map(_first, kept)))
     keep = not new & {ref.layer for ref in graph.outputs} and _ends(graph) == _ends(network.graph)
     card = _carded(network.card, done, keep_classes=keep)
-    return Edited(Network(graph, Retained(kept, network.tensors, made), card, new), changed, dropped)
+    return Edited(Network(graph, Chosen(network.tensors, kept, made), card, new), changed, dropped)
 
 
 def _starting(old: Mapping[str, TensorSpec], wanted: Mapping[str, TensorSpec], held: frozenset[str]) -> frozenset[str]:
