@@ -185,6 +185,7 @@ CARD = Card(
     [
         (lambda network: insert(network, LINEAR, after="a"), "inserted linear after a", True),
         (lambda network: insert(network, LINEAR, before="a"), "inserted linear before a", True),
+        (lambda network: insert(network, LINEAR, after="logits"), "inserted linear after logits", True),
         (lambda network: insert(network, dense("more", 10), after="logits"), "inserted more after logits", False),
         (lambda network: remove(network, "b"), "removed b", True),
         (lambda network: remove(network, "logits"), "removed logits", False),

@@ -135,10 +135,11 @@ def _edited(network: Network, graph: Graph, done: str, *, strict: bool, seed: in
     misfits = {each.where for each in changed}
     dropped = tuple(name for name in held if name not in misfits and name not in kept)
     made = initial_tensors(graph, sorted(starting), seed)
+    started = frozenset(map(_first, starting))
+    new = frozenset(graph.names) - frozenset(network.graph.names) | (network.new & {*graph.names})
     # A nested model of which a part is kept is not new as a whole: initial values stand among its tensors.
-    fresh = frozenset(graph.names) - frozenset(network.graph.names)
-    new = fresh | (network.new & {*graph.names}) | (set(map(_first, starting)) - set(map(_first, kept)))
-    keep = not new & {ref.layer for ref in graph.outputs} and _ends(graph) == _ends(network.graph)
+    new |= started - set(map(_first, kept))
+    keep = not started & {ref.layer for ref in graph.outputs} and _ends(graph) == _ends(network.graph)
     card = _carded(network.card, done, keep_classes=keep)
     return Edited(Network(graph, Chosen(network.tensors, kept, made), card, new), changed, dropped)
 
