@@ -22,7 +22,8 @@ Shapes = Mapping[Ref, Shape]
 def adapt_input(graph: Graph, *, channels: int | None = None, size: Sequence[int] | None = None) -> Graph:
     """The same layers for images of other channels, or of another size.
 
-    Of its variables only the kernels that take the channels change their shapes (see `first_kernels`).
+    Of its variables only the kernels that take the channels change their shapes (see `first_kernels`). Options stay: a
+    padding that a builder chose for one size (MobileNet, NASNet) is kept for the other.
 
     Args:
         graph: with one input of shape (h, w, c), or other numbers of axes before the channels.
@@ -41,21 +42,30 @@ def adapt_input(graph: Graph, *, channels: int | None = None, size: Sequence[int
     new = _new_shape(graph, old, channels, size)
     if new == old:
         return graph
-    is_recolored = channels is not None and channels != old[_channel_axis(graph)]
-    front = find_front(graph)
-    problems = list(front.problems) if is_recolored else []
-    if is_recolored and not front.raw.isdisjoint(graph.outputs):
-        problems.append(Problem(graph.outputs[0].layer, "something made of the image", "the image itself, an output"))
     changed = _with_inputs(graph, {graph.inputs[0]: new})
-    if not problems:
-        problems = _misfits(graph, changed) or list(_changed_variables(graph, changed, set(front.kernels)))
+    front = find_front(graph)
+    count = old[_channel_axis(graph)]
+    if channels not in (None, count):
+        problems = list(front.problems)
+        if not front.raw.isdisjoint(graph.outputs):
+            problems.append(Problem(graph.outputs[0].layer, "something made of the image", "the image itself"))
+        if problems:
+            raise _refused(graph, old, new, problems, f"leave the {count} channels: a grey image goes into all of them")
+    problems = _misfits(graph, changed) or list(_changed_variables(graph, changed, set(front.kernels)))
     if problems:
-        raise LayerError(
-            f"{graph.name!r} does not take an input of {_written(new)} instead of {_written(old)}.",
+        raise _refused(
+            graph,
+            old,
+            new,
             problems,
-            next_step="cut before these layers with --at (at=…): convolutions and global pooling take any size",
+            "another size, or cut before these layers with --at (at=…): global pooling takes any",
         )
     return changed
+
+
+def _refused(graph: Graph, old: Shape, new: Shape, problems: list[Problem], next_step: str) -> LayerError:
+    summary = f"{graph.name!r} does not take an input of {_written(new)} instead of {_written(old)}."
+    return LayerError(summary, problems, next_step=next_step)
 
 
 def first_kernels(graph: Graph) -> tuple[str, ...]:
