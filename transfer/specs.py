@@ -192,7 +192,7 @@ BatchNormPolicy: TypeAlias = Literal["frozen", "adapt", "train"]
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """What is taken from a network, and what is made of it. In the order in which it is done:
+    """What is taken from a network, and what is made of it, in the order in which it is done.
 
     Attributes:
         channels: of the input, where it shall have others than the network was trained with; None to leave them.

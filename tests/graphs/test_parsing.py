@@ -1,6 +1,9 @@
 """Configs that Keras writes become graphs and come back as configs that Keras builds the same model from."""
 
+import copy
 import json
+import random
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,8 +13,12 @@ from transfer.errors import LayerError
 from transfer.graphs.graph import Call, Graph, Layer, Ref
 from transfer.graphs.parsing import parse_config
 from transfer.graphs.unparsing import unparse_graph
+from transfer.graphs.variables import describe_graph
+from transfer.models.building import build_model, read_model
+from transfer.weights.opening import open_checkpoint
 
 L = keras.layers
+FILES = Path(__file__).parents[1] / "weights" / "files"
 
 
 def branches():
@@ -275,3 +282,77 @@ def test_redirecting_a_call_changes_tensors_and_nothing_else():
     changed = call.redirected(lambda ref: Ref("z") if ref == Ref("a") else ref)
     assert changed == Call([Ref("z"), [Ref("b"), 3]], {"mask": Ref("z"), "axis": 1})
     assert call.sources == (Ref("a"), Ref("b"), Ref("a"))
+
+
+# Configs that somebody damaged
+
+JUNK = (None, True, 0, -1, 3.5, "x", [], {}, ["a"], {"class_name": "Dense"}, {"class_name": "Dense", "config": {}})
+JUNK += ([[["x", 0, 0]]], 10**30)
+
+
+def places_in(values):
+    """Every place in a config, as what holds it and the key there."""
+    keys = values.items() if isinstance(values, dict) else enumerate(values) if isinstance(values, list) else ()
+    for key, value in keys:
+        yield values, key
+        yield from places_in(value)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_damaged_config_is_read_or_refused_and_nothing_else_happens(seed):
+    files = sorted(FILES.glob("*/*__*"))
+    configs = [(opened.config, opened.writer) for opened in map(open_checkpoint, files) if opened.config]
+    assert len(configs) > 20
+    chance = random.Random(seed)
+    read = 0
+    for _ in range(1000):
+        config, writer = chance.choice(configs)
+        config = copy.deepcopy(config)
+        for _ in range(chance.randint(1, 2)):
+            holder, key = chance.choice(list(places_in(config)))
+            if chance.random() < 0.3:
+                del holder[key]
+            else:
+                holder[key] = copy.deepcopy(chance.choice(JUNK))
+        try:
+            describe_graph(parse_config(config, writer))
+            read += 1
+        except LayerError:
+            pass
+    assert 100 < read < 900
+
+
+# Models that are called several times, and numbered by Keras in its own way
+
+
+def twice(*, alone):
+    start = keras.Input((4,))
+    inner = keras.Model(start, keras.layers.Dense(4, name="in_it")(start), name="inner")
+    x = keras.Input((4,), name="x")
+    first = inner(x)
+    second = inner(first * 2)
+    return keras.Model(x, [first, second if alone else keras.layers.Dense(3, name="end")(second)], name="twice")
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_calls_of_a_model_are_counted_from_zero_also_where_they_are_outputs(alone):
+    model = twice(alone=alone)
+    config = keras.saving.serialize_keras_object(model)
+    graph = parse_config(config)
+    assert graph.outputs == (Ref("inner", 0), Ref("inner", 1) if alone else Ref("end"))
+    assert parse_config(unparse_graph(graph)).outputs == graph.outputs
+    x = np.random.default_rng(0).random((2, 4), "float32")
+    again = build_model(read_model(model))
+    for ours, theirs in zip(again(x), model(x), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_outputs_of_a_nested_model_with_names_are_numbered_by_their_sorted_names():
+    x = keras.Input((2,), name="x")
+    inner = keras.Model(x, {"z": keras.layers.Dense(8, name="of_z")(x), "b": keras.layers.Dense(6, name="of_b")(x)})
+    found = inner(x)
+    ends = [keras.layers.Dense(2, name=f"after_{key}")(found[key]) for key in ("z", "b")]
+    graph = read_model(keras.Model(x, ends)).graph
+    specs = describe_graph(graph)
+    assert specs["after_z/kernel"].shape == (8, 2)
+    assert specs["after_b/kernel"].shape == (6, 2)

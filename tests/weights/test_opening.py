@@ -108,6 +108,20 @@ def test_the_name_does_not_decide_about_archives_either(archive, name):
     np.testing.assert_array_equal(checkpoint["dense/kernel"], KERNEL)
 
 
+@pytest.mark.parametrize("start", [512, 1024])
+def test_an_archive_whose_hdf5_begins_where_a_user_block_would_end_is_an_archive(tmp_path, legacy, start):
+    path = tmp_path / "model.keras"
+    config = json.dumps({"class_name": "Functional", "config": {}})
+    for spaces in range(2048):
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("config.json", config + " " * spaces)
+            file.writestr("model.weights.h5", legacy.read_bytes())
+        if path.read_bytes().find(b"\x89HDF") == start:
+            break
+    assert path.read_bytes().find(b"\x89HDF") == start
+    assert open_checkpoint(path).config == json.loads(config)
+
+
 def test_hdf5_behind_a_user_block_is_recognised(tmp_path, legacy):
     path = tmp_path / "block.h5"
     with h5py.File(path, "w", userblock_size=1024) as file, h5py.File(legacy) as source:

@@ -127,12 +127,7 @@ def _inside(graph: Graph, layer: Layer) -> Graph:
     if layer.class_name == "Sequential":
         count = count_outputs(graph, layer)
         return replace(inner, outputs=tuple(replace(inner.outputs[0], tensor=place) for place in range(count)))
-    return replace(inner, outputs=_in_order(inner.outputs, inner.output_keys))
-
-
-def _in_order(refs: tuple[Ref, ...], keys: Iterable[str] | None) -> tuple[Ref, ...]:
-    """Keras goes through dictionaries by their sorted keys."""
-    return refs if keys is None else tuple(ref for _, ref in sorted(zip(keys, refs, strict=True)))
+    return inner
 
 
 def _spread(graph: Graph, prefix: str, chosen: frozenset[str]) -> Graph:
@@ -184,7 +179,7 @@ class _Given:
 def _given(inner: Graph, model: Layer, call: Call) -> _Given:
     arguments = {**dict(zip(_ARGUMENTS, call.args, strict=False)), **call.kwargs}
     unknown = [key for key, value in arguments.items() if key not in _ARGUMENTS and value is not None]
-    wanted = [ref.layer for ref in _in_order(inner.inputs, inner.input_keys)]
+    wanted = [ref.layer for ref in inner.inputs]
     tensors = arguments.get("inputs")
     if isinstance(tensors, dict) and inner.input_keys is None:
         by_name = {name: tensors.get(name.rpartition("/")[2]) for name in wanted}

@@ -45,7 +45,9 @@ def read_node(node: Json, names: frozenset[str]) -> Node:
 
 
 def count_from_zero(layers: Sequence[Json], outputs: Json) -> Json:
-    """Let the calls of models inside a model be counted from zero; returns the model's outputs.
+    """Let the calls of models inside a model be counted as Keras 3 does; returns the model's outputs.
+
+    From zero, that is; but from 1 where a functional model that is called several times gives an output of the whole.
 
     A model counts the call that made it, so the first call inside another model was its second. Each call that is
     listed is used, so the highest number in use tells where counting began. `layers` are changed in place.
@@ -66,11 +68,17 @@ def count_from_zero(layers: Sequence[Json], outputs: Json) -> Json:
 
     _visit(layers, shift)
     shifted = [list(end) for end in ends]
+    often = {layer["name"] for layer in layers if _is_functional(layer) and len(layer["inbound_nodes"]) > 1}
     for end in shifted:
         shift(end)
+        end[1] += end[0] in often
     if isinstance(outputs, dict):
         return dict(zip(outputs, shifted, strict=True))
     return shifted[0] if _is_tensor_data(outputs) or len(shifted) == 1 else shifted
+
+
+def _is_functional(layer: Mapping[str, Json]) -> bool:
+    return "layers" in layer["config"] and layer["class_name"] != "Sequential"
 
 
 def _visit(layers: Sequence[Json], act: Callable[[list[Json]], None]) -> None:
@@ -107,6 +115,8 @@ def _read_inputs(node: Json, named: dict[str, Json]) -> Json:
         return node[2] if node[0] == CONSTANT else tensor(*node[:3])
     if isinstance(node, dict):
         return {key: _read_inputs(value, named) for key, value in node.items()}
+    if not isinstance(node, list | tuple):
+        raise TypeError(f"a call on what is no tensor: {str(node)[:80]}")
     return [_read_inputs(each, named) for each in node]
 
 

@@ -44,7 +44,8 @@ def parse_config(config: Json, writer: Writer = Writer()) -> Graph:  # noqa: B00
                 f"A model of class {kind!r} has no graph in its config.",
                 next_step="name a builder with --into module:function (into=…)",
             )
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        _check_types(graph)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
         raise LayerError(
             "The config is not a functional or Sequential model as Keras writes it.",
             [Problem("model_config", "a form of Keras 1, 2 or 3", repr(error))],
@@ -58,13 +59,25 @@ def _parse_functional(config: Mapping[str, Json]) -> Graph:
     outputs, output_keys = _ends(config["output_layers"])
     layers = tuple(_parse_layer(layer) for layer in config["layers"])
     once = {layer.name for layer in layers if "layers" in layer.config and len(layer.calls) == 1}
+    often = {layer.name for layer in layers if counts_from_one(layer)}
 
     def settle(ref: Ref) -> Ref:
         # Keras miscounts the calls of a nested model with open sizes; where one call is listed, it is the one meant.
         return replace(ref, node=0) if ref.layer in once else ref
 
+    def settle_output(ref: Ref) -> Ref:
+        return replace(ref, node=ref.node - 1) if ref.layer in often else settle(ref)
+
     layers = tuple(replace(layer, calls=tuple(call.redirected(settle) for call in layer.calls)) for layer in layers)
-    return Graph(config["name"], layers, inputs, tuple(map(settle, outputs)), input_keys, output_keys)
+    return Graph(config["name"], layers, inputs, tuple(map(settle_output, outputs)), input_keys, output_keys)
+
+
+def counts_from_one(layer: Layer) -> bool:
+    """Whether Keras 3 counts the calls of a layer from 1 where its outputs are those of the model around it.
+
+    It does so for functional models, and nowhere else: where a layer takes such an output the count starts at 0.
+    """
+    return "layers" in layer.config and layer.class_name != "Sequential" and len(layer.calls) > 1
 
 
 def _parse_layer(layer: Mapping[str, Json]) -> Layer:
@@ -119,6 +132,24 @@ def _ends(value: Json) -> tuple[tuple[Ref, ...], tuple[str, ...] | None]:
     if value and isinstance(value[0], str):
         return (Ref(*value),), None
     return tuple(Ref(*each) for each in value), None
+
+
+def _check_types(graph: Graph) -> None:
+    """JSON may hold anything in a field's place.
+
+    Raises:
+        TypeError: for the first field that is of another kind.
+    """
+    for layer in graph:
+        texts = (layer.name, layer.class_name, layer.module, layer.registered_name or "")
+        if not all(isinstance(each, str) for each in texts) or not isinstance(layer.config, Mapping):
+            raise TypeError(f"a layer without a name, a class and options: {str(texts)[:80]}")
+    refs = [*graph.inputs, *graph.outputs, *(ref for layer in graph for call in layer.calls for ref in call.sources)]
+    for ref in refs:
+        if not isinstance(ref.layer, str) or not all(type(each) is int for each in (ref.node, ref.tensor)):
+            raise TypeError(f"an edge that is no name and two numbers: {str(ref)[:80]}")
+    if not isinstance(graph.name, str):
+        raise TypeError(f"a model's name that is no text: {str(graph.name)[:80]}")
 
 
 def _check_edges(graph: Graph) -> None:

@@ -68,7 +68,7 @@ def _infer(layer: Layer, call: Call, inputs: tuple[Shape, ...]) -> tuple[Shape, 
         if layer.class_name == "InputLayer":
             return (tuple(layer.config["batch_shape"][1:]),)
         return _outputs(layer, call, inputs) if inputs else None
-    except (LayerError, KeyError, TypeError, ValueError, IndexError, AttributeError):
+    except (LayerError, KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError):
         return None
 
 

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import replace
 
 from transfer.graphs.graph import TENSOR, Graph, Layer, Ref
+from transfer.graphs.parsing import counts_from_one
 from transfer.specs import Json
 
 
 def unparse_graph(graph: Graph) -> Json:
     """The inverse of `parse_config`; a Sequential model comes out as the functional model that it is."""
+    often = {layer.name for layer in graph if counts_from_one(layer)}
+
+    def counted(ref: Ref) -> Ref:
+        return replace(ref, node=ref.node + 1) if ref.layer in often else ref
+
     inner = {
         "name": graph.name,
         "layers": [_unparse_layer(layer) for layer in graph.layers],
         "input_layers": _ends(graph.inputs, graph.input_keys),
-        "output_layers": _ends(graph.outputs, graph.output_keys),
+        "output_layers": _ends(tuple(map(counted, graph.outputs)), graph.output_keys),
     }
     return {
         "module": "keras.src.models.functional",

@@ -57,7 +57,7 @@ def _of_layer(layer: Layer, call: Call, inputs: tuple[Shape, ...]) -> tuple[Vari
             specs = _of_model(inner, f"{inner.name}/", tuple(shape[1:] for shape in inputs))
             return tuple(Variable(spec.name, spec.shape, spec.dtype) for spec in specs)
         made = layer_variables(layer, call, inputs)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
         raise LayerError(
             f"The options of {layer.class_name} {layer.name!r} are not those of Keras 3.",
             [Problem(layer.name, "options of Keras 3", repr(error)[:200])],

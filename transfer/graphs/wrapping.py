@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from transfer.errors import LayerError, Problem
-from transfer.graphs.graph import Graph, Layer
+from transfer.graphs.graph import Graph, Layer, Ref
 from transfer.graphs.parsing import parse_config
 from transfer.specs import Json, snake_case
 
@@ -29,11 +30,11 @@ def is_operation(layer: Layer) -> bool:
 
 def is_model(layer: Layer) -> bool:
     """Whether it is a model with layers of its own."""
-    return "layers" in layer.config
+    return "layers" in layer.config and layer.class_name != "Pipeline"  # one layer for preprocessing to Keras
 
 
 def parse_nested(layer: Layer, inputs: tuple[Shape, ...] = ()) -> Graph:
-    """The graph of a nested model.
+    """The graph of a nested model, its inputs and outputs in the order in which Keras numbers them.
 
     Args:
         layer: the model.
@@ -45,7 +46,20 @@ def parse_nested(layer: Layer, inputs: tuple[Shape, ...] = ()) -> Graph:
     config = layer.config
     if layer.class_name == "Sequential" and len(inputs) == 1 and not config.get("build_input_shape"):
         config = {**config, "build_input_shape": [None, *inputs[0]]}
-    return parse_config({"class_name": layer.class_name, "config": config})
+    graph = parse_config({"class_name": layer.class_name, "config": config})
+    inputs_in_order, input_keys = _by_key(graph.inputs, graph.input_keys)
+    outputs_in_order, output_keys = _by_key(graph.outputs, graph.output_keys)
+    return replace(
+        graph, inputs=inputs_in_order, input_keys=input_keys, outputs=outputs_in_order, output_keys=output_keys
+    )
+
+
+def _by_key(refs: tuple[Ref, ...], keys: tuple[str, ...] | None) -> tuple[tuple[Ref, ...], tuple[str, ...] | None]:
+    """Keras goes through dictionaries by their sorted keys."""
+    if keys is None:
+        return refs, None
+    in_order = sorted(zip(keys, refs, strict=True))
+    return tuple(ref for _, ref in in_order), tuple(key for key, _ in in_order)
 
 
 def read_inner(entry: Json) -> Layer:

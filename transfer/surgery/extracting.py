@@ -62,6 +62,8 @@ def extract_network(network: Network, how: Extraction) -> ExtractedNetwork:
         graph = attach(graph, how.heads, seed=how.seed)
         done.append("attached " + ", ".join(f"{head.name}:{head.classes}" for head in how.heads))
     added = [name for name in graph.names if name not in kept]
+    if how.unfreeze_last is not None:
+        graph = unfreeze_last(graph, how.unfreeze_last, batch_norm=how.batch_norm)  # the heads are no blocks
     if patterns:
         graph = freeze(graph, patterns, batch_norm=how.batch_norm)
     drawn = initial_tensors(graph, added, how.seed)
@@ -95,12 +97,11 @@ def _flat(graph: Graph, how: Extraction) -> Flattened:
 
 
 def _opened(network: Network, flat: Flattened, done: list[str]) -> tuple[Network, tuple[str, ...]]:
-    gone = tuple(name for name in network.graph.names if name not in flat.graph.names)
-    if not gone:
+    if not flat.opened:
         return network, ()
-    done.append(f"opened {', '.join(gone)}")
+    done.append(f"opened {', '.join(flat.opened)}")
     names = {flat.rename(name): name for name in network.tensors}
-    return replace(network, graph=flat.graph, tensors=Chosen(network.tensors, names)), gone
+    return replace(network, graph=flat.graph, tensors=Chosen(network.tensors, names)), tuple(flat.opened)
 
 
 def _shortened(graph: Graph, how: Extraction, names: Mapping[str, str], done: list[str]) -> Graph:
@@ -128,8 +129,6 @@ def _named(graph: Graph, name: str, names: Mapping[str, str]) -> str:
 def _frozen(graph: Graph, how: Extraction) -> tuple[Graph, list[str]]:
     """The graph with what is to be fixed of it; and the patterns that are left for when the heads are there."""
     patterns = list(how.freeze)
-    if how.unfreeze_last is not None:
-        graph = unfreeze_last(graph, how.unfreeze_last, batch_norm=how.batch_norm)
     if how.freeze_up_to is not None:
         graph = freeze_up_to(graph, how.freeze_up_to, batch_norm=how.batch_norm)
     if BACKBONE in patterns and BACKBONE not in graph.names:

@@ -53,10 +53,10 @@ def recognise_container(path: Path) -> Container:
     if path.is_dir():
         return _recognise_folder(path)
     head = _head(path)
+    if head.startswith(b"PK\x03\x04"):  # asked first: the HDF5 in an archive may stand where a user block would end
+        return "zip"
     if any(head.startswith(SIGNATURE, start) for start in STARTS):
         return "hdf5"
-    if head.startswith(b"PK\x03\x04"):
-        return "zip"
     if _SHARDS.match(head):
         return "shards"
     found, advice = _describe(head)
