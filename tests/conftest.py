@@ -1,6 +1,7 @@
 """What every test needs: quiet TensorFlow, warnings that are errors, the same examples of hypothesis each time."""
 
 import os
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -50,6 +51,14 @@ def pytest_terminal_summary(terminalreporter, config):
     """Tables that tests wrote."""
     for table in config.stash[TABLES]:
         terminalreporter.write_line(table)
+
+
+@pytest.fixture(autouse=True)
+def names_from_the_start():
+    """Automatic names of layers do not depend on the tests that ran before."""
+    keras = sys.modules.get("keras")
+    if keras is not None:
+        keras.utils.clear_session(free_memory=False)
 
 
 @pytest.fixture(scope="session")

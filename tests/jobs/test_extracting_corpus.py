@@ -8,6 +8,7 @@ the writer recorded. What an extraction writes is loaded by stock Keras.
 
 import contextlib
 import json
+import tempfile
 from pathlib import Path
 
 import keras
@@ -112,3 +113,68 @@ def whole_files(folder):
         if entry.get("ok") and entry.get("fmt") in WHOLE and (folder / entry["file"]).exists()
     ]
     return {entry["model"]: folder / entry["file"] for entry in entries}, entries
+
+
+def shipped_whole():
+    """The trimmed set: whole models with recorded inputs."""
+    for path in sorted(FILES.glob("*/*__*")):
+        name, _, form = path.stem.partition("__")
+        if form in WHOLE and path.with_name(f"{name}.npz").exists():
+            yield f"{path.parent.name}/{path.name}"
+
+
+@pytest.mark.parametrize("file", list(shipped_whole()))
+def test_a_network_cut_at_any_layer_gives_what_the_whole_one_has_there(file):
+    path = FILES / file
+    how = Restoring(era="ignore", backend=declared(path.parent.name))
+    compared, refused = cut_everywhere(path, recorded_inputs(path.parent, path.stem.partition("__")[0]), how)
+    assert compared >= 1
+    assert all("cuts off an input" in reason for reason in refused.values())
+
+
+def extracted_everywhere(folder, table, *, every_file):
+    """Cut one file of each model at each layer; extract from every file, and have stock Keras load what is written."""
+    ones, entries = whole_files(folder)
+    how = Restoring(backend=declared(folder.name))
+    cuts, models = 0, 0
+    for name, file in ones.items():
+        with contextlib.suppress(TransferError):
+            compared, _ = cut_everywhere(file, recorded_inputs(folder, name), how)
+            cuts, models = cuts + compared, models + 1
+        keras.utils.clear_session(free_memory=False)
+    written = sum(stock_keras_agrees(folder, entry, how) for entry in (entries if every_file else ()))
+    table(f"{folder.name:22}{models:5} models cut at {cuts:4} layers; {written:4} extracted files in stock Keras")
+    return cuts
+
+
+def stock_keras_agrees(folder, entry, how):
+    """Whether a file restores; then what is extracted from it at its last but one layer is loaded and run by Keras."""
+    file, inputs = folder / entry["file"], recorded_inputs(folder, entry["model"])
+    try:
+        checkpoint = open_checkpoint(file)
+        model = restore(checkpoint, backend=how.backend).model
+    except TransferError:
+        return False
+    seen = {}
+    with noted_outputs(seen):
+        run(model, inputs)
+    layers = [each for each in model.layers if not isinstance(each, keras.layers.InputLayer)]
+    layer = next((each for each in layers[-2::-1] if len(seen.get(id(each), ())) == 1), None)
+    if layer is None:
+        return False
+    with tempfile.TemporaryDirectory() as place:
+        out = Path(place) / f"student{'.keras' if entry['fmt'] != 'full' else '.h5'}"
+        with contextlib.suppress(KerasNeededError):
+            extract_file(checkpoint, out, Extraction(at=(layer.name,)), restoring=how)
+        if not out.exists():
+            return False
+        found = run(keras.models.load_model(out, compile=False), inputs)
+    for ours, theirs in zip(found, seen[id(layer)][0], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6, err_msg=str(file))
+    return True
+
+
+@pytest.mark.corpus
+def test_every_whole_file_is_cut_at_every_layer(corpus, write_table):
+    folders = sorted(path for path in (corpus / "files").iterdir() if (path / "manifest.json").exists())
+    assert sum(extracted_everywhere(folder, write_table, every_file=True) for folder in folders) > 1000
