@@ -36,7 +36,7 @@ def accuracies(text: str) -> dict[str, float]:
 
 def test_every_example_is_short_and_says_how_it_is_run_and_what_it_prints() -> None:
     scripts = sorted(EXAMPLES.glob("*.py"))
-    assert [path.name[:2] for path in scripts] == ["01", "02", "03", "04", "05"]
+    assert [path.name[:2] for path in scripts] == ["01", "02", "03", "04", "05", "06"]
     for path in [*scripts, *EXAMPLES.glob("*.sh")]:
         text = path.read_text()
         assert len(text.splitlines()) < 60, path.name
@@ -58,6 +58,18 @@ def test_the_canonical_example_restores_and_extracts_in_a_separate_program(tmp_p
     layers = {layer["name"]: layer["parameters"] for layer in json.loads(printed)["layers"] if layer["parameters"]}
     assert layers == {"dense_1": 50240, "dense_2": 4160, "dense_3": 325}
     assert (tmp_path / "student.keras").is_file()
+
+
+def test_surgery_on_a_live_model_says_what_it_made(tmp_path: Path) -> None:
+    lines = run(sys.executable, str(EXAMPLES / "06_surgery.py"), cwd=tmp_path).splitlines()
+    assert lines[:-1] == [
+        "two scales [(None, 15, 15, 8), (None, 6, 6, 16)]",
+        "two heads ['kind', 'tags'] ['kind_hidden_1', 'kind', 'tags']",
+        "a layer put in ['photo', 'backbone', 'pool', 'drop', 'classes']",
+        "no longer fits ['classes/kernel', 'classes/bias']",
+        "renamed ['logits']",
+    ]
+    assert float(lines[-1].rpartition(" ")[2]) < 1e-5
 
 
 def test_digits_of_another_source_are_learnt_from_twenty_each_by_python_and_by_shell(tmp_path: Path) -> None:

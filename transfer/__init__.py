@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from transfer.errors import TransferError as TransferError
     from transfer.jobs.finetuning import finetune as finetune
     from transfer.jobs.running import load_run as load_run
+    from transfer.models.editing import insert_layer as insert_layer
+    from transfer.models.editing import remove_layer as remove_layer
+    from transfer.models.editing import rename_layers as rename_layers
+    from transfer.models.editing import replace_layer as replace_layer
     from transfer.models.extracting import extract as extract
     from transfer.models.restoring import restore as restore
     from transfer.models.saving import save_model as save_model
@@ -46,10 +50,14 @@ _HOMES = {
     "extract": "transfer.models.extracting",
     "finetune": "transfer.jobs.finetuning",
     "from_arrays": "transfer.data.arrays",
+    "insert_layer": "transfer.models.editing",
     "load_run": "transfer.jobs.running",
     "match": "transfer.weights.matching",
     "open_checkpoint": "transfer.weights.opening",
     "read_labelled": "transfer.data.reading",
+    "remove_layer": "transfer.models.editing",
+    "rename_layers": "transfer.models.editing",
+    "replace_layer": "transfer.models.editing",
     "restore": "transfer.models.restoring",
     "save_model": "transfer.models.saving",
     "save_weights": "transfer.models.saving",

@@ -222,7 +222,7 @@ def test_an_interruption_while_a_file_is_written_leaves_none(call, here, monkeyp
     def interrupt(*_arguments, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("transfer.models.saving.record_fingerprint", interrupt)
+    monkeypatch.setattr("transfer.weights.signing.verify_written", interrupt)
     before = sorted(here.iterdir())
     assert call("extract", "digits_mlp", "--drop-last", "-o", "out.keras").code == 130
     assert sorted(here.iterdir()) == before
