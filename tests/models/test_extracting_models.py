@@ -322,3 +322,22 @@ def test_a_subclassed_model_is_refused():
     model(np.ones((1, 3), "float32"))
     with pytest.raises(LayerError):
         extract(model, drop_last=1)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Doubled(keras.layers.Layer):
+    """A class of the caller's own."""
+
+    def call(self, inputs):
+        return keras.ops.concatenate([inputs, inputs], axis=-1)
+
+
+def test_a_head_goes_behind_a_class_of_the_callers_own():
+    inputs = keras.Input((6, 4), name="steps")
+    x = Doubled(name="doubled")(keras.layers.Dense(3, name="each")(inputs))
+    source = keras.Model(inputs, keras.layers.Dense(2, name="out")(x), name="own")
+    student, again = (extract(source, drop_last=1, heads=[Head("label", classes=5)], seed=3) for _ in range(2))
+    assert [layer.name for layer in student.layers][1:] == ["each", "doubled", "doubled_avg_pool", "label"]
+    assert student.get_layer("label").kernel.shape == (6, 5)
+    np.testing.assert_array_equal(student.get_layer("each").kernel, source.get_layer("each").kernel)
+    np.testing.assert_array_equal(student.get_layer("label").kernel, again.get_layer("label").kernel)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from transfer.errors import LayerError, Problem
@@ -19,7 +19,7 @@ from transfer.graphs.shapes import Shape, infer_shapes, shape_of
 from transfer.specs import Head
 
 
-def attach(graph: Graph, heads: Sequence[Head], *, seed: int = 0) -> Graph:
+def attach(graph: Graph, heads: Sequence[Head], *, seed: int = 0, shapes: Mapping[Ref, Shape] | None = None) -> Graph:
     """Give the graph's output to each head; their logits are the new outputs, in the order of the heads.
 
     Features that still have positions are pooled first, by what each head says. Where the graph has several outputs,
@@ -29,6 +29,7 @@ def attach(graph: Graph, heads: Sequence[Head], *, seed: int = 0) -> Graph:
         graph: with outputs of shape (n, d), (n, steps, d) or up to (n, depth, h, w, d).
         heads: at least one, with names that are free.
         seed: of the heads' initial kernels (Glorot uniform; hidden ones He uniform) and of their dropout.
+        shapes: of tensors for which there is no rule, where the caller knows them.
 
     Raises:
         LayerError: if a name is taken, or an output has other axes.
@@ -36,7 +37,7 @@ def attach(graph: Graph, heads: Sequence[Head], *, seed: int = 0) -> Graph:
     if not heads:
         raise ValueError("attach takes at least one head")
     _check_names(graph, heads)
-    features = _Features(graph, [name for head in heads for name in head_names(head)])
+    features = _Features(graph, [name for head in heads for name in head_names(head)], shapes)
     layers: list[Layer] = []
     for place, head in enumerate(heads):
         pooled, end = features.pooled(head.pool)
@@ -105,10 +106,10 @@ def _check_names(graph: Graph, heads: Sequence[Head]) -> None:
 class _Features:
     """The outputs of a graph as one vector, pooled in each way once: heads that pool alike share the layers."""
 
-    def __init__(self, graph: Graph, reserved: Sequence[str]) -> None:
+    def __init__(self, graph: Graph, reserved: Sequence[str], shapes: Mapping[Ref, Shape] | None) -> None:
         self._graph = graph
         self._taken = {*graph.names, *reserved}
-        self._shapes = infer_shapes(graph)
+        self._shapes = infer_shapes(graph, shapes)
         self._made: dict[str, Ref] = {}
 
     def pooled(self, pool: str) -> tuple[list[Layer], Ref]:

@@ -114,6 +114,12 @@ def read_model(model: keras.Model) -> Network:
     return Network(parse_config(config), _Live(name_variables(model)), card_of(model))
 
 
+def classes_of(model: keras.Model) -> dict[str, type]:
+    """The classes in a live model that are not Keras's own: whoever holds the model has them already."""
+    layers = model._flatten_layers(include_self=False)
+    return {type(each).__name__: type(each) for each in layers if type(each).__module__.split(".")[0] != "keras"}
+
+
 def card_of(model: keras.Model) -> Card | None:
     """The card that a model carries along; None where it has none."""
     card = getattr(model, _CARD, None)

@@ -11,7 +11,7 @@ import keras
 from transfer.errors import LayerError, Problem
 from transfer.graphs.graph import Layer
 from transfer.graphs.wrapping import read_inner
-from transfer.models.building import build_model, read_model
+from transfer.models.building import build_model, classes_of, read_model
 from transfer.models.restoring import Restored
 from transfer.surgery import editing
 from transfer.surgery.network import Network
@@ -108,8 +108,9 @@ def rename_layers(source: keras.Model | Restored, names: Mapping[str, str], *, m
 
 
 def _edit(source: Any, act: Callable[[Network], editing.Edited]) -> EditedModel:
-    found = act(read_model(source.model if isinstance(source, Restored) else source))
-    return EditedModel(build_model(found.network), found.changed, found.dropped)
+    model = source.model if isinstance(source, Restored) else source
+    found = act(read_model(model))
+    return EditedModel(build_model(found.network, classes_of(model)), found.changed, found.dropped)
 
 
 def _read_layer(layer: Any) -> Layer:

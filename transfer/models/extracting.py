@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import keras
 
-from transfer.models.building import build_model, read_model
+from transfer.errors import KerasNeededError
+from transfer.graphs.graph import Ref
+from transfer.graphs.shapes import Shape
+from transfer.models.building import build_model, classes_of, read_model
 from transfer.models.restoring import Restored
 from transfer.specs import BatchNormPolicy, Extraction, Head
 from transfer.surgery.extracting import ExtractedNetwork, extract_network
@@ -61,9 +65,28 @@ def extract(
         heads=tuple(heads),
         seed=seed,
     )
-    return build_model(extract_from_model(source, how).network)
+    network = extract_from_model(source, how).network
+    return build_model(network, classes_of(source.model if isinstance(source, Restored) else source))
 
 
 def extract_from_model(source: keras.Model | Restored, how: Extraction) -> ExtractedNetwork:
     """As `extract`, with what is asked as one value; gives the network, not yet built."""
-    return extract_network(read_model(source.model if isinstance(source, Restored) else source), how)
+    model = source.model if isinstance(source, Restored) else source
+    network = read_model(model)
+    try:
+        return extract_network(network, how)
+    except KerasNeededError:  # a class without a rule: the live model knows what it gives
+        return extract_network(network, how, _known_shapes(model))
+
+
+def _known_shapes(model: keras.Model) -> dict[Ref, Shape]:
+    """What each layer gives that is called once."""
+    depths = getattr(model, "_nodes_by_depth", {})
+    nodes = [node for found in depths.values() for node in found if not node.is_input]
+    once = Counter(node.operation.name for node in nodes)
+    return {
+        Ref(node.operation.name, 0, place): tuple(each.shape[1:])
+        for node in nodes
+        if once[node.operation.name] == 1
+        for place, each in enumerate(node.output_tensors)
+    }

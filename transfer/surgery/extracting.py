@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from transfer.errors import LayerError, nearest
+from numpy.typing import NDArray
+
+from transfer.errors import KerasNeededError, LayerError, nearest
 from transfer.graphs.attaching import attach
 from transfer.graphs.cutting import cut, drop_last
 from transfer.graphs.feature_layers import feature_layer
 from transfer.graphs.flattening import Flattened, flatten
 from transfer.graphs.freezing import freeze, freeze_all, freeze_up_to, unfreeze_last
-from transfer.graphs.graph import Graph
+from transfer.graphs.graph import Graph, Ref
+from transfer.graphs.shapes import Shape
 from transfer.specs import Extraction
 from transfer.surgery.adapting_inputs import adapt_input
 from transfer.surgery.initializing import initial_tensors
@@ -40,12 +44,14 @@ class ExtractedNetwork:
     done: tuple[str, ...]
 
 
-def extract_network(network: Network, how: Extraction) -> ExtractedNetwork:
+def extract_network(network: Network, how: Extraction, shapes: Mapping[Ref, Shape] | None = None) -> ExtractedNetwork:
     """Cut, freeze and attach heads, on the graph; the tensors that are kept are not read.
 
     Args:
         network: left as it is.
         how: what to do.
+        shapes: of tensors in its graph for which there is no rule, where the caller knows them. With these, initial
+            values that cannot be drawn here are left to Keras.
 
     Raises:
         LayerError: if a name or pattern fits no layer, or the cut is not possible.
@@ -59,14 +65,14 @@ def extract_network(network: Network, how: Extraction) -> ExtractedNetwork:
     kept = frozenset(graph.names)
     tensors = Selection(network.tensors, kept)
     if how.heads:
-        graph = attach(graph, how.heads, seed=how.seed)
+        graph = attach(graph, how.heads, seed=how.seed, shapes=shapes)
         done.append("attached " + ", ".join(f"{head.name}:{head.classes}" for head in how.heads))
     added = [name for name in graph.names if name not in kept]
     if how.unfreeze_last is not None:
         graph = unfreeze_last(graph, how.unfreeze_last, batch_norm=how.batch_norm)  # the heads are no blocks
     if patterns:
         graph = freeze(graph, patterns, batch_norm=how.batch_norm)
-    drawn = initial_tensors(graph, added, how.seed)
+    drawn = _drawn(graph, added, how.seed, is_needed=shapes is None)
     card = network.card
     if card is not None and done:
         card = replace(card.without_proof(), architecture=None, history=(*card.history, *done))
@@ -79,6 +85,15 @@ def extract_network(network: Network, how: Extraction) -> ExtractedNetwork:
         opened=opened,
         done=(*adapted, *done),
     )
+
+
+def _drawn(graph: Graph, added: list[str], seed: int, *, is_needed: bool) -> dict[str, NDArray[Any]]:
+    try:
+        return initial_tensors(graph, added, seed)
+    except KerasNeededError:
+        if is_needed:
+            raise
+        return {}
 
 
 def _adapted(network: Network, how: Extraction) -> tuple[Network, tuple[str, ...]]:
