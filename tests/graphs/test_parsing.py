@@ -305,7 +305,7 @@ def test_a_damaged_config_is_read_or_refused_and_nothing_else_happens(seed):
     assert len(configs) > 20
     chance = random.Random(seed)
     read = 0
-    for _ in range(1000):
+    for _ in range(300):
         config, writer = chance.choice(configs)
         config = copy.deepcopy(config)
         for _ in range(chance.randint(1, 2)):
@@ -319,7 +319,7 @@ def test_a_damaged_config_is_read_or_refused_and_nothing_else_happens(seed):
             read += 1
         except LayerError:
             pass
-    assert 100 < read < 900
+    assert 30 < read < 270
 
 
 # Models that are called several times, and numbered by Keras in its own way
@@ -356,3 +356,10 @@ def test_outputs_of_a_nested_model_with_names_are_numbered_by_their_sorted_names
     specs = describe_graph(graph)
     assert specs["after_z/kernel"].shape == (8, 2)
     assert specs["after_b/kernel"].shape == (6, 2)
+
+
+def test_what_get_config_gives_is_read_without_its_class():
+    model = branches()
+    assert parse_config(model.get_config()) == parse_config(keras.saving.serialize_keras_object(model))
+    chain = keras.Sequential([keras.Input((3,)), L.Dense(2, name="only")])
+    assert parse_config(chain.get_config()).names[-1] == "only"

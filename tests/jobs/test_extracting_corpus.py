@@ -116,11 +116,12 @@ def whole_files(folder):
 
 
 def shipped_whole():
-    """The trimmed set: whole models with recorded inputs."""
+    """The trimmed set: whole models with recorded inputs; one has hundreds of layers."""
     for path in sorted(FILES.glob("*/*__*")):
         name, _, form = path.stem.partition("__")
         if form in WHOLE and path.with_name(f"{name}.npz").exists():
-            yield f"{path.parent.name}/{path.name}"
+            marks = [pytest.mark.slow] if name == "q_chunked" else []
+            yield pytest.param(f"{path.parent.name}/{path.name}", marks=marks)
 
 
 @pytest.mark.parametrize("file", list(shipped_whole()))

@@ -170,7 +170,7 @@ def test_a_card_travels_through_restore_extract_and_save(tmp_path):
     assert card.name == restored.card.name
     assert card.preprocessing == restored.card.preprocessing == Preprocessing((28, 28), "grey", 1 / 255, background=0)
     assert card.classes == ()
-    assert card.history[-2:] == ("dropped the last 1", "attached label:5")
+    assert card.history[-2:] == ("dropped predictions", "attached label:5")
     assert card.architecture["config"]["layers"][-1]["config"]["units"] == 5
 
 

@@ -17,7 +17,7 @@ DEEPEST = 100  # of nested JSON; real configs stay under 30
 
 
 def parse_config(config: Json, writer: Writer = Writer()) -> Graph:  # noqa: B008 (a frozen value)
-    """Read a model's config: `{"class_name": "Functional" | "Sequential", "config": {…}}`.
+    """Read a model's config: `{"class_name": "Functional" | "Sequential", "config": {…}}`, or what `get_config` gives.
 
     What an older Keras wrote is read with the meaning that it had there, and comes out in the words of Keras 3: the
     graph computes what the writer computed.
@@ -32,6 +32,8 @@ def parse_config(config: Json, writer: Writer = Writer()) -> Graph:  # noqa: B00
     """
     _check_depth(config)
     try:
+        if "class_name" not in config and isinstance(config.get("layers"), list):
+            config = {"class_name": "Functional" if "input_layers" in config else "Sequential", "config": config}
         if not is_modern(config, writer):
             config = modernize(config, writer)
         kind, inner = config["class_name"], config["config"]

@@ -90,7 +90,7 @@ def finetune(
     head = _head(network.graph)
     _check_classes(head, data, test)
     for stage in recipe.stages[1:]:
-        network.graph.layer(stage.unfreeze_from)
+        unfreeze_from(network.graph, stage.unfreeze_from)  # a name that is not there shows before any work
     feed = make_feed(network, data, preprocessing=preprocessing, size=size)
     asked = describe_request(recipe, network, feed, data, test, shots=shots, test_share=test_share)
     target = Path(out) if out is not None else None
