@@ -356,3 +356,17 @@ def test_what_was_saved_is_verified_names_and_config_included(model, name, tmp_p
     assert (found.is_verified, found.outline) == (True, True)
     assert saved.card.to_text() == open_checkpoint(tmp_path / name).card.to_text()
     assert saved.path == str(tmp_path / name)
+
+
+def test_what_layers_share_is_numbered_by_the_config_and_not_by_memory(tmp_path):
+    written = []
+    for name in ("one", "two"):
+        keras.utils.clear_session(free_memory=False)  # another object stands for the default type from here on
+        keras.utils.set_random_seed(1)
+        inputs = keras.Input((4,), name="x")
+        model = keras.Model(inputs, keras.layers.Dense(2, name="only")(keras.layers.Dense(3, name="first")(inputs)))
+        model.name = "same"
+        transfer.save_model(model, tmp_path / f"{name}.keras")
+        written.append((tmp_path / f"{name}.keras").read_bytes())
+    assert written[0] == written[1]
+    assert keras.models.load_model(tmp_path / "two.keras").count_params() == 23
