@@ -20,6 +20,7 @@ from transfer.weights.dialects.layout import Layout, Stored
 from transfer.weights.guarding import DamagedError
 from transfer.weights.outline import Group, Key
 from transfer.weights.packages import MEMBER_CONFIG, MEMBER_WEIGHTS, Package, starts_as_hdf5
+from transfer.weights.stamps import Stamp, has_changed, stamp_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -151,6 +152,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
             for name, values in self._assemble([self._stored[name] for name in wanted], allowed_bytes):
                 self._verify(name, values)
                 yield name, values
+            self._check_unchanged()
 
     def pieces(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, Span | NDArray[Any]]]:
         """As `stream`, but what lies in the file just as it is comes as the place where it does, unread.
@@ -183,7 +185,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         source = self._package.sources[place.source]
         recorded = self.card.digests.get(name, "") if self.card is not None else ""
         offset = (source.start or 0) + (place.offset or 0)
-        return Span(source.path, offset, place.shape, place.dtype, name, recorded)
+        return Span(source.path, offset, place.shape, place.dtype, name, recorded, self._stamp[place.source])
 
     def _assemble(self, wanted: Sequence[Stored], allowed_bytes: int | None) -> Iterator[tuple[str, NDArray[Any]]]:
         """Each tensor once all data sets that it is made from are there."""
@@ -208,7 +210,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
 
     def _check_unchanged(self) -> None:
         if _stamp(self._package) != self._stamp:
-            raise CheckpointError(f"{self.path} has changed since it was opened.", next_step="open it again")
+            raise has_changed(self.path)
         if not self._verified:
             self._package.verify()
             self._verified = True
@@ -272,9 +274,9 @@ def _find_card(path: Path, stored: object) -> Card | None:
     return parse_card(sidecar.read_text(encoding="utf-8", errors="replace"), str(sidecar))
 
 
-def _stamp(package: Package) -> tuple[tuple[int, int, int], ...]:
+def _stamp(package: Package) -> tuple[Stamp, ...]:
     try:
         found = [each.path.stat() for each in package.sources]
     except OSError as error:
         raise CheckpointError(f"{package.path} cannot be read: {error.strerror}.") from error
-    return tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in found)
+    return tuple(map(stamp_of, found))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from transfer.weights.digests import digest_json
 from transfer.weights.guarding import DamagedError
 from transfer.weights.reading import numpy_dtype
 from transfer.weights.safetensors_header import LARGEST, NAMES, Entry, Header, format_header, parse_header, plan_header
+from transfer.weights.stamps import Stamp, has_changed, stamp_of
 from transfer.weights.tensor_digests import digest_tensor
 
 LAYOUT = "transfer_layout"  # what the tensors are to their layers, in the writer's order
@@ -49,8 +52,9 @@ class Safetensors(Mapping[str, "NDArray[Any]"]):
     config: Json = None
     doubts: tuple[Problem, ...] = ()
 
-    def __init__(self, path: Path, header: Header, start: int) -> None:
+    def __init__(self, path: Path, header: Header, start: int, stamp: Stamp) -> None:
         self.path = path
+        self._stamp = stamp
         self._entries = {each.name: each for each in header.entries}
         self._start = start
         text, layout = header.metadata.get(ATTRIBUTE), header.metadata.get(LAYOUT)
@@ -83,7 +87,7 @@ class Safetensors(Mapping[str, "NDArray[Any]"]):
 
         Raises:
             KeyError: if a name is not in the file.
-            CheckpointError: if a tensor is damaged.
+            CheckpointError: if the file has changed since it was opened, or a tensor is damaged.
         """
         wanted = list(names)
         found = dict(self.stream(wanted))
@@ -94,19 +98,25 @@ class Safetensors(Mapping[str, "NDArray[Any]"]):
 
         Raises:
             KeyError: if a name is not in the file.
-            CheckpointError: if a tensor is damaged.
+            CheckpointError: if the file has changed since it was opened, or a tensor is damaged.
         """
         wanted = set(self._entries if names is None else names)
         for name in wanted - set(self._entries):
             raise KeyError(f"{name!r} is not in {self.path}; nearest: {nearest(name, self)}")
-        with self.path.open("rb", buffering=0) as file:
+        with _opened(self.path) as file:
+            self._check_unchanged(file)
             for name, entry in self._entries.items():
                 if name in wanted:
                     yield name, self._checked(name, _read(file, entry, self._start, self.path))
+            self._check_unchanged(file)
 
     def pieces(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, NDArray[Any]]]:
         """As `stream`: where a checkpoint gives the place of a tensor, its values."""
         return self.stream(names)
+
+    def _check_unchanged(self, file: FileIO) -> None:
+        if stamp_of(os.fstat(file.fileno())) != self._stamp:
+            raise has_changed(self.path)
 
     def _checked(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
         recorded = self.card.digests.get(name) if self.card is not None else None
@@ -136,7 +146,8 @@ def open_safetensors(path: Path) -> Safetensors:
     """
     try:
         with _naming(path), path.open("rb") as file:
-            size = path.stat().st_size
+            status = os.fstat(file.fileno())
+            size = status.st_size
             length = int.from_bytes(file.read(8), "little")
             if size < 8 or length > size - 8:
                 raise DamagedError("truncated", [Problem("header", f"{length:,} bytes", f"{max(size - 8, 0):,}")])
@@ -145,7 +156,7 @@ def open_safetensors(path: Path) -> Safetensors:
             header = parse_header(file.read(length), size - 8 - length)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
-    return Safetensors(path, header, 8 + length)
+    return Safetensors(path, header, 8 + length, stamp_of(status))
 
 
 def write_safetensors(
@@ -211,7 +222,14 @@ def _little(values: NDArray[Any]) -> memoryview:
     return little.reshape(-1).view(np.uint8).data
 
 
-def _read(file: Any, entry: Entry, start: int, path: Path) -> NDArray[Any]:
+def _opened(path: Path) -> FileIO:
+    try:
+        return FileIO(path)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _read(file: FileIO, entry: Entry, start: int, path: Path) -> NDArray[Any]:
     values = np.empty(entry.shape, numpy_dtype(entry.dtype))
     target, done = values.reshape(-1).view(np.uint8).data, 0
     file.seek(start + entry.start)

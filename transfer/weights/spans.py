@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from math import prod
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +19,7 @@ from numpy.typing import NDArray
 from transfer.errors import CheckpointError, Problem
 from transfer.weights.containers import AGAIN
 from transfer.weights.reading import numpy_dtype
+from transfer.weights.stamps import Stamp, has_changed, stamp_of
 from transfer.weights.tensor_digests import TensorDigest
 
 BLOCK = 4 << 20  # bytes
@@ -34,6 +38,8 @@ class Span:
         dtype: of the tensor, numpy's name.
         name: of the tensor, for errors.
         recorded: the digest that a card vouches for; empty where none does.
+        stamp: of the file when its structure was read: before and after the values are, it is the same. None to take
+            the file as it is.
     """
 
     path: Path
@@ -42,6 +48,7 @@ class Span:
     dtype: str
     name: str = ""
     recorded: str = ""
+    stamp: Stamp | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -84,7 +91,7 @@ class Copier:
         """Copy one to a place in the target, hashing it on the way.
 
         Raises:
-            CheckpointError: if the source ends early, or is not what its card vouches for.
+            CheckpointError: if the source ends early, has changed, or is not what its card vouches for.
         """
         digest, is_finite = TensorDigest(span.dtype, span.shape), True
         hashing: list[Future[None] | None] = [None] * _BUFFERS
@@ -110,7 +117,7 @@ def is_same(one: Span, other: Span) -> bool:
     """Whether two spans hold the same bytes.
 
     Raises:
-        CheckpointError: if a file ends early.
+        CheckpointError: if a file ends early, or has changed.
     """
     if (one.shape, one.dtype) != (other.shape, other.dtype):
         return False
@@ -123,7 +130,7 @@ def digest_span(span: Span) -> str:
     """The digest of a tensor, without its being in memory.
 
     Raises:
-        CheckpointError: if the file ends early.
+        CheckpointError: if the file ends early, or has changed.
     """
     digest = TensorDigest(span.dtype, span.shape)
     for block in _blocks(span, [bytearray(BLOCK)], [None]):
@@ -135,20 +142,37 @@ def read_span(span: Span) -> NDArray[Any]:
     """The tensor as an array.
 
     Raises:
-        CheckpointError: if the file ends early.
+        CheckpointError: if the file ends early, or has changed.
     """
     values = np.empty(span.shape, numpy_dtype(span.dtype))
-    with span.path.open("rb", buffering=0) as source:
-        source.seek(span.offset)
+    with _opened(span) as source:
         _fill(source, values.reshape(-1).view(np.uint8).data, span)
     return values
+
+
+@contextmanager
+def _opened(span: Span) -> Iterator[FileIO]:
+    """The file at the span's first byte; it was the one that was opened, and still is when all is read."""
+    try:
+        file = FileIO(span.path)
+    except OSError as error:  # told here: whoever writes meanwhile would take it for an error of the target
+        raise CheckpointError(f"{span.path} cannot be read: {error.strerror}.") from error
+    with file as source:
+        _check_unchanged(source, span)
+        source.seek(span.offset)
+        yield source
+        _check_unchanged(source, span)
+
+
+def _check_unchanged(source: FileIO, span: Span) -> None:
+    if span.stamp is not None and stamp_of(os.fstat(source.fileno())) != span.stamp:
+        raise has_changed(span.path, span.name)
 
 
 def _blocks(span: Span, buffers: list[bytearray], busy: list[Future[None] | None]) -> Iterator[memoryview]:
     """The span's bytes, in buffers that are used in turn, each once nobody is busy with it."""
     length, done, count = span.size_bytes, 0, 0
-    with span.path.open("rb", buffering=0) as source:
-        source.seek(span.offset)
+    with _opened(span) as source:
         while done < length:
             place = count % len(buffers)
             waiting = busy[place]
@@ -161,7 +185,7 @@ def _blocks(span: Span, buffers: list[bytearray], busy: list[Future[None] | None
             count += 1
 
 
-def _fill(source: Any, block: memoryview, span: Span) -> None:
+def _fill(source: FileIO, block: memoryview, span: Span) -> None:
     done = 0
     while done < len(block):
         count = source.readinto(block[done:])
