@@ -1,5 +1,7 @@
 """What is trained and what is not: in the graph, and in the model that Keras builds from it."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -224,18 +226,28 @@ def test_a_pattern_that_fits_nothing_offers_paths_inside_nested_models():
     assert "'backbone/backbone_conv'" in caught.value.next_step
 
 
-def test_what_a_frozen_nested_model_holds_counts_as_frozen_and_stays_so_when_a_sibling_is_trained():
+def test_the_flag_of_a_nested_model_alone_fixes_nothing_as_in_keras():
     graph = parsed(nested())
-    backbone = graph.layer("backbone").with_config(trainable=False)  # the flag of the model alone
-    graph = Graph(
-        graph.name,
-        tuple(backbone if layer.name == "backbone" else layer for layer in graph),
-        graph.inputs,
-        graph.outputs,
-    )
-    assert "backbone/backbone_conv" in frozen_layers(graph)
-    only = unfreeze(graph, "backbone/backbone_conv_2")
-    assert trained_by_name(only) == {*inside("backbone_conv_2/kernel", "backbone_conv_2/bias"), *HEAD}
+    backbone = graph.layer("backbone").with_config(trainable=False)
+    alone = replace(graph, layers=tuple(backbone if layer.name == "backbone" else layer for layer in graph))
+    assert trained_by_name(alone) == trained_by_name(graph)
+    assert frozen_layers(alone) == ()
+    assert trained_by_name(unfreeze(alone, "backbone/backbone_conv_2")) == trained_by_name(graph) - inside(*NORMS)
+
+
+@pytest.mark.parametrize("wrap", [lambda inner, x: inner(x), lambda inner, x: L.TimeDistributed(inner, name="td")(x)])
+@pytest.mark.parametrize("act", [unfreeze, freeze])
+def test_a_layer_trained_inside_a_frozen_model_stays_so_when_another_one_changes(wrap, act):
+    x = keras.Input((4, 3), name="x")
+    inner = keras.Sequential([L.Dense(3, name="a"), L.Dense(3, name="b")], name="inner")
+    model = keras.Model(x, L.Dense(2, name="top")(wrap(inner, x)))
+    inner.trainable = False
+    inner.get_layer("a").trainable = True
+    trained = {name for name, each in name_variables(model).items() if each.trainable}
+    assert trained_by_name(parsed(model)) == trained
+    top = {"top/kernel", "top/bias"}
+    assert trained_by_name(act(parsed(model), "top")) == (trained | top if act is unfreeze else trained - top)
+    assert [name.rpartition("/")[2] for name in trainable_layers(parsed(model))] == ["a", "top"]
 
 
 def test_layers_of_a_nested_model_are_listed_by_their_paths():

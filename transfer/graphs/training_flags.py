@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from transfer.graphs.graph import Graph, Layer
 from transfer.graphs.keras_names import LAYERS, MODELS
 from transfer.graphs.weightless import WEIGHTLESS
-from transfer.graphs.wrapping import is_operation
+from transfer.graphs.wrapping import RECURRENT, both_sides, cells_of, is_model, is_operation, read_inner, wrapped_layer
 from transfer.specs import BatchNormPolicy, Json
 
 STATISTICS = ("BatchNormalization",)  # layers that change under training although no gradient reaches them
@@ -21,7 +21,7 @@ class Part:
     Attributes:
         path: `outer/inner`.
         is_model: whether it is one; a wrapper around a model counts as such.
-        is_trained: what its flag says, and those of the models around it.
+        is_trained: what its flag says, and that of a wrapper around it; True for a model itself.
         has_flag: whether it is a layer, no model, that has one.
     """
 
@@ -43,8 +43,9 @@ def parts_of(graph: Graph) -> Iterator[Part]:
 
 
 def _part(kind: str, config: Mapping[str, Json], path: str, *, above: bool) -> Iterator[Part]:
-    trained = above and config.get("trainable") is not False
     inside = _layers_in(kind, config, path)
+    # A model's own flag says nothing of its layers to Keras, which builds them by theirs; a wrapper's reaches inside.
+    trained = above and (_holds_layers(kind, config) or config.get("trainable") is not False)
     yield Part(path, bool(inside), trained, "trainable" in config and not inside)
     for _, entry, inner in inside:
         yield from _part(entry["class_name"], entry["config"], inner, above=trained)
@@ -68,6 +69,30 @@ def _holds_layers(kind: str, config: Mapping[str, Json]) -> bool:
 def _is_entry(value: Json) -> bool:
     """Layers stand in configs as `{"class_name": …, "config": {…}}`: in nested models, wrappers, lists of cells."""
     return isinstance(value, dict) and isinstance(value.get("config"), dict) and "class_name" in value
+
+
+def layers_around(layer: Layer, place: str) -> tuple[Layer, ...]:
+    """A layer and those inside it that lead to a place, from the outermost to the one that stands there.
+
+    Args:
+        layer: the outermost.
+        place: names inside it, joined by '/' as in names of tensors; the way ends where no config says what follows.
+    """
+    for path, inner in _held(layer):
+        if f"{place}/".startswith(f"{path}/"):
+            return (layer, *layers_around(inner, place[len(path) + 1 :]))
+    return (layer,)
+
+
+def _held(layer: Layer) -> Iterable[tuple[str, Layer]]:
+    """(path, layer) of each layer that one holds in its config."""
+    if is_model(layer):
+        return ((each.name, each) for each in map(read_inner, layer.config["layers"]))
+    if layer.class_name == "Bidirectional":
+        return [(side.name, side) for side in both_sides(layer)]
+    if layer.class_name in RECURRENT:
+        return cells_of(layer)
+    return [(inner.name, inner)] if _is_entry(layer.config.get("layer")) and (inner := wrapped_layer(layer)) else []
 
 
 def set_trained(graph: Graph, decide: Callable[[Part], bool], policy: BatchNormPolicy) -> Graph:
@@ -98,7 +123,7 @@ def _model_config(
         return {**config, "layers": entries, **_own_flag(config, entries)}
     (held,) = entries
     flag = _own_flag(config, entries)
-    # Keras lets the flag of a model in a wrapper overrule those of its layers: it goes without one.
+    # The flag of a model in a wrapper says nothing: it goes without one.
     bare = {key: value for key, value in held["config"].items() if key != "trainable"}
     return {**config, "layer": {**held, "config": bare}, **flag}
 

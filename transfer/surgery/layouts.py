@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from transfer.errors import KerasNeededError, Problem
 from transfer.graphs.graph import Graph, Layer
 from transfer.graphs.ordering import order_layers
+from transfer.graphs.training_flags import layers_around
 from transfer.graphs.wrapping import (
     RECURRENT,
     both_sides,
@@ -15,7 +16,6 @@ from transfer.graphs.wrapping import (
     is_model,
     is_operation,
     parse_nested,
-    read_inner,
     wrapped_layer,
 )
 from transfer.specs import TensorSpec, snake_case
@@ -64,7 +64,9 @@ def legacy_layers(graph: Graph, specs: Mapping[str, TensorSpec]) -> dict[str, li
         if is_operation(layer):
             continue
         places = list(_walk_layer(layer, layer.name, owned))
-        weights = [(spec, _is_trained(place, spec)) for place in places for spec in place.tensors]
+        # Of a layer whose own flag is False Keras calls nothing trained, and lists all as it was made.
+        is_fixed = not is_model(layer) and layer.config.get("trainable") is False
+        weights = [(spec, not is_fixed and _is_trained(place, spec)) for place in places for spec in place.tensors]
         in_order = sorted(weights, key=lambda each: not each[1])
         found[layer.name] = [(spec.name, spec.shape, spec.dtype) for spec, _ in in_order]
     return found
@@ -116,23 +118,14 @@ def _by_owner(specs: Mapping[str, TensorSpec]) -> dict[str, list[TensorSpec]]:
 
 
 def _is_trained(place: _Place, spec: TensorSpec) -> bool:
-    return spec.role not in _UNTRAINED and not spec.dtype.startswith("int") and not _is_frozen(place.layer, spec)
+    return spec.role not in _UNTRAINED and not spec.dtype.startswith("int") and not _is_frozen(place, spec)
 
 
-def _is_frozen(layer: Layer, spec: TensorSpec) -> bool:
-    """Whether a variable of a layer built from its config comes out frozen; a wrapper's flag does not reach inside."""
-    if layer.class_name in ("TimeDistributed", "SpectralNormalization"):
-        inner = wrapped_layer(layer)
-        return not is_model(inner) and _is_frozen(inner, spec)
-    if layer.class_name == "Bidirectional":
-        side = next((each for each in both_sides(layer) if f"/{each.name}/" in f"{spec.layer}/"), layer)
-        return side.config.get("trainable") is False
-    if layer.class_name in _PROJECTIONS:
-        return False
-    if layer.class_name == "RNN":
-        cell = read_inner(layer.config.get("cell"))
-        return cell.config.get("trainable") is False
-    return layer.config.get("trainable") is False
+def _is_frozen(place: _Place, spec: TensorSpec) -> bool:
+    """Whether a variable comes out frozen where Keras builds its layer: the flags of what wraps it do not reach it."""
+    way = layers_around(place.layer, spec.layer[len(place.path) + 1 :])
+    # Projections have no config: they come out trained whatever the layer says that makes them.
+    return way[-1].class_name not in _PROJECTIONS and way[-1].config.get("trainable") is False
 
 
 # The layout of Keras 3
