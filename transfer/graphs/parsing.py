@@ -9,6 +9,7 @@ from transfer.errors import LayerError, Problem
 from transfer.graphs.completing import complete_entry
 from transfer.graphs.graph import TENSOR, Call, Graph, Layer, Ref
 from transfer.graphs.modernizing import modernize
+from transfer.graphs.plain_names import with_plain_names
 from transfer.graphs.writers import is_modern
 from transfer.specs import Json, Writer
 
@@ -20,7 +21,7 @@ def parse_config(config: Json, writer: Writer = Writer()) -> Graph:  # noqa: B00
     """Read a model's config: `{"class_name": "Functional" | "Sequential", "config": {…}}`, or what `get_config` gives.
 
     What an older Keras wrote is read with the meaning that it had there, and comes out in the words of Keras 3: the
-    graph computes what the writer computed.
+    graph computes what the writer computed. Names that hold a '/' hold a `_` in its place.
 
     Args:
         config: as Keras wrote it; how a model was compiled is left out.
@@ -32,10 +33,11 @@ def parse_config(config: Json, writer: Writer = Writer()) -> Graph:  # noqa: B00
     """
     _check_depth(config)
     try:
-        if "class_name" not in config and isinstance(config.get("layers"), list):
+        if _is_bare(config):
             config = {"class_name": "Functional" if "input_layers" in config else "Sequential", "config": config}
         if not is_modern(config, writer):
             config = modernize(config, writer)
+        config = with_plain_names(config)
         kind, inner = config["class_name"], config["config"]
         if kind == "Sequential":
             graph = _parse_sequential(inner)
@@ -54,6 +56,12 @@ def parse_config(config: Json, writer: Writer = Writer()) -> Graph:  # noqa: B00
         ) from error
     _check_edges(graph)
     return graph
+
+
+def _is_bare(config: Mapping[str, Json]) -> bool:
+    """Whether it is what `get_config` gives: a model without its class. Keras 0 named no class of a layer either."""
+    layers = config.get("layers") or ()
+    return "class_name" not in config and bool(layers) and all("class_name" in each for each in layers)
 
 
 def _parse_functional(config: Mapping[str, Json]) -> Graph:
