@@ -1,5 +1,6 @@
 """Batch norms folded into the layers before them: Keras computes the same with and without."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import keras
@@ -13,10 +14,14 @@ from transfer.graphs.variables import describe_graph
 from transfer.graphs.walking import change, walk
 from transfer.models.building import build_model, read_model
 from transfer.models.variables import describe_variables
-from transfer.specs import Preprocessing
+from transfer.specs import Preprocessing, Restoring
 from transfer.surgery.folding import fold
-from transfer.surgery.network import Network
+from transfer.surgery.network import Network, dtype_of
+from transfer.surgery.opening import open_network
+from transfer.surgery.writing import write_network
 from transfer.weights.cards import Card, Fingerprint
+from transfer.weights.opening import open_checkpoint
+from transfer.weights.spans import Span
 
 L = keras.layers
 
@@ -343,6 +348,56 @@ def test_no_tensor_is_read_until_it_is_asked_for():
     assert "norm/gamma" not in folded.tensors
     with pytest.raises(KeyError):
         folded.tensors["norm/gamma"]
+
+
+class Noted(Mapping):
+    """Tensors of a file that note which of them are read as arrays, and which are given as places in the file."""
+
+    def __init__(self, tensors):
+        self.tensors, self.specs, self.read, self.placed = tensors, tensors.specs, [], []
+
+    def __getitem__(self, name):
+        self.read.append(name)
+        return self.tensors[name]
+
+    def __contains__(self, name):
+        return name in self.tensors
+
+    def __iter__(self):
+        return iter(self.tensors)
+
+    def __len__(self):
+        return len(self.tensors)
+
+    def pieces(self, names):
+        for name, piece in self.tensors.pieces(names):
+            (self.placed if isinstance(piece, Span) else self.read).append(name)
+            yield name, piece
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+@pytest.mark.parametrize("name", ["folded.keras", "folded.h5", "folded.weights.h5"])
+def test_writing_copies_what_is_not_folded_and_reads_a_folded_kernel_once(name, use_bias, tmp_path):
+    model = chain(
+        L.Conv2D(3, 3, name="conv", use_bias=use_bias),
+        L.BatchNormalization(name="norm"),
+        L.Flatten(),
+        L.Dense(2, name="end"),
+    )
+    with_statistics(model).save(tmp_path / "source.keras")
+    opened = open_network(open_checkpoint(tmp_path / "source.keras"), None, Restoring()).network
+    noted = Noted(opened.tensors)
+    folded = fold(Network(freeze_all(opened.graph), noted)).network
+    assert dtype_of(folded.tensors, "conv/bias") == "float32"
+    assert folded.tensors.specs["conv/bias"].shape == (3,)
+    assert noted.read == []
+    write_network(folded, tmp_path / name)
+    assert noted.placed == ["end/kernel", "end/bias"]
+    assert [each for each in noted.read if "conv" in each] == ["conv/kernel", *(["conv/bias"] if use_bias else [])]
+    if name != "folded.weights.h5":
+        given = np.random.default_rng(1).normal(size=(2, 8, 8, 4)).astype("float32")
+        found, wanted = (each.predict(given, verbose=0) for each in (keras.models.load_model(tmp_path / name), model))
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_a_card_says_what_was_folded_and_keeps_what_still_holds():

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transfer.errors import Problem
-from transfer.graphs.folding import Fold
+from transfer.graphs.folding import Fold, FoldedGraph
 from transfer.graphs.folding import fold as fold_graph
+from transfer.graphs.variables import describe_graph
 from transfer.graphs.walking import walk
-from transfer.surgery.network import Network, Tensors
+from transfer.specs import TensorSpec
+from transfer.surgery.network import Network, Pieces, Tensors, Typed, dtype_of, pieces_of
+from transfer.weights.reading import numpy_dtype
 
 _BIAS = "bias"
 
@@ -52,7 +56,7 @@ def fold(network: Network, *, force: bool = False) -> Folded:
     if card is not None:
         done = f"folded {len(found.folds)} batch norms"
         card = replace(card.without_proof(), architecture=None, history=(*card.history, done))
-    smaller = replace(network, graph=found.graph, tensors=_Folding(network.tensors, found.folds), card=card)
+    smaller = replace(network, graph=found.graph, tensors=_Folding(network.tensors, found), card=card)
     return Folded(smaller, tuple(each.norm for each in found.folds), found.left)
 
 
@@ -63,12 +67,23 @@ class _Folding(Mapping[str, NDArray[Any]]):
     s * k * x + s * (b - mean) + beta: the kernel is scaled along its axis of output channels, the bias is moved.
     """
 
-    def __init__(self, tensors: Tensors, folds: Sequence[Fold]) -> None:
-        self._tensors = tensors
+    def __init__(self, tensors: Tensors, folded: FoldedGraph) -> None:
+        self._tensors, self._graph = tensors, folded.graph
         self._norms: dict[str, list[Fold]] = {}
-        for each in folds:
+        for each in folded.folds:
             self._norms.setdefault(each.layer, []).append(each)
-        self._names = dict.fromkeys(self._listed({each.norm for each in folds}))
+        self._names = dict.fromkeys(self._listed({each.norm for each in folded.folds}))
+
+    @cached_property
+    def specs(self) -> Mapping[str, TensorSpec]:
+        """What the tensors are; none is read for it where the source knows its types."""
+        return Typed(describe_graph(self._graph), self._dtype)
+
+    def pieces(self, names: Iterable[str]) -> Pieces:
+        """Tensors one by one: those that are not changed as their source gives them."""
+        wanted = list(names)
+        yield from pieces_of(self._tensors, [name for name in wanted if not self._changes(name)])
+        yield from ((name, self[name]) for name in wanted if self._changes(name))
 
     def _listed(self, gone: set[str]) -> Iterator[str]:
         for name in self._tensors:
@@ -83,16 +98,18 @@ class _Folding(Mapping[str, NDArray[Any]]):
     def __getitem__(self, name: str) -> NDArray[Any]:
         if name not in self._names:
             raise KeyError(name)
-        owner, _, role = name.rpartition("/")
-        norms = self._norms.get(owner)
-        if norms is None or role not in (_BIAS, norms[0].role):
+        if not self._changes(name):
             return self._tensors[name]
-        kernel = f"{owner}/{norms[0].role}"
+        owner, _, role = name.rpartition("/")
+        norms = self._norms[owner]
         if role == _BIAS:
-            return self._moved(name, kernel, norms)
-        stored = self._tensors[kernel]
+            return self._moved(name, norms)
+        stored = self._tensors[name]
         scale = np.prod([self._scale(each) for each in norms], axis=0)
         return (np.asarray(stored, np.float64) * _shaped(scale, norms[0].kind, stored)).astype(stored.dtype)
+
+    def __contains__(self, name: object) -> bool:  # Mapping's own would read the tensor
+        return name in self._names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -100,12 +117,23 @@ class _Folding(Mapping[str, NDArray[Any]]):
     def __len__(self) -> int:
         return len(self._names)
 
-    def _moved(self, name: str, kernel: str, norms: Sequence[Fold]) -> NDArray[Any]:
-        stored = None if norms[0].adds_bias else self._tensors[name]
-        bias = np.float64(0) if stored is None else np.asarray(stored, np.float64)
+    def _changes(self, name: str) -> bool:
+        owner, _, role = name.rpartition("/")
+        return owner in self._norms and role in (_BIAS, self._norms[owner][0].role)
+
+    def _dtype(self, name: str) -> str:
+        """A new bias has the type of the kernel beside it."""
+        owner, _, role = name.rpartition("/")
+        norms = self._norms.get(owner)
+        if norms and norms[0].adds_bias and role == _BIAS:
+            name = f"{owner}/{norms[0].role}"
+        return dtype_of(self._tensors, name)
+
+    def _moved(self, name: str, norms: Sequence[Fold]) -> NDArray[Any]:
+        bias = np.float64(0) if norms[0].adds_bias else np.asarray(self._tensors[name], np.float64)
         for each in norms:
             bias = self._scale(each) * (bias - self._read(each, "moving_mean", 0)) + self._read(each, "beta", 0)
-        return bias.astype(self._tensors[kernel].dtype if stored is None else stored.dtype)
+        return bias.astype(numpy_dtype(self._dtype(name)))
 
     def _scale(self, norm: Fold) -> NDArray[np.float64]:
         variance = self._read(norm, "moving_variance", 1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from numpy.typing import NDArray
 
 from transfer.graphs.graph import Graph
+from transfer.specs import TensorSpec
 from transfer.weights.cards import Card
 from transfer.weights.spans import Span
 
@@ -34,7 +35,7 @@ class Network:
 
 
 class Chosen(Mapping[str, NDArray[Any]]):
-    """Tensors of another mapping, under other names or the same, with arrays beside them; still read when asked for."""
+    """Tensors of another mapping, under other names or the same, and others beside them; still read when asked for."""
 
     def __init__(self, tensors: Tensors, names: Mapping[str, str], added: Tensors | None = None) -> None:
         """Choose tensors.
@@ -42,30 +43,33 @@ class Chosen(Mapping[str, NDArray[Any]]):
         Args:
             tensors: to choose from.
             names: name here → name there.
-            added: arrays that are not there.
+            added: tensors that are not there; they go before those of the same name.
         """
-        more: Tensors = dict(added or {})
-        # One step to the source, however often something was chosen from what was chosen.
-        if isinstance(tensors, Chosen):
-            chosen = tensors
-            more = {**{new: chosen.added[old] for new, old in names.items() if old in chosen.added}, **more}
-            names = {new: chosen.names[old] for new, old in names.items() if old in chosen.names}
-            tensors = chosen.source
-        self.source: Tensors = tensors
-        self.added: Tensors = more
-        self.names: Mapping[str, str] = {new: old for new, old in names.items() if new not in more}
+        beside: Tensors = {} if added is None else added
+        self._places = {new: _place(tensors, old) for new, old in names.items()}
+        self._places |= {name: _place(beside, name) for name in beside}
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        return self.added[name] if name in self.added else self.source[self.names[name]]
+        tensors, old = self._places[name]
+        return tensors[old]
 
     def __contains__(self, name: object) -> bool:  # Mapping's own would read the tensor
-        return name in self.names or name in self.added
+        return name in self._places
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**self.names, **self.added})
+        return iter(self._places)
 
     def __len__(self) -> int:
-        return len(self.names) + len(self.added)
+        return len(self._places)
+
+    def place_of(self, name: str) -> tuple[Tensors, str]:
+        """The mapping that a tensor is from, which has not chosen itself, and its name there."""
+        return self._places[name]
+
+
+def _place(tensors: Tensors, name: str) -> tuple[Tensors, str]:
+    """Where a tensor is from: one step, however often something was chosen from what was chosen."""
+    return tensors.place_of(name) if isinstance(tensors, Chosen) else (tensors, name)
 
 
 class Selection(Chosen):
@@ -75,27 +79,53 @@ class Selection(Chosen):
         super().__init__(tensors, {name: name for name in tensors if name.split("/", 1)[0] in layers})
 
 
+class Typed(Mapping[str, TensorSpec]):
+    """What the tensors of an architecture are, in the types that they have; each type is asked for with its tensor."""
+
+    def __init__(self, described: Mapping[str, TensorSpec], dtype: Callable[[str], str]) -> None:
+        """Take descriptions over.
+
+        Args:
+            described: of the architecture.
+            dtype: of a tensor, by its name.
+        """
+        self._described, self._dtype = described, dtype
+
+    def __getitem__(self, name: str) -> TensorSpec:
+        return replace(self._described[name], dtype=self._dtype(name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._described)
+
+    def __len__(self) -> int:
+        return len(self._described)
+
+
 def pieces_of(tensors: Tensors, names: Iterable[str]) -> Pieces:
     """Tensors one by one, in an order of convenience: where they lie in a file, or as arrays."""
-    wanted = list(names)
     if isinstance(tensors, Chosen):
-        here: dict[str, list[str]] = {}
-        for name in wanted:
-            if name in tensors.names:
-                here.setdefault(tensors.names[name], []).append(name)
-        yield from ((name, piece) for old, piece in pieces_of(tensors.source, here) for name in here[old])
-        yield from ((name, tensors.added[name]) for name in wanted if name in tensors.added)
+        yield from _chosen_pieces(tensors, names)
     elif hasattr(tensors, "pieces"):
-        yield from tensors.pieces(wanted)
+        yield from tensors.pieces(list(names))
     else:
-        yield from ((name, tensors[name]) for name in wanted)
+        yield from ((name, tensors[name]) for name in names)
+
+
+def _chosen_pieces(tensors: Chosen, names: Iterable[str]) -> Pieces:
+    """Each source is asked once for all that is wanted of it."""
+    sources: dict[int, Tensors] = {}
+    wanted: dict[int, dict[str, list[str]]] = {}
+    for name in names:
+        source, old = tensors.place_of(name)
+        sources[id(source)] = source
+        wanted.setdefault(id(source), {}).setdefault(old, []).append(name)
+    for key, here in wanted.items():
+        yield from ((name, piece) for old, piece in pieces_of(sources[key], here) for name in here[old])
 
 
 def dtype_of(tensors: Tensors, name: str) -> str:
     """Type of a tensor, numpy's name, without reading it where the source can tell."""
     if isinstance(tensors, Chosen):
-        return (
-            tensors.added[name].dtype.name if name in tensors.added else dtype_of(tensors.source, tensors.names[name])
-        )
+        return dtype_of(*tensors.place_of(name))
     specs = getattr(tensors, "specs", None)
     return str(specs[name].dtype) if specs is not None else tensors[name].dtype.name
