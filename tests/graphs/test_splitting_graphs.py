@@ -272,6 +272,7 @@ def test_several_outputs_of_one_call_are_kept_one_by_one():
         ("AlphaDropout", {"rate": 0.1}),
         ("RandomFlip", {}),
         ("Solarization", {}),
+        ("Equalization", {}),
         ("SpectralNormalization", {"layer": {"class_name": "Dense", "config": {"name": "inner", "trainable": False}}}),
         ("LSTM", {"units": 3, "dropout": 0.1}),
         ("GRU", {"units": 3, "recurrent_dropout": 0.1}),

@@ -7,15 +7,11 @@ from dataclasses import replace
 
 from transfer.errors import LayerError, Problem
 from transfer.graphs.graph import Call, Graph, Layer, Ref
+from transfer.graphs.layer_kinds import COMPANIONS
 from transfer.graphs.several_outputs import count_outputs
 from transfer.graphs.wrapping import is_model
 
-# Layers that go with the layer they follow: they hold no features of their own.
-COMPANIONS = frozenset(
-    {"Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax", "ActivityRegularization", "Identity"}
-    | {"Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout"}
-    | {"GaussianDropout", "GaussianNoise"}
-)
+__all__ = ["COMPANIONS", "cut", "cut_at", "drop_last", "single_output", "source_before", "sources_of"]
 
 
 def cut(graph: Graph, at: str | Sequence[str]) -> Graph:

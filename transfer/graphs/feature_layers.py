@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from transfer.errors import LayerError
-from transfer.graphs.cutting import COMPANIONS, single_output, source_before, sources_of
+from transfer.graphs.cutting import single_output, source_before, sources_of
 from transfer.graphs.graph import Graph, Layer, Ref
+from transfer.graphs.layer_kinds import COMPANIONS, DROPOUTS
 
 PASSIVE = COMPANIONS | {
     "InputLayer",
@@ -20,7 +21,6 @@ PASSIVE = COMPANIONS | {
 }
 GLOBAL_POOLINGS = frozenset(f"Global{kind}Pooling{rank}D" for kind in ("Average", "Max") for rank in (1, 2, 3))
 CONVOLUTIONS = frozenset(f"{kind}{rank}D" for kind in ("Conv", "Convolution") for rank in (1, 2, 3))
-DROPOUTS = frozenset(kind for kind in COMPANIONS if "Dropout" in kind)
 
 _PROBABILITIES = ("softmax", "log_softmax", "sigmoid")
 _AS_LAYERS = ("Softmax", "LogSoftmax", "Sigmoid", "LogSigmoid")

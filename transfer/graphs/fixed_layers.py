@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from transfer.graphs.graph import Layer
+from transfer.graphs.layer_kinds import AUGMENTATIONS, DROPOUTS
 from transfer.graphs.weightless import WEIGHTLESS
 from transfer.graphs.wrapping import is_model, is_operation, read_inner
 
 TRAINED = "trained"
 RANDOM = "another output at each step of training"
+ALTERED = "another output in training than elsewhere"
 STATEFUL = "a state that passes from batch to batch"
 UNKNOWN = "a class whose behaviour under training is not known here"
 
 _HOLDING = ("layers", "cells", "layer", "backward_layer", "cell")  # options under which configs hold other layers
 _FIXED_VARIABLES = frozenset({"Normalization"})  # their variables are never trained, whatever the flag says
-_DROPPING = frozenset({"Dropout", "AlphaDropout", "GaussianDropout"} | {f"SpatialDropout{rank}D" for rank in (1, 2, 3)})
-_RANDOM = frozenset({"RandAugment", "AugMix", "CutMix", "MixUp", "Solarization", "StochasticDepth"})
+_ALTERED = frozenset({"Equalization"})
+_RANDOM = (AUGMENTATIONS - _ALTERED) | {"StochasticDepth"}
 
 
 def why_not_fixed(layer: Layer, *, stilled: bool = False) -> str:
@@ -35,6 +37,8 @@ def why_not_fixed(layer: Layer, *, stilled: bool = False) -> str:
         return STATEFUL
     if any(_is_random(each) and not (stilled and _is_stilled(each)) for each in inside):
         return RANDOM
+    if any(each.class_name in _ALTERED and not is_operation(each) for each in inside):
+        return ALTERED
     return UNKNOWN if any(each.module.split(".")[0] != "keras" for each in inside) else ""
 
 
@@ -63,14 +67,14 @@ def _is_trained(layer: Layer, *, wrapped: bool = False) -> bool:
 
 
 def _is_stilled(layer: Layer) -> bool:
-    return layer.class_name in _DROPPING | {"GaussianNoise"} and layer.config.get("trainable") is False
+    return layer.class_name in DROPOUTS | {"GaussianNoise"} and layer.config.get("trainable") is False
 
 
 def _is_random(layer: Layer) -> bool:
     kind, config = layer.class_name, layer.config
     if is_operation(layer):
         return False
-    if kind in _DROPPING:
+    if kind in DROPOUTS:
         return bool(config.get("rate", 1))
     if kind == "GaussianNoise":
         return bool(config.get("stddev", 1))

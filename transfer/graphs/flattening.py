@@ -11,21 +11,12 @@ from transfer.errors import LayerError, Problem, nearest
 from transfer.graphs.graph import Call, Graph, Layer, Ref
 from transfer.graphs.joints import is_joint, settle_joints
 from transfer.graphs.keras_names import LAYERS, MODELS
+from transfer.graphs.layer_kinds import TRAINED_OTHERWISE
 from transfer.graphs.several_outputs import count_outputs
 from transfer.graphs.shapes import infer_shapes
 from transfer.graphs.wrapping import Shape, is_model, is_operation, parse_nested
 from transfer.specs import Json
 
-# Layers of Keras that may do something else in training; the flag in the call of another one changes nothing.
-TRAINED_OTHERWISE = frozenset(
-    {"BatchNormalization", "Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise", "SpectralNormalization"}
-    | {f"SpatialDropout{rank}D" for rank in (1, 2, 3)}
-    | {"Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention"}
-    | {"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Bidirectional", "TimeDistributed"}
-    | {"AugMix", "CutMix", "MixUp", "RandAugment", "Equalization", "Solarization", "Pipeline"}
-    | {"ContrastLimitedAdaptiveHistogramEqualization"}
-    | {kind for kind in LAYERS if kind.startswith("Random")}
-)
 _ARGUMENTS = ("inputs", "training", "mask")  # of a model's call
 
 

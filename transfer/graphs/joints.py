@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from transfer.errors import LayerError, Problem
-from transfer.graphs.cutting import COMPANIONS
 from transfer.graphs.graph import Call, Graph, Layer, Ref
+from transfer.graphs.layer_kinds import MASK_PASSING
 from transfer.graphs.tensor_types import infer_types
 from transfer.graphs.wrapping import RECURRENT, is_operation
 from transfer.specs import Json
@@ -19,11 +19,6 @@ from transfer.specs import Json
 Layers = Mapping[str, Layer]
 
 _OPEN_OTHERS = "leave the model closed: name the others with paths=…"
-# Layers of one input that hand its mask on.
-_PASSING = COMPANIONS | {
-    *("Dense", "TimeDistributed", "BatchNormalization", "LayerNormalization", "GroupNormalization"),
-    *("UnitNormalization", "Normalization", "Rescaling"),
-}
 
 
 def is_joint(layer: Layer) -> bool:
@@ -102,7 +97,7 @@ def _brings(tensor: Ref, mask: Ref, layers: Layers) -> bool:
         call = layer.calls[tensor.node]
         if layer.class_name == "Masking" or layer.config.get("mask_zero"):
             return _is_made_by(layer, call, mask, layers)
-        passes = layer.class_name in _PASSING or is_joint(layer)
+        passes = layer.class_name in MASK_PASSING or is_joint(layer)
         if not passes and not (layer.class_name in RECURRENT and layer.config.get("return_sequences")):
             return False
         if call.kwargs.get("mask") == mask:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from transfer.graphs.cutting import COMPANIONS
 from transfer.graphs.fixed_layers import held_layers
 from transfer.graphs.graph import Graph, Layer
 from transfer.graphs.keras_names import LAYERS
+from transfer.graphs.layer_kinds import ATTENTIONS, MASK_PASSING
 from transfer.graphs.wrapping import is_model, is_operation
 
 # Layers of Keras that hand a mask on; the others drop it. Recurrent ones do so with their sequences.
-_PASSING = COMPANIONS | {
-    *("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dense", "TimeDistributed"),
-    *("BatchNormalization", "GroupNormalization", "LayerNormalization", "UnitNormalization", "Normalization"),
-    *("MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention", "Rescaling", "Lambda"),
-    *("Masking", "Embedding", "ReversibleEmbedding"),
-}
+_PASSING = (
+    MASK_PASSING
+    | ATTENTIONS
+    | {
+        *("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"),
+        *("Lambda", "Masking", "Embedding", "ReversibleEmbedding"),
+    }
+)
 
 
 def masked_calls(graph: Graph) -> frozenset[tuple[str, int]]:

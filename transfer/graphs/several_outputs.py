@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from transfer.errors import LayerError
 from transfer.graphs.graph import Call, Graph, Layer
+from transfer.graphs.layer_kinds import ATTENTIONS
 from transfer.graphs.wrapping import RECURRENT, both_sides, cells_of, is_model, is_operation, parse_nested
 from transfer.specs import Json
 
 _SPLITTING = frozenset({"Split", "ArraySplit", "Hsplit", "Vsplit", "Dsplit"})
 _PAIRS = frozenset({"TopK", "Moments", "Qr", "Eig", "Eigh", "FFT", "FFT2", "IFFT2", "RFFT", "STFT"})
-_ATTENTION = frozenset({"MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention"})
 
 
 def count_outputs(graph: Graph, layer: Layer) -> int:
@@ -45,7 +45,7 @@ def _count(layer: Layer) -> int:
     if kind == "Bidirectional":
         forward, backward = both_sides(layer)
         return (2 if config.get("merge_mode", "concat") is None else 1) + _states(forward) + _states(backward)
-    return 2 if kind in _ATTENTION and call.kwargs.get("return_attention_scores") else 1
+    return 2 if kind in ATTENTIONS and call.kwargs.get("return_attention_scores") else 1
 
 
 def _states(layer: Layer) -> int:

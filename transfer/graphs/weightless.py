@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from transfer.graphs.layer_kinds import AUGMENTATIONS, DROPOUTS
+
 _RANKS = (1, 2, 3)
-_RANDOM = (
-    *("Brightness", "ColorDegeneration", "ColorJitter", "Contrast", "Crop", "ElasticTransform", "Erasing", "Flip"),
-    *("GaussianBlur", "Grayscale", "Height", "Hue", "Invert", "Perspective", "Posterization", "Rotation"),
-    *("Saturation", "Sharpness", "Shear", "Translation", "Width", "Zoom"),
-)
 WEIGHTLESS = frozenset(
     {"InputLayer", "Activation", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU", "Softmax", "Identity", "Masking"}
-    | {"Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise", "ActivityRegularization"}
+    | DROPOUTS
+    | AUGMENTATIONS
+    | {"RandomHeight", "RandomWidth"}  # of Keras 2
+    | {"GaussianNoise", "ActivityRegularization"}
     | {"StochasticDepth", "CustomScaleLayer"}  # of keras.applications
     | {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot", "UnitNormalization"}
     | {"Flatten", "Reshape", "Permute", "RepeatVector", "Lambda", "Rescaling", "Resizing", "CenterCrop"}
     | {"CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", "IntegerLookup", "StringLookup"}
-    | {"TextVectorization", "MelSpectrogram", "Pipeline", "MaxNumBoundingBoxes", "AugMix", "CutMix", "MixUp"}
-    | {"AutoContrast", "Equalization", "Solarization", "RandAugment", "ContrastLimitedAdaptiveHistogramEqualization"}
-    | {f"Random{what}" for what in _RANDOM}
-    | {f"{kind}{rank}D" for kind in ("SpatialDropout", "ZeroPadding", "Cropping", "UpSampling") for rank in _RANKS}
+    | {"TextVectorization", "MelSpectrogram", "Pipeline", "MaxNumBoundingBoxes"}
+    | {"AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization"}
+    | {f"{kind}{rank}D" for kind in ("ZeroPadding", "Cropping", "UpSampling") for rank in _RANKS}
     | {
         f"{kind}Pooling{rank}D"
         for kind in ("Max", "Average", "GlobalMax", "GlobalAverage", "AdaptiveMax", "AdaptiveAverage")
