@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 
-from transfer.errors import OutputError
+from transfer.errors import KerasNeededError, OutputError, Problem
 from transfer.graphs.graph import Graph
 from transfer.jobs.extracted import Extracted, describe_extraction
 from transfer.models.building import build_model, read_model
 from transfer.models.extracting import extract_from_model
+from transfer.models.fingerprints import record_fingerprint
 from transfer.models.restoring import restore_file
 from transfer.models.saving import save_model, save_weights
 from transfer.placing import refuse_existing
 from transfer.specs import Extraction, Restoring
+from transfer.surgery.targets import form_of
+from transfer.surgery.writing import write_network
+from transfer.weights.cards import Card
 from transfer.weights.checkpoint import Checkpoint
 
 
@@ -32,8 +37,8 @@ def extract_through_keras(
 
     Args:
         checkpoint: the file.
-        out: `NAME.keras` for a whole model, `NAME.weights.h5`, `NAME.h5` or `NAME.safetensors` for weights with a card;
-            None to write nothing.
+        out: `NAME.keras` or `NAME.h5` for a whole model, `NAME.weights.h5` or `NAME.safetensors` for weights with a
+            card; None to write nothing.
         how: what to take, and what to make of it.
         into: the original architecture, or the name of a builder.
         restoring: how the file is brought into the architecture.
@@ -44,16 +49,36 @@ def extract_through_keras(
         TransferError: of the kind that fits: the file, the match, a layer, the output.
     """
     if out is not None:
-        if not out.name.endswith((".keras", ".h5", ".safetensors")):
-            raise OutputError(
-                f"{out} has no suffix that says what to write.",
-                next_step="call it NAME.keras, NAME.h5 or NAME.weights.h5",
-            )
+        form_of(out)  # a name that does not say what to write shows before any work
         refuse_existing(out, force=force)
     keras.utils.set_random_seed(how.seed)  # layers that are skipped keep the initial values they are built with
     restored = restore_file(checkpoint, into, restoring or Restoring())
     found = extract_from_model(restored, how)
     if out is not None:
-        (save_model if out.name.endswith(".keras") else save_weights)(build_model(found.network), out, force=force)
+        _write(build_model(found.network), out, force=force)
     notes = (f"built in Keras: {why}",) if why else ()
     return describe_extraction(read_model(restored.model).graph, found, restored.receipt, out, notes)
+
+
+def _write(model: keras.Model, out: Path, *, force: bool) -> None:
+    form = form_of(out)
+    if form == "archive":
+        save_model(model, out, force=force)
+    elif form == "whole":
+        _write_whole(model, out, force=force)
+    else:
+        save_weights(model, out, force=force)
+
+
+def _write_whole(model: keras.Model, out: Path, *, force: bool) -> None:
+    """A whole model in the legacy layout, as it is written without Keras, with its outputs on the card."""
+    network = read_model(model)
+    card = replace(network.card or Card(name=model.name), fingerprint=record_fingerprint(model))
+    try:
+        write_network(replace(network, card=card), out, force=force)
+    except KerasNeededError as error:
+        raise OutputError(
+            f"{out} cannot hold this model: only Keras can tell where its tensors stand there.",
+            error.problems or [Problem(model.name, found=error.summary)],
+            next_step=f"call it {out.with_suffix('.keras').name}",
+        ) from error
