@@ -99,6 +99,12 @@ class Receipt:
         return "\n".join([*lines, f"  {self.summary}"])
 
     @property
+    def brief(self) -> str:
+        """The receipt without the tensors that went where their names say, just as they were."""
+        lines = str(self).splitlines()
+        return "\n".join(line for line in lines if not line.startswith("  matched ") or line.endswith(")"))
+
+    @property
     def summary(self) -> str:
         """The receipt in one line."""
         plan = self.plan

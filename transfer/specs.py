@@ -175,8 +175,8 @@ class Head:
         object.__setattr__(self, "hidden", tuple(self.hidden))
         if self.classes < 1:
             raise ValueError(f"head {self.name!r} has {self.classes} classes; expected at least 1")
-        if not self.name or "/" in self.name:
-            raise ValueError(f"a head's name is not empty and has no '/': {self.name!r}")
+        if not is_layer_name(self.name):
+            raise ValueError(f"a head's name has letters of ASCII, digits, '_', '.' and '-': {self.name!r}")
         if self.kind not in ("softmax", "sigmoid", "regression"):
             raise ValueError(f"head {self.name!r}: kind is softmax, sigmoid or regression, not {self.kind!r}")
         if any(not isinstance(units, int) or units < 1 for units in self.hidden):
@@ -187,6 +187,11 @@ class Head:
             raise ValueError(f"head {self.name!r}: pool is avg, max or concat, not {self.pool!r}")
 
 
+def is_layer_name(name: str) -> bool:
+    """Whether a layer may be called so in every way in which TensorFlow runs it: as scopes of a graph may be."""
+    return re.fullmatch(r"[A-Za-z0-9.][A-Za-z0-9_.>-]*", name) is not None
+
+
 BatchNormPolicy: TypeAlias = Literal["frozen", "adapt", "train"]
 
 
@@ -195,40 +200,48 @@ class Extraction:
     """What is taken from a network, and what is made of it, in the order in which it is done.
 
     Attributes:
-        channels: of the input, where it shall have others than the network was trained with; None to leave them.
-        size: (h, w) of the input, likewise.
+        flatten: whether all nested models are opened; those that `at` leads into are in any case.
         drop_last: number of last layers to drop; an activation goes with the layer that it follows and is not counted.
         at: the layers to end at instead, `backbone/block5_pool` for one inside a nested model; `features` for where a
             classifier's features end. Several give features of several scales.
-        flatten: whether all nested models are opened; those that `at` leads into are in any case.
-        freeze: `backbone` for all that is kept, or names and patterns of layers.
-        freeze_up_to: a layer that is fixed with everything that it depends on.
-        unfreeze_last: number of last blocks that are trained, all before them being fixed.
-        batch_norm: what becomes of batch normalization where something is frozen or unfrozen: see `graphs.freezing`.
+        channels: of the input, where it shall have others than the network was trained with; None to leave them.
+        size: (h, w) of the input, likewise.
         heads: what is attached at the end.
+        freeze: `backbone` for all that is kept, or names, paths and patterns of layers.
+        freeze_up_to: a layer that is fixed with everything that it depends on.
+        unfreeze_last: number of last blocks that are trained beside the heads; everything before them is fixed.
+        batch_norm: what becomes of batch normalization where something is frozen or unfrozen: see `graphs.freezing`.
         seed: of everything that is drawn.
     """
 
-    channels: int | None = None
-    size: tuple[int, int] | None = None
+    flatten: bool = False
     drop_last: int = 0
     at: tuple[str, ...] = ()
-    flatten: bool = False
+    channels: int | None = None
+    size: tuple[int, int] | None = None
+    heads: tuple[Head, ...] = ()
     freeze: tuple[str, ...] = ()
     freeze_up_to: str | None = None
     unfreeze_last: int | None = None
     batch_norm: BatchNormPolicy = "frozen"
-    heads: tuple[Head, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("at", "freeze", "heads"):
+        for name, kind in (("at", str), ("freeze", str), ("heads", Head)):
             value = getattr(self, name)
-            object.__setattr__(self, name, (value,) if isinstance(value, str | Head) else tuple(value or ()))
+            several = (value,) if isinstance(value, kind) else tuple(value or ())
+            if not all(isinstance(each, kind) for each in several):
+                raise ValueError(f"{name} takes {kind.__name__} values: {value!r}")
+            object.__setattr__(self, name, several)
         if self.drop_last and self.at:
             raise ValueError("give drop_last or at, not both")
         if self.drop_last < 0:
             raise ValueError(f"drop_last counts layers to drop, not {self.drop_last}")
+        for what, names in (("at", self.at), ("heads", [head.name for head in self.heads])):
+            if len(set(names)) < len(names):
+                raise ValueError(f"{what}: a name comes twice: {', '.join(names)}")
+        if self.unfreeze_last is not None and (self.freeze or self.freeze_up_to):
+            raise ValueError("unfreeze_last fixes everything before the last blocks: give no freeze beside it")
         if self.batch_norm not in ("frozen", "adapt", "train"):
             raise ValueError(f"batch_norm is 'frozen', 'adapt' or 'train', not {self.batch_norm!r}")
 

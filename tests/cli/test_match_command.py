@@ -92,7 +92,7 @@ def test_a_shipped_checkpoint_may_be_the_architecture(call, stored):
 def test_weights_alone_and_no_architecture_is_an_error_of_the_file(call):
     ended = call("match", "pretrained.weights.h5")
     assert ended.code == 3
-    assert "--into module:function" in ended.stderr
+    assert "--into: module:function" in ended.stderr
     assert call("match", "digits_mlp", "--into", "pretrained.weights.h5").code == 3
 
 
@@ -135,7 +135,8 @@ def test_what_a_config_is_not_is_told(call, stored):
     assert call("match", "pretrained.weights.h5", "--into", "alien.json").code == 5
     missing = call("match", "pretrained.weights.h5", "--into", "nowhere.json")
     assert missing.code == 5
-    assert "no architecture" in missing.stderr
+    assert "There is no file nowhere.json" in missing.stderr
+    assert "'narrow.json'" in missing.stderr
 
 
 def test_a_layer_that_only_keras_can_tell_is_built(call, here):

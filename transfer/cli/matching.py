@@ -95,7 +95,7 @@ def _objection(planned: Planned, how: Restoring, *, is_own: bool) -> MatchError 
 
     checkpoint = planned.checkpoint
     if planned.doubts:
-        return unsettled(checkpoint.path, planned.doubts, checkpoint.writer)
+        return unsettled(checkpoint.path, planned.doubts, checkpoint.writer, is_settled=how.era == "apply")
     try:
         check_plan(
             planned.plan,

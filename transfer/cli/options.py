@@ -23,8 +23,8 @@ seed_option: Decorator = click.option(
 into_option: Decorator = click.option(
     "--into",
     metavar="ARCH",
-    help="The original architecture: module:function, file.py:function, app:MobileNetV2 or a shipped checkpoint. "
-    "Not needed where the file holds it.",
+    help="The original architecture: module:function, file.py:function, app:MobileNetV2, another file that holds it, a "
+    "JSON config, or a shipped checkpoint. Not needed where the file holds it.",
 )
 rule_option: Decorator = click.option(
     "--rule",
@@ -118,9 +118,15 @@ class HeadType(click.ParamType[Any]):
         first, *options = str(value).split(",")
         name, _, classes = first.rpartition(":")
         try:
-            given = {
-                key.strip(): _head_option(key.strip(), text) for key, _, text in (o.partition("=") for o in options)
-            }
+            if not name or not classes.isdecimal():
+                raise ValueError("a name, ':' and the number of classes")
+            given: dict[str, Any] = {}
+            for key, text in (
+                (key.strip(), text.strip()) for key, _, text in (each.partition("=") for each in options)
+            ):
+                if key in given:
+                    raise ValueError(f"{key} is given twice")
+                given[key] = _head_option(key, text)
             return Head(name, int(classes), **given)
         except ValueError as error:
             form = "NAME:CLASSES, such as label:5 or tags:7,kind=sigmoid,hidden=256+64,dropout=0.3,pool=concat"
@@ -129,9 +135,14 @@ class HeadType(click.ParamType[Any]):
 
 def _head_option(key: str, text: str) -> Any:
     if key == "hidden":
+        if not all(units.isdecimal() for units in text.split("+")):
+            raise ValueError(f"hidden is units joined by '+', 256+64, not {text!r}")
         return tuple(int(units) for units in text.split("+"))
     if key == "dropout":
-        return float(text)
+        try:
+            return float(text)
+        except ValueError:
+            raise ValueError(f"dropout is a share in [0, 1), not {text!r}") from None
     if key in ("kind", "pool"):
         return text
     raise ValueError(f"a head has kind, hidden, dropout and pool, not {key!r}")
@@ -181,7 +192,7 @@ _EXTRACTION = (
         "--freeze",
         multiple=True,
         metavar="NAME",
-        help="Layers to fix: 'backbone', a name, a path, a pattern with *, or re:EXPRESSION.",
+        help="Layers to fix: 'backbone' for all that is kept, a name, a path, a pattern with *, or re:EXPRESSION.",
     ),
     click.option("--freeze-up-to", metavar="LAYER", help="Fix a layer and everything that it depends on."),
     click.option("--unfreeze-last", type=click.IntRange(min=0), metavar="N", help="Train the last N blocks alone."),
@@ -217,7 +228,10 @@ def extraction_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "size",
             "seed",
         )
-        how = Extraction(drop_last=count, at=at, **{name: options.pop(name) for name in names})
+        try:
+            how = Extraction(drop_last=count, at=at, **{name: options.pop(name) for name in names})
+        except ValueError as error:
+            raise click.UsageError(f"{error}.") from error
         return function(**options, extraction=how)
 
     decorated: Callable[..., Any] = gathered

@@ -9,6 +9,7 @@ from dataclasses import replace
 from transfer.errors import LayerError, Problem, nearest
 from transfer.graphs.graph import Call, Graph, Layer, Ref
 from transfer.graphs.wrapping import is_model
+from transfer.specs import is_layer_name
 
 
 def insert(graph: Graph, layer: Layer, *, after: str | None = None, before: str | None = None) -> Graph:
@@ -175,7 +176,7 @@ def find_layer(graph: Graph, name: str) -> Layer:
         raise LayerError(
             f"{name!r} stands inside the nested model {outer!r}, which is one layer here.",
             [Problem(name, f"a layer of {graph.name!r} itself", f"a layer of {outer!r}")],
-            next_step=f"open the nested model {outer!r} first (flatten), then name the layer",
+            next_step=f"open the nested model {outer!r} first, transfer.extract(model, flatten=True), then name it",
         )
     return graph.layer(name)
 
@@ -243,9 +244,9 @@ def _check_names(graph: Graph, names: list[str]) -> None:
 
 
 def _check_name(name: str) -> None:
-    if not name or "/" in name:
+    if not is_layer_name(name):
         raise LayerError(
-            f"{name!r} cannot be a name.", [Problem(repr(name), "some text without '/'", "none, or one with '/'")]
+            f"{name!r} cannot be a name.", [Problem(repr(name), "letters of ASCII, digits, '_', '.' and '-'", "others")]
         )
 
 

@@ -27,6 +27,7 @@ from transfer.specs import BatchNormPolicy
 
 __all__ = [
     "BatchNormPolicy",
+    "fits_path",
     "freeze",
     "freeze_all",
     "freeze_up_to",
@@ -138,20 +139,12 @@ def trainable_layers(graph: Graph) -> tuple[str, ...]:
     return tuple(part.path for part in parts_of(graph) if part.has_flag and part.is_trained)
 
 
-def _set_fitting(graph: Graph, patterns: str | Iterable[str], trained: bool, policy: BatchNormPolicy) -> Graph:
-    paths = [part.path for part in parts_of(graph)]
-    chosen: set[str] = set()
-    for pattern in [patterns] if isinstance(patterns, str) else patterns:
-        fitting = set(filter(_fitting(pattern), paths))
-        if not fitting:
-            raise LayerError(
-                f"{graph.name!r} has no layer that fits {pattern!r}.", next_step=f"nearest: {nearest(pattern, paths)}"
-            )
-        chosen |= fitting
-    return set_trained(graph, lambda part: trained if part.lies_in(chosen) else part.is_trained, policy)
+def fits_path(pattern: str) -> Callable[[str], bool]:
+    """Whether a path fits a pattern: `*` for any text, or `re:` and a regular expression for all of it.
 
-
-def _fitting(pattern: str) -> Callable[[str], bool]:
+    Raises:
+        LayerError: if the expression cannot be read.
+    """
     if not pattern.startswith("re:"):
         return lambda name: fnmatchcase(name, pattern)
     try:
@@ -159,6 +152,19 @@ def _fitting(pattern: str) -> Callable[[str], bool]:
     except re.error as error:
         raise LayerError(f"{pattern!r} is no regular expression: {error}.") from error
     return lambda name: expression.fullmatch(name) is not None
+
+
+def _set_fitting(graph: Graph, patterns: str | Iterable[str], trained: bool, policy: BatchNormPolicy) -> Graph:
+    paths = [part.path for part in parts_of(graph)]
+    chosen: set[str] = set()
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        fitting = set(filter(fits_path(pattern), paths))
+        if not fitting:
+            raise LayerError(
+                f"{graph.name!r} has no layer that fits {pattern!r}.", next_step=f"nearest: {nearest(pattern, paths)}"
+            )
+        chosen |= fitting
+    return set_trained(graph, lambda part: trained if part.lies_in(chosen) else part.is_trained, policy)
 
 
 def _check_path(graph: Graph, name: str) -> None:

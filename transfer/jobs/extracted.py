@@ -51,7 +51,7 @@ class Extracted:
         return None if None in counts else sum(each or 0 for each in counts)
 
     def __str__(self) -> str:
-        lines = [str(self.receipt)]
+        lines = [self.receipt.brief]
         lines += [f"done      {each}" for each in self.done]
         lines += [f"note      {each}" for each in self.notes]
         lines.append(f"dropped   {', '.join(self.dropped) or 'nothing'}")
@@ -96,7 +96,7 @@ def describe_extraction(
     """
     layers = summarize(found.network.graph, new=found.network.new)
     return Extracted(
-        out, receipt, found.done, found.kept, found.dropped, layers, _total(summarize(before)), tuple(notes)
+        out, receipt, found.done, found.kept, found.dropped, layers, _total(summarize(before)), (*found.notes, *notes)
     )
 
 

@@ -40,10 +40,11 @@ def extract_file(
         TransferError: of the kind that fits: the file, the match, a layer, the output.
     """
     if out is not None:
-        form_of(out)
+        form_of(out)  # a name that does not say what to write shows before any work
         refuse_existing(out, force=force)
     opened = open_network(checkpoint, into, restoring or Restoring(), seed=how.seed)
     found = extract_network(opened.network, how)
     if out is not None:
         write_network(found.network, out, force=force)
-    return describe_extraction(opened.network.graph, found, opened.receipt, out)
+    notes = () if out is not None else ("no value was read: nothing was held against a digest",)
+    return describe_extraction(opened.network.graph, found, opened.receipt, out, notes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 import keras
 
-from transfer.errors import LayerError, nearest
+from transfer.errors import LayerError, Problem, nearest
 from transfer.graphs.parsing import parse_config
 from transfer.models.building import build_graph
 from transfer.weights.opening import open_checkpoint
@@ -60,10 +61,24 @@ def _call(name: str) -> keras.Model:
     if not callable(builder):
         known = [each for each, found in vars(module).items() if callable(found) and not each.startswith("_")]
         raise LayerError(f"{place!r} has no function {function!r}.", next_step=f"nearest: {nearest(function, known)}")
-    model = builder()
+    try:
+        model = builder()
+    except Exception as error:
+        raise LayerError(
+            f"The builder {name} failed: {type(error).__name__}: {str(error)[:200]}",
+            [Problem(_last_place(error, module), found="raised there")],
+            next_step="mend it; it is called without arguments",
+        ) from error
     if not isinstance(model, keras.Model):
         raise LayerError(f"{name} gave {type(model).__name__}; expected a Keras model.")
     return model
+
+
+def _last_place(error: Exception, module: ModuleType) -> str:
+    """The last line of the builder's own file that the error came through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [each for each in frames if each.filename == module.__file__]
+    return f"{own[-1].filename}:{own[-1].lineno}" if own else str(module.__file__)
 
 
 def _import(place: str) -> ModuleType:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -10,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.errors import LayerError, Problem
-from transfer.graphs.graph import Graph
-from transfer.graphs.keras_names import MODELS
+from transfer.graphs.graph import Graph, Layer
 from transfer.graphs.parsing import parse_config
+from transfer.graphs.training_flags import WRAPPED, holds_layers, is_entry
 from transfer.graphs.unparsing import unparse_graph
+from transfer.graphs.weightless import WEIGHTLESS
 from transfer.models.adapting import leave_out_unknown, name_custom
 from transfer.models.allowing import check_config
 from transfer.models.counting import made_later
@@ -69,7 +72,7 @@ def build_graph(
     """
     config = unparse_graph(graph)
     check_config(config, custom_objects)
-    config = name_custom(leave_out_unknown(config), custom_objects)
+    config = _leave_out_flags(name_custom(leave_out_unknown(config), custom_objects), custom_objects)
     try:
         with made_later(largest_bytes, graph.name):
             model = keras.Model.from_config(config["config"], custom_objects=dict(custom_objects or {}))
@@ -78,20 +81,9 @@ def build_graph(
             f"Keras cannot build {graph.name!r}.",
             [Problem(graph.name, "a graph whose layers fit each other", str(error)[-200:])],
         ) from error
-    _freeze_whole(model, [(layer.name, layer.class_name, layer.config) for layer in graph])
+    _freeze_whole(model, graph)
+    _still_spectral(model)
     return model
-
-
-def _freeze_whole(model: keras.Model, layers: Iterable[tuple[str, str, Mapping[str, Json]]]) -> None:
-    """A layer made with `trainable=False` does not freeze the layers that it makes itself; setting the flag does."""
-    for name, kind, config in layers:
-        if kind in MODELS and "layers" in config:
-            inner = ((each["config"]["name"], each["class_name"], each["config"]) for each in config["layers"])
-            _freeze_whole(model.get_layer(name), inner)
-        elif config.get("trainable") is False:
-            layer = model.get_layer(name)
-            layer.trainable = True  # Keras skips layers inside that already say what they are told
-            layer.trainable = False
 
 
 def read_model(model: keras.Model) -> Network:
@@ -111,7 +103,7 @@ def read_model(model: keras.Model) -> Network:
         raise LayerError(
             f"{model.name!r} has no config: it is a class of your own.", next_step="build it as a functional model"
         ) from error
-    return Network(parse_config(config), _Live(name_variables(model)), card_of(model))
+    return Network(_note_frozen(parse_config(config), model), _Live(name_variables(model)), card_of(model))
 
 
 def classes_of(model: keras.Model) -> dict[str, type]:
@@ -148,3 +140,119 @@ class _Live(Mapping[str, NDArray[Any]]):
 
     def __len__(self) -> int:
         return len(self._variables)
+
+
+# Flags that say whether a layer is trained, where Keras's configs do not carry them
+
+
+def _leave_out_flags(values: Json, custom_objects: Mapping[str, Any] | None) -> Json:
+    """The config of a model without flags of the caller's classes that are not made with one.
+
+    Args:
+        values: with each such class under the name that the caller gave it.
+        custom_objects: the classes, by these names.
+    """
+    if not custom_objects:
+        return values
+    if isinstance(values, list | tuple):
+        return [_leave_out_flags(each, custom_objects) for each in values]
+    if not isinstance(values, dict):
+        return values
+    if is_entry(values) and "trainable" in values["config"] and not _takes_flag(values, custom_objects):
+        values = {**values, "config": {key: each for key, each in values["config"].items() if key != "trainable"}}
+    return {key: _leave_out_flags(value, custom_objects) for key, value in values.items()}
+
+
+def _freeze_whole(model: keras.Model, graph: Graph) -> None:
+    """Set the flags of a graph that are False in the model built from it.
+
+    A layer made with `trainable=False` does not freeze the layers that it makes itself, and classes of the caller's may
+    not be made with a flag at all; setting it does.
+    """
+    live = {each.name: each for each in model.layers}
+    for layer in graph:
+        if layer.name in live:
+            _freeze(live[layer.name], _entry_of(layer))
+
+
+def _note_frozen(graph: Graph, model: keras.Model) -> Graph:
+    """The graph of a live model, with the flags that are False of layers whose configs do not say it."""
+    live = {each.name: each for each in model.layers}
+    layers = (
+        replace(layer, config=_noted(live[layer.name], _entry_of(layer))["config"]) if layer.name in live else layer
+        for layer in graph
+    )
+    return replace(graph, layers=tuple(layers))
+
+
+def _entry_of(layer: Layer) -> Json:
+    return {"class_name": layer.class_name, "config": layer.config}
+
+
+def _still_spectral(model: keras.Model) -> None:
+    """Let spectral normalization that is frozen leave its kernel as it is, as frozen batch normalization does.
+
+    Keras normalizes the kernel anew whenever the layer is called for training, whatever its flag says.
+    """
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, keras.layers.SpectralNormalization):
+            layer.call = _call_where_trained(layer)
+
+
+def _call_where_trained(layer: keras.Layer) -> Any:
+    call = layer.call
+
+    def stilled(inputs: Any, training: bool = False) -> Any:
+        return call(inputs, training=bool(training) and layer.trainable)
+
+    return stilled
+
+
+def _takes_flag(entry: Json, custom_objects: Mapping[str, Any]) -> bool:
+    found = custom_objects.get(str(entry.get("registered_name")))
+    if not inspect.isclass(found):
+        return True
+    options = inspect.signature(found.__init__).parameters.values()
+    return any(each.name == "trainable" or each.kind is each.VAR_KEYWORD for each in options)
+
+
+def _freeze(layer: Any, entry: Json) -> None:
+    if not holds_layers(entry) and entry["config"].get("trainable") is False:
+        layer.trainable = True  # Keras skips layers inside that already say what they are told
+        layer.trainable = False
+        return
+    for _, held, inner in _held(layer, entry):
+        _freeze(held, inner)
+
+
+def _noted(layer: Any, entry: Json) -> Json:
+    config = dict(entry["config"])
+    for (key, place), held, inner in _held(layer, entry):
+        if place is None:
+            config[key] = _noted(held, inner)
+        else:
+            config[key] = [_noted(held, inner) if k == place else each for k, each in enumerate(config[key])]
+    is_told = "trainable" in config or holds_layers(entry) or entry["class_name"] in WEIGHTLESS
+    if not is_told and not layer.trainable:
+        config["trainable"] = False
+    return {**entry, "config": config}
+
+
+def _held(layer: Any, entry: Json) -> Iterator[tuple[tuple[str, int | None], Any, Json]]:
+    """((option, place in it), live layer, entry) of each layer that one holds; place is None for one by itself."""
+    config = entry["config"]
+    if holds_layers(entry):
+        live = {each.name: each for each in layer.layers}
+        for place, each in enumerate(config["layers"]):
+            if each["config"].get("name") in live:
+                yield ("layers", place), live[each["config"]["name"]], each
+        return
+    for key in WRAPPED:
+        held: Json = config.get(key)
+        attribute = "forward_layer" if key == "layer" and hasattr(layer, "forward_layer") else key
+        if is_entry(held) and isinstance(found := getattr(layer, attribute, None), keras.Layer):
+            yield (key, None), found, held
+        elif isinstance(held, list) and isinstance(found := getattr(layer, attribute, None), list | tuple):
+            for place, (one, each) in enumerate(zip(found, held, strict=False)):
+                if is_entry(each) and isinstance(one, keras.Layer):
+                    yield (key, place), one, each

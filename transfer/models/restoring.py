@@ -25,7 +25,7 @@ from transfer.weights.cards import Card, Fingerprint
 from transfer.weights.checkpoint import Checkpoint
 from transfer.weights.judging import check_plan, note_numbered, unsettled
 from transfer.weights.matching import match
-from transfer.weights.opening import open_checkpoint
+from transfer.weights.opening import begin_opening, open_checkpoint
 
 Into: TypeAlias = Callable[[], Any] | Any | Graph | str | None  # a builder, a Keras model, a graph, a name
 SPARE_BYTES = 64 << 20
@@ -97,10 +97,14 @@ def restore_file(
     custom_objects: Mapping[str, Any] | None = None,
 ) -> Restored:
     """As `restore`, with what is asked as one value."""
-    opened = checkpoint if isinstance(checkpoint, Checkpoint) else open_checkpoint(checkpoint)
-    if how.check is None:
-        return _restore(opened, into, how, custom_objects, None)
-    return _restore_checked(opened, into, how, custom_objects, read_recorded(how.check))
+    if how.check is not None:
+        opened = checkpoint if isinstance(checkpoint, Checkpoint) else open_checkpoint(checkpoint)
+        return _restore_checked(opened, into, how, custom_objects, read_recorded(how.check))
+    if isinstance(checkpoint, Checkpoint):
+        return _restore(checkpoint, _aim(into, custom_objects), how, custom_objects, None)
+    with begin_opening(checkpoint) as opening:  # another process reads the structure while the model is looked at
+        target = _aim(into, custom_objects)
+        return _restore(opening.checkpoint(), target, how, custom_objects, None)
 
 
 def _restore_checked(
@@ -113,7 +117,7 @@ def _restore_checked(
     failures: list[MatchError | LayerError] = []
     for reading in _readings(how):
         try:
-            model = _restore(checkpoint, into, reading, custom_objects, recorded).model
+            model = _restore(checkpoint, _aim(into, custom_objects), reading, custom_objects, recorded).model
         except (MatchError, LayerError) as error:
             failures.append(error)
             continue
@@ -123,7 +127,8 @@ def _restore_checked(
     if live is not None:
         live.set_weights(before)
     if not passed:
-        raise failures[0]
+        # Of several readings one whose outputs were compared says more than one that was left open.
+        raise next((each for each in failures if str(recorded.path) in each.summary), failures[0])
     first = passed[0][1]
     differing = [reading for reading, outputs in passed if not _same_outputs(first, outputs)]
     if differing:
@@ -133,7 +138,7 @@ def _restore_checked(
             [Problem(str(recorded.path), "outputs that one reading gives", "; ".join(names))],
             next_step="record outputs for varied inputs, or say it with --era and --backend (era=…, backend=…)",
         )
-    return _restore(checkpoint, into, passed[0][0], custom_objects, recorded)
+    return _restore(checkpoint, _aim(into, custom_objects), passed[0][0], custom_objects, recorded)
 
 
 def _same_outputs(one: Fingerprint | None, other: Fingerprint | None) -> bool:
@@ -178,10 +183,38 @@ def prepare_restore(
     Raises:
         MatchError, CheckpointError, LayerError: as `restore`, but for a plan that does not fit (`weights.judging`).
     """
-    model = None if into is None else _resolve(into, custom_objects)
-    graph, inside = (None, ()) if model is None else _graph_of(model)
-    settled = settle(checkpoint, graph, how, inside)
-    is_fresh = model is not into
+    return _prepare(checkpoint, _aim(into, custom_objects), how, custom_objects)
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Into what is restored.
+
+    Attributes:
+        model: None for the file's own architecture.
+        graph: the model's; None likewise.
+        inside: layers inside classes of the caller's own, which no config shows.
+        is_fresh: whether the model was built for this.
+    """
+
+    model: keras.Model | None = None
+    graph: Graph | None = None
+    inside: tuple[Layer, ...] = ()
+    is_fresh: bool = True
+
+
+def _aim(into: Into, custom_objects: Mapping[str, Any] | None) -> _Target:
+    if into is None:
+        return _Target()
+    model = _resolve(into, custom_objects)
+    return _Target(model, *_graph_of(model), model is not into)
+
+
+def _prepare(
+    checkpoint: Checkpoint, target: _Target, how: Restoring, custom_objects: Mapping[str, Any] | None
+) -> Prepared:
+    model, is_fresh = target.model, target.is_fresh
+    settled = settle(checkpoint, target.graph, how, target.inside)
     if settled.is_changed and not settled.graph.inputs:
         raise LayerError(
             "A class with code of its own cannot be rebuilt with the writer's defaults.",
@@ -193,7 +226,8 @@ def prepare_restore(
         model = build_graph(settled.graph, custom_objects, largest_bytes=largest)
         is_fresh = True
     if settled.doubts:
-        raise unsettled(checkpoint.path, settled.doubts, settled.checkpoint.writer)
+        writer, is_settled = settled.checkpoint.writer, how.era == "apply"
+        raise unsettled(checkpoint.path, settled.doubts, writer, is_settled=is_settled)
     plan = match(settled.checkpoint.specs, describe_variables(model), how.rules, how.skip)
     notes = (*_writer_notes(settled.checkpoint.writer), *settled.notes, *note_numbered(plan))
     return Prepared(settled.checkpoint, model, is_fresh, plan, notes)
@@ -201,14 +235,14 @@ def prepare_restore(
 
 def _restore(
     checkpoint: Checkpoint,
-    into: Into,
+    target: _Target,
     how: Restoring,
     custom_objects: Mapping[str, Any] | None,
     recorded: Recorded | None,
 ) -> Restored:
-    prepared = prepare_restore(checkpoint, into, how, custom_objects)
+    prepared = _prepare(checkpoint, target, how, custom_objects)
     reading, model, plan = prepared.checkpoint, prepared.model, prepared.plan
-    check_plan(plan, reading.path, stored=len(reading), min_coverage=how.min_coverage, is_own=into is None)
+    check_plan(plan, reading.path, stored=len(reading), min_coverage=how.min_coverage, is_own=target.model is None)
 
     def prove() -> str:
         proof = _prove(model, reading, plan)

@@ -21,9 +21,9 @@ class Edited:
     """A network after an edit, and what the edit cost.
 
     Attributes:
-        network: the new one. A layer with a tensor that fits no more starts from initial values as a whole.
+        network: the new one. A tensor that fits no more starts from an initial value; those beside it are kept.
         changed: tensors whose shape differs in the new graph: expected there, and found in the old network.
-        dropped: all other tensors that were not kept: of layers that went, and those beside one in `changed`.
+        dropped: all other tensors that were not kept: of layers that went, or became another class.
     """
 
     network: Network
@@ -131,10 +131,11 @@ def _edited(network: Network, graph: Graph, done: str, *, strict: bool, seed: in
             next_step="choose a layer that keeps these sizes, or start these layers anew (strict=False)",
         )
     starting = _starting(old, wanted, frozenset(held))
-    kept = {name: name for name, spec in wanted.items() if name in held and spec.owner not in starting}
+    kept = {name: name for name in wanted if name in held and _stays(name, old, wanted)}
     misfits = {each.where for each in changed}
     dropped = tuple(name for name in held if name not in misfits and name not in kept)
-    made = initial_tensors(graph, sorted(starting), seed)
+    drawn = initial_tensors(graph, sorted(starting), seed)
+    made = {name: drawn[name] for name in drawn if name not in kept}
     started = frozenset(map(_first, starting))
     new = frozenset(graph.names) - frozenset(network.graph.names) | (network.new & {*graph.names})
     # A nested model of which a part is kept is not new as a whole: initial values stand among its tensors.
@@ -155,6 +156,12 @@ def _starting(old: Mapping[str, TensorSpec], wanted: Mapping[str, TensorSpec], h
         if name not in old
         or (name in held and (spec.shape, spec.layer_class) != (old[name].shape, old[name].layer_class))
     )
+
+
+def _stays(name: str, old: Mapping[str, TensorSpec], wanted: Mapping[str, TensorSpec]) -> bool:
+    """Whether a tensor has the same place in a layer of the same class, and the same shape."""
+    before, after = old.get(name), wanted[name]
+    return before is not None and (before.shape, before.layer_class) == (after.shape, after.layer_class)
 
 
 def _ends(graph: Graph) -> list[object]:

@@ -13,13 +13,15 @@ from transfer.graphs.attaching import attach
 from transfer.graphs.cutting import cut, drop_last
 from transfer.graphs.feature_layers import feature_layer
 from transfer.graphs.flattening import Flattened, flatten
-from transfer.graphs.freezing import freeze, freeze_all, freeze_up_to, unfreeze_last
+from transfer.graphs.freezing import fits_path, freeze, freeze_all, freeze_up_to, unfreeze_last
 from transfer.graphs.graph import Graph, Ref
 from transfer.graphs.shapes import Shape
+from transfer.graphs.walking import walk
 from transfer.specs import Extraction
 from transfer.surgery.adapting_inputs import adapt_input
 from transfer.surgery.initializing import initial_tensors
 from transfer.surgery.network import Chosen, Network, Selection
+from transfer.weights.cards import Card
 
 BACKBONE = "backbone"
 FEATURES = "features"
@@ -35,6 +37,7 @@ class ExtractedNetwork:
         dropped: names of the layers left behind.
         opened: names of the nested models that were opened, whose layers stand among the others now.
         done: what was done, step by step.
+        notes: what else a reader should know.
     """
 
     network: Network
@@ -42,6 +45,7 @@ class ExtractedNetwork:
     dropped: tuple[str, ...]
     opened: tuple[str, ...]
     done: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def extract_network(network: Network, how: Extraction, shapes: Mapping[Ref, Shape] | None = None) -> ExtractedNetwork:
@@ -57,34 +61,64 @@ def extract_network(network: Network, how: Extraction, shapes: Mapping[Ref, Shap
         LayerError: if a name or pattern fits no layer, or the cut is not possible.
     """
     done: list[str] = []
-    network, adapted = _adapted(network, how)
-    flat = _flat(network.graph, how)
-    network, opened = _opened(network, flat, done)
-    before = network.graph.names
-    graph, patterns = _frozen(_shortened(network.graph, how, flat.names, done), how)
+    network, flat = _opened(network, how, done)
+    before = network.graph
+    network, adapted = _adapted(_shortened(network, how, flat.names, done), how)
+    graph = _frozen(network.graph, how, flat.names)
     kept = frozenset(graph.names)
-    tensors = Selection(network.tensors, kept)
     if how.heads:
         graph = attach(graph, how.heads, seed=how.seed, shapes=shapes)
         done.append("attached " + ", ".join(f"{head.name}:{head.classes}" for head in how.heads))
     added = [name for name in graph.names if name not in kept]
     if how.unfreeze_last is not None:
         graph = unfreeze_last(graph, how.unfreeze_last, batch_norm=how.batch_norm)  # the heads are no blocks
+    patterns = [each for pattern in how.freeze if pattern != BACKBONE for each in _today(pattern, flat.names)]
     if patterns:
         graph = freeze(graph, patterns, batch_norm=how.batch_norm)
     drawn = _drawn(graph, added, how.seed, is_needed=shapes is None)
-    card = network.card
-    if card is not None and done:
-        card = replace(card.without_proof(), architecture=None, history=(*card.history, *done))
-        card = replace(card, classes=()) if how.heads or how.at or how.drop_last else card
     new = frozenset(added) | (network.new & kept)
+    tensors = Chosen(network.tensors, {name: name for name in network.tensors}, drawn)
+    card = None if network.card is None else _carded(network.card, how, done)
     return ExtractedNetwork(
-        Network(graph, Chosen(tensors, {name: name for name in tensors}, drawn), card, new),
+        Network(graph, tensors, card, new),
         kept=tuple(name for name in graph.names if name in kept),
-        dropped=tuple(name for name in before if name not in kept),
-        opened=opened,
+        dropped=tuple(name for name in before.names if name not in kept),
+        opened=tuple(flat.opened),
         done=(*adapted, *done),
+        notes=(*_notes(before, how), *_unpooled(graph, added, how), *_fixed_heads(graph, added)),
     )
+
+
+def _carded(card: Card, how: Extraction, done: list[str]) -> Card:
+    """The card with what was done; classes stay where the outputs are the old ones."""
+    if not done:
+        return card
+    classes = () if how.heads or how.at or how.drop_last else card.classes
+    return replace(card.without_proof(), architecture=None, classes=classes, history=(*card.history, *done))
+
+
+def _notes(graph: Graph, how: Extraction) -> tuple[str, ...]:
+    """What a reader may not have meant: a head on the answers of the old classifier."""
+    if not how.heads or how.at or how.drop_last or len(graph.outputs) != 1:
+        return ()
+    end = graph.layer(graph.outputs[0].layer)
+    if end.class_name != "Softmax" and end.config.get("activation") not in ("softmax", "sigmoid"):
+        return ()
+    return (
+        f"the heads take the answers of the old classifier, {end.name!r}: --at features (at='features') goes before it",
+    )
+
+
+def _unpooled(graph: Graph, added: list[str], how: Extraction) -> tuple[str, ...]:
+    asked = [head.name for head in how.heads if head.pool != "avg"]
+    if not asked or any(graph.layer(name).class_name.startswith("Global") for name in added):
+        return ()
+    return (f"the features have no positions: nothing is pooled for {', '.join(asked)}",)
+
+
+def _fixed_heads(graph: Graph, added: list[str]) -> tuple[str, ...]:
+    fixed = [name for name in added if graph.layer(name).config.get("trainable") is False]
+    return (f"new layers that are frozen keep their initial values: {', '.join(fixed)}",) if fixed else ()
 
 
 def _drawn(graph: Graph, added: list[str], seed: int, *, is_needed: bool) -> dict[str, NDArray[Any]]:
@@ -105,48 +139,56 @@ def _adapted(network: Network, how: Extraction) -> tuple[Network, tuple[str, ...
     return adapt_input(network, channels=how.channels, size=how.size), tuple(done)
 
 
-def _flat(graph: Graph, how: Extraction) -> Flattened:
-    """The graph with those models opened that a cut leads into, or all."""
-    around = [name.rpartition("/")[0] for name in how.at if "/" in name]
-    return flatten(graph, None if how.flatten else around)
-
-
-def _opened(network: Network, flat: Flattened, done: list[str]) -> tuple[Network, tuple[str, ...]]:
+def _opened(network: Network, how: Extraction, done: list[str]) -> tuple[Network, Flattened]:
+    """The network with those models opened that a cut leads into, or all."""
+    around = [name.rpartition("/")[0] for name in how.at if "/" in name and name not in network.graph.names]
+    flat = flatten(network.graph, None if how.flatten else around)
     if not flat.opened:
-        return network, ()
+        return network, flat
     done.append(f"opened {', '.join(flat.opened)}")
     names = {flat.rename(name): name for name in network.tensors}
-    return replace(network, graph=flat.graph, tensors=Chosen(network.tensors, names)), tuple(flat.opened)
+    return replace(network, graph=flat.graph, tensors=Chosen(network.tensors, names)), flat
 
 
-def _shortened(graph: Graph, how: Extraction, names: Mapping[str, str], done: list[str]) -> Graph:
-    """The graph up to where it shall end; `names` tells what layers inside opened models are called now."""
+def _shortened(network: Network, how: Extraction, names: Mapping[str, str], done: list[str]) -> Network:
+    """The network up to where it shall end; `names` tells what layers inside opened models are called now."""
+    graph = network.graph
     if how.drop_last:
-        shorter, dropped = drop_last(graph, how.drop_last)
+        graph, dropped = drop_last(graph, how.drop_last)
         done.append(f"dropped {', '.join(dropped)}")
-        return shorter
-    if not how.at:
-        return graph
-    if how.at == (FEATURES,) and FEATURES not in graph.names:
-        ends = [feature_layer(graph)]
+    elif how.at:
+        ends = [_end(graph, name, names) for name in how.at]
+        done.append(f"cut at {', '.join(ends)}")
+        graph = cut(graph, ends)
     else:
-        ends = [_named(graph, name, names) for name in how.at]
-    done.append(f"cut at {', '.join(ends)}")
-    return cut(graph, ends)
+        return network
+    return replace(network, graph=graph, tensors=Selection(network.tensors, frozenset(graph.names)))
+
+
+def _end(graph: Graph, name: str, names: Mapping[str, str]) -> str:
+    if name == FEATURES and FEATURES not in graph.names:
+        return feature_layer(graph)
+    return _named(graph, name, names)
 
 
 def _named(graph: Graph, name: str, names: Mapping[str, str]) -> str:
-    if name not in names:
-        raise LayerError(f"{graph.name!r} has no layer {name!r}.", next_step=f"nearest: {nearest(name, names)}")
-    return names[name]
+    """What a layer is called now; names of today will do as well as paths of before."""
+    if name in names or name in graph.names:
+        return names.get(name, name)
+    known = [*names, *(place.name for place in walk(graph) if "/" in place.name)]
+    raise LayerError(f"{graph.name!r} has no layer {name!r}.", next_step=f"nearest: {nearest(name, known)}")
 
 
-def _frozen(graph: Graph, how: Extraction) -> tuple[Graph, list[str]]:
-    """The graph with what is to be fixed of it; and the patterns that are left for when the heads are there."""
-    patterns = list(how.freeze)
+def _today(pattern: str, names: Mapping[str, str]) -> list[str]:
+    """A pattern for paths of before as names of today, where models were opened; else the pattern."""
+    fits = fits_path(pattern)
+    moved = [new for old, new in names.items() if old != new and fits(old)]
+    return moved or [pattern]
+
+
+def _frozen(graph: Graph, how: Extraction, names: Mapping[str, str]) -> Graph:
+    """The graph with what is to be fixed of all that is kept."""
     if how.freeze_up_to is not None:
-        graph = freeze_up_to(graph, how.freeze_up_to, batch_norm=how.batch_norm)
-    if BACKBONE in patterns and BACKBONE not in graph.names:
-        graph = freeze_all(graph, batch_norm=how.batch_norm)
-        patterns = [each for each in patterns if each != BACKBONE]
-    return graph, patterns
+        end = names.get(how.freeze_up_to, how.freeze_up_to)
+        graph = freeze_up_to(graph, end, batch_norm=how.batch_norm)
+    return freeze_all(graph, batch_norm=how.batch_norm) if BACKBONE in how.freeze else graph

@@ -46,7 +46,7 @@ def settle_graph(
         settled = None
     doubts = settled.doubts if settled is not None else () if era == "ignore" else tuple(opened.doubts)
     if doubts:
-        raise unsettled(opened.path, doubts, opened.writer, is_computed=False)
+        raise unsettled(opened.path, doubts, opened.writer, is_computed=False, is_settled=era == "apply")
     if settled is None:
         return None, notes
     return settled.graph, (*(() if into is not None else notes), *settled.notes)

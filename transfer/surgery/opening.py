@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from transfer.errors import KerasNeededError
 from transfer.graphs.graph import Graph
+from transfer.graphs.variables import describe_graph
 from transfer.results import Pair, Plan, Receipt
 from transfer.specs import Restoring, TensorSpec
-from transfer.surgery.initializing import initial_tensors
+from transfer.surgery.initializing import draw_lazily
 from transfer.surgery.network import Chosen, Network, Pieces
 from transfer.surgery.planning import plan_into_graph
 from transfer.weights.checkpoint import Checkpoint
@@ -56,7 +57,7 @@ def open_network(checkpoint: Checkpoint, graph: Graph | None, how: Restoring, *,
     if planned.graph is None:
         raise ValueError("a plan into a graph names it")
     if planned.doubts:
-        raise unsettled(checkpoint.path, planned.doubts, reading.writer)
+        raise unsettled(checkpoint.path, planned.doubts, reading.writer, is_settled=how.era == "apply")
     check_plan(plan, checkpoint.path, stored=len(reading), min_coverage=how.min_coverage, is_own=graph is None)
     stored = Stored(reading, plan)
     network = Network(planned.graph, _completed(planned.graph, stored, plan, seed), reading.card)
@@ -68,8 +69,9 @@ def _completed(graph: Graph, stored: Stored, plan: Plan, seed: int) -> Mapping[s
     lacking = (*plan.skipped, *plan.missing)
     if not lacking:
         return stored
-    drawn = initial_tensors(graph, dict.fromkeys(name.split("/", 1)[0] for name in lacking), seed)
-    return Chosen(stored, {name: name for name in stored}, {name: drawn[name] for name in lacking})
+    described = describe_graph(graph)
+    drawn = draw_lazily(graph, (described[name].owner for name in lacking), seed)
+    return Chosen(stored, {name: name for name in stored}, Chosen(drawn, {name: name for name in lacking}))
 
 
 class Stored(Mapping[str, NDArray[Any]]):

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from transfer.errors import CheckpointError, LayerError, Problem
+from transfer.errors import CheckpointError, LayerError, Problem, nearest
 from transfer.graphs.graph import Graph, Layer
 from transfer.graphs.merging import without_lora
 from transfer.graphs.parsing import parse_config
@@ -122,7 +122,14 @@ def read_architecture(name: str) -> Graph | None:
     """
     path = Path(name)
     if not path.exists() and name not in shipped_checkpoints():
+        if ":" not in name and (path.suffix or "/" in name):
+            near = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+            raise LayerError(f"There is no file {name}.", next_step=f"nearest there: {nearest(path.name, near)}")
         return None
+    if path.suffix == ".py":
+        raise LayerError(
+            f"{name} is code: which function in it builds the architecture?", next_step=f"write {name}:function"
+        )
     config = _read_config(path) if path.is_file() else None
     return parse_config(config) if config is not None else own_graph(open_checkpoint(name))
 
@@ -140,8 +147,8 @@ def own_graph(checkpoint: Checkpoint) -> Graph:
     config = checkpoint.config
     if config is None:
         raise CheckpointError(
-            f"{checkpoint.path} holds weights alone, no architecture (no model_config).",
-            next_step="name the builder with --into module:function (into=create_model)",
+            f"{checkpoint.path} holds weights alone, no architecture.",
+            next_step="name it with --into: module:function, app:VGG16, another file that holds it (into=create_model)",
         )
     return without_lora(parse_config(config, checkpoint.writer))
 

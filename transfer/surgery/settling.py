@@ -32,9 +32,8 @@ class SettledEra:
 
 def settle_own(graph: Graph, opened: Tensors, era: Era) -> SettledEra:
     """The file's own architecture: its config says everything but what the backend computed otherwise."""
-    if era == "ignore":
-        return SettledEra(graph)
-    return SettledEra(graph, doubts=(*opened.doubts, *find_backend_doubts(graph, opened.writer)))
+    doubts = (*opened.doubts, *find_backend_doubts(graph, opened.writer))
+    return SettledEra(graph, notes=_ignored(doubts)) if era == "ignore" else SettledEra(graph, doubts=doubts)
 
 
 def settle_other(
@@ -49,11 +48,11 @@ def settle_other(
         stored: the file's own architecture, where it has one that can be read: then it decides.
         inside: layers that stand inside a class of its author's, where no config reaches them.
     """
-    if era == "ignore":
-        return SettledEra(graph)
     writer = _recurrent_writer(opened)
     shapes = {name: spec.shape for name, spec in opened.specs.items()}
     differing = find_doubts(replace(graph, layers=(*graph.layers, *inside)), writer, shapes, stored)
+    if era == "ignore":
+        return SettledEra(graph, notes=_ignored((*opened.doubts, *differing)))
     if not differing or era == "refuse":
         return SettledEra(graph, doubts=(*opened.doubts, *differing))
     changed = apply_era(graph, writer, shapes, stored)
@@ -65,6 +64,10 @@ def settle_other(
     notes = tuple(f"{e.where}: {e.expected}, as when it was written" for e in differing if e not in remaining)
     left = tuple(each for each in differing if each in remaining)
     return SettledEra(changed, bool(notes), (*opened.doubts, *left), notes)
+
+
+def _ignored(doubts: tuple[Problem, ...]) -> tuple[str, ...]:
+    return tuple(f"{each.where}: left open, as asked: {each.expected}; taken: {each.found}" for each in doubts)
 
 
 def _recurrent_writer(opened: Tensors) -> Writer:

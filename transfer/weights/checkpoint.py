@@ -149,8 +149,8 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
             raise KeyError(f"{unknown[0]!r} is not in {self.path}; nearest: {nearest(unknown[0], self)}")
         with telling(self._package):
             self._check_unchanged()
-            for name, values in self._assemble([self._stored[name] for name in wanted], allowed_bytes):
-                self._verify(name, values)
+            for name, values, digest in self._assemble([self._stored[name] for name in wanted], allowed_bytes):
+                self._verify(name, values, digest)
                 yield name, values
             self._check_unchanged()
 
@@ -187,8 +187,8 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         offset = (source.start or 0) + (place.offset or 0)
         return Span(source.path, offset, place.shape, place.dtype, name, recorded, self._stamp[place.source])
 
-    def _assemble(self, wanted: Sequence[Stored], allowed_bytes: int | None) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Each tensor once all data sets that it is made from are there."""
+    def _assemble(self, wanted: Sequence[Stored], allowed_bytes: int | None) -> Iterator[tuple[str, NDArray[Any], str]]:
+        """Each tensor once all data sets that it is made from are there, with its digest where that was taken."""
         from transfer.weights.reading import read_datasets
 
         places = {place.key: place for each in wanted for place in each.places}
@@ -197,12 +197,19 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
             for place in each.places:
                 waiting.setdefault(place.key, []).append(each)
         there: dict[Key, NDArray[Any]] = {}
-        for place, values in read_datasets(self._package.sources, places.values(), allowed_bytes=allowed_bytes):
+        recorded = self.card.digests if self.card is not None else {}
+        hashed = {each.places[0].key for each in wanted if each.convert is None and each.spec.name in recorded}
+        hashed -= {key for key in hashed if places[key].byte_order != "<"}  # a digest is of little-endian bytes
+        found = read_datasets(self._package.sources, places.values(), allowed_bytes=allowed_bytes, hashed=hashed)
+        for place, values, digest in found:
             there[place.key] = values
             ready = [each for each in waiting[place.key] if all(part.key in there for part in each.places)]
             for each in ready:
                 parts = [there[part.key] for part in each.places]
-                yield each.spec.name, parts[0] if each.convert is None else each.convert(parts)
+                if each.convert is None:
+                    yield each.spec.name, parts[0], digest
+                else:
+                    yield each.spec.name, each.convert(parts), ""
                 for part in each.places:
                     waiting[part.key].remove(each)
                     if not waiting[part.key]:
@@ -215,13 +222,13 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
             self._package.verify()
             self._verified = True
 
-    def _verify(self, name: str, values: NDArray[Any]) -> None:
+    def _verify(self, name: str, values: NDArray[Any], digest: str) -> None:
         recorded = self.card.digests.get(name) if self.card is not None else None
         if recorded is None:
             return
         from transfer.weights.tensor_digests import digest_tensor
 
-        if recorded != digest_tensor(values):
+        if recorded != (digest or digest_tensor(values)):
             raise CheckpointError(
                 f"{self.path} is damaged.",
                 [Problem(name, f"sha256 {recorded[:12]}… as its card says", "other bits")],

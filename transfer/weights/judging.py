@@ -79,7 +79,14 @@ def way_out(plan: Plan) -> str:
     return "give the architecture that the weights were trained in"
 
 
-def unsettled(path: Path, doubts: tuple[Problem, ...], writer: Writer, *, is_computed: bool = True) -> MatchError:
+def unsettled(
+    path: Path,
+    doubts: tuple[Problem, ...],
+    writer: Writer,
+    *,
+    is_computed: bool = True,
+    is_settled: bool = False,
+) -> MatchError:
     """The error about what a file leaves open, with the ways to settle it.
 
     Args:
@@ -87,11 +94,15 @@ def unsettled(path: Path, doubts: tuple[Problem, ...], writer: Writer, *, is_com
         doubts: what it leaves open.
         writer: who wrote it.
         is_computed: whether the model will be run here, so that recorded outputs can decide.
+        is_settled: whether the writer's defaults were applied already, and these are left.
     """
-    backend = "" if writer.backend else " --backend theano or tensorflow (backend=…);"
-    return MatchError(
-        f"{path} leaves open what it computes ({len(doubts)} doubts).",
-        doubts,
-        f"say it:{backend} --era apply takes the writer's defaults, --era ignore goes on (era=…)"
-        + ("; or let recorded outputs decide: --check outputs.npz (check=…)" if is_computed else ""),
-    )
+    open_backend = not writer.backend and any("backend" in each.expected for each in doubts)
+    ways = ["--backend theano or tensorflow (backend=…)"] if open_backend else []
+    if is_settled:
+        ways.append("--era ignore takes it as it is, which computes something else (era='ignore')")
+    else:
+        ways.append("--era apply takes the writer's defaults, --era ignore goes on (era=…)")
+    if is_computed:
+        ways.append("or let recorded outputs decide: --check outputs.npz (check=…)")
+    count = f"{len(doubts)} doubt{'s' * (len(doubts) > 1)}"
+    return MatchError(f"{path} leaves open what it computes ({count}).", doubts, f"say it: {'; '.join(ways)}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,24 +15,32 @@ from numpy.typing import NDArray
 from transfer.errors import Problem
 from transfer.weights.guarding import DamagedError
 from transfer.weights.isolating import Source, read_blocks
-from transfer.weights.outline import OPAQUE, Dataset
+from transfer.weights.outline import OPAQUE, Dataset, Key
+from transfer.weights.tensor_digests import TensorDigest, digest_tensor
 
 SPARE_BYTES = 256 << 20
+BLOCK = 8 << 20  # bytes that are read at a time
+_WORTH_THREADS = 4  # blocks from which on a second reader gains more than it takes to start
 ALIGNMENT = 64  # bytes; EIGEN_MAX_ALIGN_BYTES
 
 
 def read_datasets(
-    sources: Sequence[Source], places: Iterable[Dataset], *, allowed_bytes: int | None = None
-) -> Iterator[tuple[Dataset, NDArray[Any]]]:
+    sources: Sequence[Source],
+    places: Iterable[Dataset],
+    *,
+    allowed_bytes: int | None = None,
+    hashed: Set[Key] = frozenset(),
+) -> Iterator[tuple[Dataset, NDArray[Any], str]]:
     """Read data sets one by one, in native byte order, each array the caller's own.
 
     Args:
         sources: the HDF5 files.
         places: what to read.
         allowed_bytes: what compressed values may take in memory; None for twice the files and some.
+        hashed: keys of those whose digest is wanted: it is taken while the values are read.
 
     Yields:
-        Those in one piece first, then the others.
+        Those in one piece first, then the others; each with its digest, empty where none was asked for.
 
     Raises:
         DamagedError: if values are not there, or compressed ones take more than is allowed.
@@ -40,11 +50,14 @@ def read_datasets(
         if place.offset is None:
             packed.setdefault(place.source, []).append(place)
         else:
-            yield place, _read_plain(sources[place.source], place, place.offset)
+            digest = TensorDigest(place.dtype, place.shape) if place.key in hashed else None
+            values = _read_plain(sources[place.source], place, place.offset, digest)
+            yield place, values, digest.hexdigest() if digest is not None else ""
     allowed = sum(each.length for each in sources) * 2 + SPARE_BYTES if allowed_bytes is None else allowed_bytes
     _refuse_inflation([each for group in packed.values() for each in group], allowed)
     for number, wanted in packed.items():
-        yield from _read_packed(sources[number], wanted)
+        for place, values in _read_packed(sources[number], wanted):
+            yield place, values, digest_tensor(values) if place.key in hashed else ""
 
 
 def numpy_dtype(name: str) -> np.dtype[Any]:
@@ -57,24 +70,44 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
     return np.dtype(name)
 
 
-def _read_plain(source: Source, place: Dataset, offset: int) -> NDArray[Any]:
+def _read_plain(source: Source, place: Dataset, offset: int, digest: TensorDigest | None) -> NDArray[Any]:
     dtype = numpy_dtype(place.dtype)
     values = _aligned(place.shape, dtype)
     if values.nbytes:
-        with source.path.open("rb", buffering=0) as file:
-            file.seek((source.start or 0) + offset)
-            _fill(file, _bytes(values), place)
+        _fill(source.path, (source.start or 0) + offset, _bytes(values), place, digest)
     foreign = place.byte_order != ("<" if sys.byteorder == "little" else ">")
     return values.byteswap(inplace=True) if foreign and dtype.itemsize > 1 else values
 
 
-def _fill(file: Any, target: memoryview, place: Dataset) -> None:
-    done = 0
-    while done < len(target):
-        count = file.readinto(target[done : done + (1 << 30)])  # one call reads 2 GB at most
-        if not count:
-            raise _missing(place)
-        done += count
+def _fill(path: Path, start: int, target: memoryview, place: Dataset, digest: TensorDigest | None) -> None:
+    """Read block by block: large tensors by two threads, while this one hashes what is there."""
+    blocks = [(first, target[first : first + BLOCK]) for first in range(0, len(target), BLOCK)]
+    if len(blocks) < _WORTH_THREADS:
+        for first, block in blocks:
+            _fill_block(path, start + first, block, place)
+            _take_up(digest, block)
+        return
+    with ThreadPoolExecutor(2) as readers:
+        reading = [readers.submit(_fill_block, path, start + first, block, place) for first, block in blocks]
+        for done, (_, block) in zip(reading, blocks, strict=True):
+            done.result()
+            _take_up(digest, block)
+
+
+def _take_up(digest: TensorDigest | None, block: memoryview) -> None:
+    if digest is not None:
+        digest.update(block)
+
+
+def _fill_block(path: Path, start: int, block: memoryview, place: Dataset) -> None:
+    with path.open("rb", buffering=0) as file:
+        file.seek(start)
+        done = 0
+        while done < len(block):
+            count = file.readinto(block[done:])
+            if not count:
+                raise _missing(place)
+            done += count
 
 
 def _read_packed(source: Source, wanted: Sequence[Dataset]) -> Iterator[tuple[Dataset, NDArray[Any]]]:
