@@ -10,7 +10,7 @@ from hypothesis import given
 
 from tests.graphs.random_graphs import computed, graphs
 from transfer.errors import LayerError
-from transfer.graphs.cutting import cut, drop_last
+from transfer.graphs.cutting import cut, drop_last, sources_of
 from transfer.graphs.flattening import flatten
 from transfer.graphs.graph import Call, Graph, Layer, Ref
 from transfer.graphs.parsing import parse_config
@@ -347,3 +347,15 @@ def test_a_mask_is_no_input_that_keeps_a_layer_from_being_dropped():
     graph = read_model(keras.Model(words, L.Dense(2, name="end")(L.LSTM(3, name="second")(x)))).graph
     assert drop_last(graph, 2)[0].outputs == (Ref("first"),)
     assert drop_last(graph, 3)[1] == tuple(name for name in graph.names if name not in (*graph.names[:1], "embed"))
+
+
+def test_attention_of_a_tensor_to_itself_has_one_input_whatever_masks_it_heeds():
+    inputs, allowed = keras.Input((5, 4), name="x"), keras.Input((5, 5), dtype="bool", name="allowed")
+    y = L.Dense(4, name="before")(inputs)
+    y = L.MultiHeadAttention(1, 2, name="attend")(y, y, attention_mask=allowed)
+    graph = parse_config(keras.Model([inputs, allowed], L.Dense(3, name="out")(y)).get_config())
+    assert sources_of(graph, Ref("attend")) == (Ref("before"),)
+    alone = L.MultiHeadAttention(1, 2, name="attend")(y := L.Dense(4, name="before")(inputs), y)
+    graph = parse_config(keras.Model(inputs, L.Dense(3, name="out")(alone)).get_config())
+    shorter, dropped = drop_last(graph, 2)
+    assert (shorter.outputs, dropped) == ((Ref("before"),), ("attend", "out"))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from transfer.errors import LayerError, Problem
 from transfer.graphs.graph import Call, Graph, Layer, Ref
-from transfer.graphs.layer_kinds import COMPANIONS
+from transfer.graphs.layer_kinds import COMPANIONS, is_mask
 from transfer.graphs.several_outputs import count_outputs
 from transfer.graphs.wrapping import is_model
 
@@ -77,12 +77,13 @@ def drop_last(graph: Graph, count: int) -> tuple[Graph, tuple[str, ...]]:
 
 
 def sources_of(graph: Graph, ref: Ref) -> tuple[Ref, ...]:
-    """The tensors that go into the call that gives `ref`, but for masks; none for an input."""
+    """The tensors that go into the call that gives `ref`, each once and but for masks; none for an input."""
     calls = graph.layer(ref.layer).calls
     if not calls:
         return ()
     call = calls[ref.node]
-    return Call(call.args, {key: value for key, value in call.kwargs.items() if key != "mask"}).sources
+    values = Call(call.args, {key: value for key, value in call.kwargs.items() if not is_mask(key)})
+    return tuple(dict.fromkeys(values.sources))
 
 
 def single_output(graph: Graph) -> Ref:
