@@ -11,7 +11,8 @@ from transfer.graphs.weightless import WEIGHTLESS
 from transfer.graphs.wrapping import RECURRENT, both_sides, cells_of, is_model, is_operation, read_inner, wrapped_layer
 from transfer.specs import BatchNormPolicy, Json
 
-STATISTICS = ("BatchNormalization",)  # layers that change under training although no gradient reaches them
+STATISTICS = "BatchNormalization"  # how classes are called that change under training though no gradient reaches them
+WRAPPED = ("layer", "forward_layer", "backward_layer", "cell", "cells")  # options under which wrappers hold layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Part:
         path: `outer/inner`.
         is_model: whether it is one; a wrapper around a model counts as such.
         is_trained: what its flag says, and that of a wrapper around it; True for a model itself.
-        has_flag: whether it is a layer, no model, that has one.
+        has_flag: whether it is a layer, no model, that has one: all do but operations and what holds no variable.
     """
 
     path: str
@@ -39,34 +40,47 @@ class Part:
 def parts_of(graph: Graph) -> Iterator[Part]:
     """Outer ones before those inside, in the order of the graph."""
     for layer in graph:
-        yield from _part(layer.class_name, layer.config, layer.name, above=True)
+        yield from _part(_entry_of(layer), layer.name, above=True)
 
 
-def _part(kind: str, config: Mapping[str, Json], path: str, *, above: bool) -> Iterator[Part]:
-    inside = _layers_in(kind, config, path)
+def _entry_of(layer: Layer) -> Json:
+    return {"module": layer.module, "class_name": layer.class_name, "config": layer.config}
+
+
+def _part(entry: Json, path: str, *, above: bool) -> Iterator[Part]:
+    inside = _layers_in(entry, path)
     # A model's own flag says nothing of its layers to Keras, which builds them by theirs; a wrapper's reaches inside.
-    trained = above and (_holds_layers(kind, config) or config.get("trainable") is not False)
-    yield Part(path, bool(inside), trained, "trainable" in config and not inside)
-    for _, entry, inner in inside:
-        yield from _part(entry["class_name"], entry["config"], inner, above=trained)
+    trained = above and (holds_layers(entry) or entry["config"].get("trainable") is not False)
+    yield Part(path, bool(inside), trained, _has_flag(entry) and not inside)
+    for _, each, inner in inside:
+        yield from _part(each, inner, above=trained)
 
 
-def _layers_in(kind: str, config: Mapping[str, Json], path: str) -> list[tuple[int | None, Json, str]]:
+def _layers_in(entry: Json, path: str) -> list[tuple[int | None, Json, str]]:
     """(place, entry, path) of each layer of a model, or of the model in a wrapper, whose place is None."""
-    if _holds_layers(kind, config):
+    config = entry["config"]
+    if holds_layers(entry):
         return [(k, each, f"{path}/{each['config']['name']}") for k, each in enumerate(config["layers"])]
     held: Json = config.get("layer")
-    if _is_entry(held) and _holds_layers(held["class_name"], held["config"]):
+    if is_entry(held) and holds_layers(held):
         return [(None, held, f"{path}/{held['config']['name']}")]
     return []
 
 
-def _holds_layers(kind: str, config: Mapping[str, Json]) -> bool:
-    """Whether a config is that of a model: one of Keras's, or of a class made from it."""
-    return "layers" in config and (kind in MODELS or "input_layers" in config)
+def holds_layers(entry: Json) -> bool:
+    """Whether an entry is that of a model: one of Keras's, or of a class made from it."""
+    return "layers" in entry["config"] and (entry["class_name"] in MODELS or "input_layers" in entry["config"])
 
 
-def _is_entry(value: Json) -> bool:
+def _has_flag(entry: Json) -> bool:
+    """Whether a layer is told whether it is trained: classes of the caller's too, whatever their configs say."""
+    if "trainable" in entry["config"]:
+        return True
+    module = entry.get("module") or ""
+    return entry["class_name"] not in WEIGHTLESS and not module.startswith("keras.src.ops.") and module != "keras.ops"
+
+
+def is_entry(value: Json) -> bool:
     """Layers stand in configs as `{"class_name": …, "config": {…}}`: in nested models, wrappers, lists of cells."""
     return isinstance(value, dict) and isinstance(value.get("config"), dict) and "class_name" in value
 
@@ -92,7 +106,7 @@ def _held(layer: Layer) -> Iterable[tuple[str, Layer]]:
         return [(side.name, side) for side in both_sides(layer)]
     if layer.class_name in RECURRENT:
         return cells_of(layer)
-    return [(inner.name, inner)] if _is_entry(layer.config.get("layer")) and (inner := wrapped_layer(layer)) else []
+    return [(inner.name, inner)] if is_entry(layer.config.get("layer")) and (inner := wrapped_layer(layer)) else []
 
 
 def set_trained(graph: Graph, decide: Callable[[Part], bool], policy: BatchNormPolicy) -> Graph:
@@ -106,19 +120,14 @@ def set_trained(graph: Graph, decide: Callable[[Part], bool], policy: BatchNormP
 def _with_flags(layer: Layer, trained: Mapping[str, bool], policy: BatchNormPolicy) -> Layer:
     if is_operation(layer):
         return layer
-    return replace(layer, config=_model_config(layer.class_name, layer.config, layer.name, trained, policy))
+    return replace(layer, config=_model_config(_entry_of(layer), layer.name, trained, policy))
 
 
-def _model_config(
-    kind: str, config: Mapping[str, Json], path: str, trained: Mapping[str, bool], policy: BatchNormPolicy
-) -> Mapping[str, Json]:
-    inside = _layers_in(kind, config, path)
+def _model_config(entry: Json, path: str, trained: Mapping[str, bool], policy: BatchNormPolicy) -> Mapping[str, Json]:
+    config, inside = entry["config"], _layers_in(entry, path)
     if not inside:
-        return _layer_config(kind, config, trained[path], policy) if path in trained else config
-    entries = [
-        {**entry, "config": _model_config(entry["class_name"], entry["config"], inner, trained, policy)}
-        for _, entry, inner in inside
-    ]
+        return _layer_config(entry, trained[path], policy, is_layer=_has_flag(entry)) if path in trained else config
+    entries = [{**each, "config": _model_config(each, inner, trained, policy)} for _, each, inner in inside]
     if inside[0][0] is not None:
         return {**config, "layers": entries, **_own_flag(config, entries)}
     (held,) = entries
@@ -134,28 +143,32 @@ def _own_flag(config: Mapping[str, Json], entries: Iterable[Json]) -> dict[str, 
 
 
 def _is_trained_inside(entry: Json) -> bool:
-    inside = _layers_in(entry["class_name"], entry["config"], "")
+    inside = _layers_in(entry, "")
     if inside:
         return any(_is_trained_inside(inner) for _, inner, _ in inside)
     return bool(entry["config"].get("trainable", False))
 
 
-def _layer_config(kind: str, config: Mapping[str, Json], trained: bool, policy: BatchNormPolicy) -> dict[str, Json]:
+def _layer_config(entry: Json, trained: bool, policy: BatchNormPolicy, *, is_layer: bool) -> dict[str, Json]:
     """The config of a layer with its flag, and those of the layers inside it, set."""
-    changed = {key: _inside(value, trained, policy) for key, value in config.items()}
-    if "trainable" in config or kind in LAYERS - WEIGHTLESS:  # inputs and operations hold no variable and have no flag
-        if kind in STATISTICS:
+    config = entry["config"]
+    changed = {key: _inside(value, trained, policy, is_layer=key in WRAPPED) for key, value in config.items()}
+    if is_layer:
+        if entry["class_name"].endswith(STATISTICS):
             changed["trainable"] = {"frozen": False, "adapt": trained, "train": True}[policy]
         else:
             changed["trainable"] = trained or (policy == "train" and _keeps_statistics(config))
     return changed
 
 
-def _inside(value: Json, trained: bool, policy: BatchNormPolicy) -> Json:
+def _inside(value: Json, trained: bool, policy: BatchNormPolicy, *, is_layer: bool) -> Json:
+    """What an option holds: where it is no layer for sure, it is one if it says so, or is called as one of Keras."""
     if isinstance(value, list):
-        return [_inside(each, trained, policy) for each in value]
-    if _is_entry(value):
-        return {**value, "config": _layer_config(value["class_name"], value["config"], trained, policy)}
+        return [_inside(each, trained, policy, is_layer=is_layer) for each in value]
+    if is_entry(value):
+        known = "trainable" in value["config"] or value["class_name"] in LAYERS - WEIGHTLESS
+        told = known or (is_layer and _has_flag(value))
+        return {**value, "config": _layer_config(value, trained, policy, is_layer=told)}
     return value
 
 
@@ -164,5 +177,6 @@ def _keeps_statistics(value: Json) -> bool:
     if isinstance(value, list):
         return any(map(_keeps_statistics, value))
     if isinstance(value, Mapping):
-        return value.get("class_name") in STATISTICS or any(map(_keeps_statistics, value.values()))
+        kind = value.get("class_name")
+        return (isinstance(kind, str) and kind.endswith(STATISTICS)) or any(map(_keeps_statistics, value.values()))
     return False
