@@ -11,7 +11,8 @@ from transfer.graphs.graph import Call, Graph, Layer, Ref
 from transfer.graphs.parsing import parse_config
 from transfer.models.variables import name_variables
 from transfer.specs import Head
-from transfer.surgery.initializing import initial_tensors
+from transfer.surgery.initializing import draw_lazily, initial_tensors
+from transfer.surgery.network import Chosen, dtype_of, pieces_of
 
 L, I = keras.layers, keras.initializers  # noqa: E741
 
@@ -189,6 +190,60 @@ def test_what_has_no_rule_is_refused():
         low = graph.layer("low").with_config(lora_rank=None, bias_initializer=wrong)
         with pytest.raises(LayerError, match="'low/bias' cannot be drawn"):
             initial_tensors(Graph("net", (graph.layers[0], low), graph.inputs, graph.outputs), ["low"], 0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"class_name": "Constant", "config": {"value": 10**400}},
+        {"class_name": "VarianceScaling", "config": {"input_axes": [9], "output_axes": [0]}},
+        {"class_name": "RandomUniform", "config": {"minval": -1e308, "maxval": 1e308}},
+        {"class_name": "RandomNormal", "config": {"stddev": "wide"}},
+        {"class_name": "VarianceScaling", "config": {"scale": -1.0}},
+    ],
+    ids=lambda each: each["class_name"],
+)
+def test_options_of_an_initialiser_that_make_no_sense_are_refused_before_anything_is_drawn(wrong):
+    x = keras.Input((5, 6), name="x")
+    graph = graph_of(keras.Model(x, L.Dense(3, name="low")(x)))
+    low = graph.layer("low").with_config(kernel_initializer=wrong)
+    with pytest.raises(LayerError, match="'low/kernel' cannot be drawn"):
+        draw_lazily(Graph("net", (graph.layers[0], low), graph.inputs, graph.outputs), ["low"], 0)
+
+
+@pytest.mark.parametrize("build", [*BUILDERS, stacked], ids=lambda each: each.__name__)
+def test_values_that_are_drawn_when_asked_for_are_those_that_are_drawn_at_once(build):
+    graph = graph_of(build())
+    lazily, at_once = draw_lazily(graph, graph.names, 3), initial_tensors(graph, graph.names, 3)
+    assert list(lazily) == list(at_once)
+    for name in reversed(list(at_once)):
+        assert (lazily.specs[name].shape, lazily.specs[name].dtype) == (at_once[name].shape, at_once[name].dtype.name)
+        np.testing.assert_array_equal(lazily[name], at_once[name])
+        assert lazily[name] is lazily[name]
+
+
+def enormous(units=10**10):
+    x = Layer("x", "InputLayer", {"name": "x", "batch_shape": [None, 64]})
+    low = Layer("low", "Dense", {"name": "low", "units": units}, (Call([Ref("x")], {}),))
+    return Graph("net", (x, low), (Ref("x"),), (Ref("low"),))
+
+
+def test_what_is_never_asked_for_takes_no_memory():
+    drawn = draw_lazily(enormous(), ["low"], 0)
+    chosen = Chosen({}, {}, Chosen(drawn, {"a/kernel": "low/kernel", "a/bias": "low/bias"}))
+    assert list(chosen) == ["a/kernel", "a/bias"]
+    assert "a/kernel" in chosen
+    assert dtype_of(chosen, "a/kernel") == "float32"
+    assert drawn.specs["low/kernel"].size_bytes == 64 * 10**10 * 4
+    assert list(pieces_of(chosen, [])) == []
+
+
+@pytest.mark.parametrize("units", [10**12, 2**60])
+def test_what_does_not_fit_into_memory_is_named_with_its_size(units):
+    drawn = draw_lazily(enormous(units), ["low"], 0)
+    with pytest.raises(LayerError, match="'low/kernel' take more memory") as caught:
+        drawn["low/kernel"]
+    assert caught.value.problems[0].found == f"float32 of (64, {units}): {64 * units * 4:,} bytes"
 
 
 def test_half_precision_is_kept():

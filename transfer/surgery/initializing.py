@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
-from dataclasses import replace
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -21,13 +23,47 @@ from transfer.surgery.initializers import Shape, Values, compute_fans, draw_init
 from transfer.weights.reading import numpy_dtype
 
 _ATTENTION = frozenset({"MultiHeadAttention", "GroupQueryAttention", "GroupedQueryAttention"})
+_SHORT = 4  # of an axis in a check: an LSTM's bias of one unit
+
+
+class Drawn(Mapping[str, Values]):
+    """Initial values of variables, by `layer/role`: each is drawn when it is first asked for, and kept.
+
+    Attributes:
+        specs: what they are; none is drawn for it.
+    """
+
+    def __init__(self, variables: Iterable[_Variable], seed: int) -> None:
+        self._variables = {each.spec.name: each for each in variables}
+        self._seed = seed
+        self._values: dict[str, Values] = {}
+        self.specs: Mapping[str, TensorSpec] = {name: each.spec for name, each in self._variables.items()}
+
+    def __getitem__(self, name: str) -> Values:
+        if name not in self._values:
+            self._values[name] = _draw(self._variables[name], self._seed)
+        return self._values[name]
+
+    def __contains__(self, name: object) -> bool:  # Mapping's own would draw the values
+        return name in self._variables
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
 
 
 def initial_tensors(graph: Graph, layers: Iterable[str], seed: int) -> dict[str, Values]:
+    """As `draw_lazily`, with all values drawn."""
+    return dict(draw_lazily(graph, layers, seed))
+
+
+def draw_lazily(graph: Graph, layers: Iterable[str], seed: int) -> Drawn:
     """Initial values of the variables of some layers, by `layer/role`.
 
     Each variable has a generator of its own, from the seed and its name: what is drawn for one does not depend on the
-    others. Seeds that stand in configs are for Keras and not looked at.
+    others, nor on when it is. Seeds that stand in configs are for Keras and not looked at.
 
     Args:
         graph: with those layers.
@@ -38,7 +74,8 @@ def initial_tensors(graph: Graph, layers: Iterable[str], seed: int) -> dict[str,
         In the order of the graph, in the type that each variable has.
 
     Raises:
-        LayerError: if there is no such layer, its variables are not known here, or an initialiser is not.
+        LayerError: if there is no such layer, its variables are not known here, or an initialiser is not. That one
+            takes more memory than there is shows only when it is drawn.
     """
     wanted = tuple(dict.fromkeys(layers))
     known = {place.name for place in walk(graph)}
@@ -49,7 +86,10 @@ def initial_tensors(graph: Graph, layers: Iterable[str], seed: int) -> dict[str,
             )
     prefixes = tuple(f"{name}/" for name in wanted)
     specs = describe_graph(_around(graph, {name.split("/", 1)[0] for name in wanted}))
-    return {name: _draw(graph, spec, seed) for name, spec in specs.items() if name.startswith(prefixes)}
+    variables = [_Variable(spec, *_holder(graph, name)) for name, spec in specs.items() if name.startswith(prefixes)]
+    for each in variables:
+        _check_rule(each)
+    return Drawn(variables, seed)
 
 
 def _around(graph: Graph, names: set[str]) -> Graph:
@@ -73,17 +113,51 @@ def _around(graph: Graph, names: set[str]) -> Graph:
     return replace(graph, layers=(*front, *ahead), inputs=tuple(Ref(each.name) for each in front), outputs=())
 
 
-def _draw(graph: Graph, spec: TensorSpec, seed: int) -> Values:
-    layer, role = _holder(graph, spec.name)
+@dataclass(frozen=True, slots=True)
+class _Variable:
+    """A variable, the layer whose config speaks of it, and its path inside that layer."""
+
+    spec: TensorSpec
+    layer: Layer
+    role: str
+
+
+def _check_rule(variable: _Variable) -> None:
+    """Refuse at once what no values can be drawn by: a few are, as many axes as there are but short ones."""
+    short = tuple(min(size, _SHORT) for size in variable.spec.shape)
+    with _telling(variable.spec):
+        _initial(variable.layer, variable.role, short, np.random.Generator(np.random.PCG64(0)))
+
+
+def _draw(variable: _Variable, seed: int) -> Values:
+    spec = variable.spec
     generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, _number(spec.name)])))
+    with _telling(spec):
+        try:
+            if spec.parameters * 8 > sys.maxsize:  # drawn as float64; numpy has no memory error for this
+                raise MemoryError
+            drawn = _initial(variable.layer, variable.role, spec.shape, generator)
+            return np.asarray(drawn, numpy_dtype(spec.dtype))
+        except MemoryError as error:
+            raise LayerError(
+                f"The initial values of {spec.name!r} take more memory than there is.",
+                [
+                    Problem(
+                        spec.name, "what fits into memory", f"{spec.dtype} of {spec.shape}: {spec.size_bytes:,} bytes"
+                    )
+                ],
+            ) from error
+
+
+@contextmanager
+def _telling(spec: TensorSpec) -> Iterator[None]:
     try:
-        drawn = _initial(layer, role, spec.shape, generator)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise LayerError(
             f"The initial values of {spec.name!r} cannot be drawn.",
             [Problem(spec.name, "an initialiser as Keras 3 writes it", repr(error)[:200])],
         ) from error
-    return np.asarray(drawn, numpy_dtype(spec.dtype))
 
 
 def _number(name: str) -> int:
