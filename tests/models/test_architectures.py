@@ -81,3 +81,13 @@ def test_a_module_inside_that_is_missing_is_named_and_not_the_users(folder):
 @pytest.mark.usefixtures("folder")
 def test_names_that_name_nothing_are_refused(name):
     fault(name)
+
+
+def test_a_builder_that_fails_is_told_with_its_line(tmp_path):
+    path = tmp_path / "builders.py"
+    path.write_text("def fails():\n    raise ValueError('boom')\n\n\ndef needs(size):\n    return size\n")
+    with pytest.raises(LayerError, match="failed: ValueError: boom") as caught:
+        build_named(f"{path}:fails")
+    assert caught.value.problems[0].where == f"{path}:2"
+    with pytest.raises(LayerError, match="missing 1 required positional argument"):
+        build_named(f"{path}:needs")

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from transfer.errors import LayerError
+from transfer.graphs.freezing import freeze, freeze_all, frozen_layers, trainable_layers, unfreeze, unfreeze_all
 from transfer.graphs.graph import Call, Graph, Layer, Ref
 from transfer.models.building import attach_card, build_graph, build_model, card_of, read_model
+from transfer.models.variables import name_variables
 from transfer.surgery.network import Network
 from transfer.weights.cards import Card
 
@@ -200,3 +202,163 @@ def test_a_class_of_the_callers_is_found_under_either_of_its_names(name):
         build_graph(graph)
     assert (caught.value.problems[0].where, caught.value.problems[0].found) == ("b", "Block")
     np.testing.assert_array_equal(build_graph(graph, {name: Block})(np.ones((1, 2))), [[4, 4]])
+
+
+# Flags that no config carries
+
+
+class Scale(L.Layer):
+    """One factor; its config says nothing but this."""
+
+    def __init__(self, start=1.0, name=None):
+        super().__init__(name=name)
+        self.start = start
+
+    def build(self, shape):  # noqa: ARG002
+        self.w = self.add_weight((), initializer=keras.initializers.Constant(self.start), name="w")
+
+    def call(self, x):
+        return x * self.w
+
+    def get_config(self):
+        return {"start": self.start, "name": self.name}
+
+
+class TwoScales(L.Layer):
+    """A layer that makes layers of its own, and hands options on."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.one, self.two = Scale(name="one"), Scale(name="two")
+
+    def call(self, x):
+        return self.two(self.one(x))
+
+    def get_config(self):
+        return {"name": self.name}
+
+
+class CellOfMine(L.Layer):
+    """A cell whose config says nothing but its size."""
+
+    def __init__(self, units, name=None):
+        super().__init__(name=name)
+        self.units = self.state_size = units
+
+    def build(self, shape):
+        self.w = self.add_weight((shape[-1], self.units), name="w")
+
+    def call(self, x, states):
+        made = keras.ops.matmul(x, self.w) + states[0]
+        return made, [made]
+
+    def get_config(self):
+        return {"units": self.units, "name": self.name}
+
+
+class SyncBatchNormalization(L.BatchNormalization):
+    """As other packages call theirs."""
+
+
+CUSTOM = {each.__name__: each for each in (Scale, TwoScales, CellOfMine, SyncBatchNormalization)}
+
+
+def of_mine():
+    x = keras.Input((4, 3), name="x")
+    y = TwoScales(name="two")(Scale(name="sc")(x))
+    inner, frame = (
+        keras.Sequential([keras.Input(shape), Scale(name="deep"), L.Dense(3, name="dense")], name="inner")
+        for shape in ((4, 3), (3,))
+    )
+    y = L.TimeDistributed(Scale(name="wrapped"), name="td")(L.TimeDistributed(frame, name="frames")(inner(y)))
+    y = L.RNN([CellOfMine(3, name="low"), CellOfMine(2, name="high")], name="steps")(y)
+    y = SyncBatchNormalization(name="norm")(y)
+    return keras.Model(x, L.Dense(2, name="label")(y), name="mine")
+
+
+def trained(model):
+    return {name for name, each in name_variables(model).items() if each.trainable}
+
+
+def stays(model):
+    """Names of the variables that keep their bits in a step of training."""
+    model.compile(optimizer=keras.optimizers.SGD(0.5), loss="mse")
+    before = {name: keras.ops.convert_to_numpy(each).copy() for name, each in name_variables(model).items()}
+    random = np.random.RandomState(0)
+    x, y = (random.rand(8, *each.shape[1:]).astype("float32") for each in (model.inputs[0], model.outputs[0]))
+    model.fit(x, y, batch_size=8, epochs=1, verbose=0)
+    after = {name: keras.ops.convert_to_numpy(each) for name, each in name_variables(model).items()}
+    return {name for name in before if np.array_equal(before[name], after[name])}
+
+
+def test_layers_of_the_callers_freeze_wherever_they_stand():
+    graph = read_model(of_mine()).graph
+    everything = trained(build_graph(graph, CUSTOM))
+    paths = ("sc", "two", "inner/deep", "inner/dense", "td", "steps", "norm", "label")
+    assert set(trainable_layers(graph)) > set(paths)
+    for path in ("sc", "two", "inner/deep", "frames/inner/deep", "td", "steps"):
+        frozen = freeze(graph, path, batch_norm="train")
+        assert frozen_layers(frozen) == (path,)
+        lost = everything - trained(build_graph(frozen, CUSTOM))
+        assert lost
+        assert {name for name in everything if name.startswith(f"{path}/")} >= lost
+        assert trained(build_graph(unfreeze_all(frozen, batch_norm="train"), CUSTOM)) == everything
+    assert trained(build_graph(freeze_all(graph), CUSTOM)) == set()
+
+
+def test_under_training_a_frozen_network_with_layers_of_the_callers_keeps_its_bits():
+    graph = unfreeze(freeze_all(read_model(of_mine()).graph), "label")
+    model = build_graph(graph, CUSTOM)
+    assert stays(model) == set(name_variables(model)) - {"label/kernel", "label/bias"}
+    statistics = {f"norm/{role}" for role in ("gamma", "beta", "moving_mean", "moving_variance")}
+    model = build_graph(freeze_all(graph, batch_norm="train"), CUSTOM)
+    assert set(name_variables(model)) - stays(model) == statistics
+
+
+def test_what_is_frozen_in_a_live_model_stays_so_though_no_config_says_it():
+    model = of_mine()
+    for layer in (
+        model.get_layer("sc"),
+        model.get_layer("td").layer,
+        model.get_layer("frames").layer.get_layer("deep"),
+    ):
+        layer.trainable = False
+    model.get_layer("steps").cell.cells[1].trainable = False
+    network = read_model(model)
+    assert trained(build_model(network, CUSTOM)) == trained(model) != set(name_variables(model))
+    model.trainable = False
+    assert trained(build_model(read_model(model), CUSTOM)) == set()
+    assert set(frozen_layers(read_model(model).graph)) > {"sc", "two", "inner/deep", "steps", "label"}
+
+
+def test_a_class_of_keras_that_makes_its_own_layers_freezes_inside_a_model_in_a_wrapper():
+    frame = keras.Input((4, 3))
+    attend = L.MultiHeadAttention(1, 2, name="attend")(frame, frame)
+    inner = keras.Model(frame, L.Dense(3, name="dense")(attend), name="inner")
+    x = keras.Input((2, 4, 3))
+    graph = read_model(keras.Model(x, L.TimeDistributed(inner, name="td")(x))).graph
+    assert trained(build_graph(freeze(graph, "td/inner/attend"))) == {"td/inner/dense/kernel", "td/inner/dense/bias"}
+
+
+@pytest.mark.parametrize("wrap", [lambda layer: layer, lambda layer: L.TimeDistributed(layer, name="td")])
+def test_under_training_frozen_spectral_normalization_keeps_its_kernel(wrap):
+    x = keras.Input((4, 3), name="x")
+    spectral = L.SpectralNormalization(L.Dense(3, name="dense"), name="spectral")
+    model = keras.Model(x, L.Dense(2, name="label")(wrap(spectral)(x)))
+    graph = freeze(read_model(model).graph, "spectral" if wrap(spectral) is spectral else "td")
+    frozen = build_graph(graph)
+    assert stays(frozen) == set(name_variables(frozen)) - {"label/kernel", "label/bias"}
+    again = build_graph(unfreeze_all(graph))
+    assert not any(name.endswith(("vector_u", "dense/kernel")) for name in stays(again))
+    again.trainable = False
+    again.get_layer("label").trainable = True
+    assert stays(again) == set(name_variables(again)) - {"label/kernel", "label/bias"}
+
+
+def test_a_model_with_spectral_normalization_is_saved_and_loaded_as_any_other(tmp_path):
+    x = keras.Input((3,), name="x")
+    spectral = L.SpectralNormalization(L.Dense(3, name="dense"), name="spectral")
+    model = build_graph(read_model(keras.Model(x, spectral(x))).graph)
+    model.save(tmp_path / "a.keras")
+    values = np.random.RandomState(0).rand(2, 3).astype("float32")
+    np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "a.keras")(values), model(values))

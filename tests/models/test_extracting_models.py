@@ -7,8 +7,9 @@ import pytest
 import transfer
 from transfer.errors import LayerError
 from transfer.models.building import attach_card, card_of
-from transfer.models.extracting import extract
-from transfer.specs import Head
+from transfer.models.extracting import extract, extract_from_model
+from transfer.models.variables import name_variables
+from transfer.specs import Extraction, Head
 from transfer.weights.cards import Card
 
 
@@ -341,3 +342,84 @@ def test_a_head_goes_behind_a_class_of_the_callers_own():
     assert student.get_layer("label").kernel.shape == (6, 5)
     np.testing.assert_array_equal(student.get_layer("each").kernel, source.get_layer("each").kernel)
     np.testing.assert_array_equal(student.get_layer("label").kernel, again.get_layer("label").kernel)
+
+
+def around_images():
+    image = keras.Input((24, 24, 3), name="image")
+    x = keras.layers.Conv2D(4, 3, name="conv_1")(image)
+    x = keras.layers.MaxPooling2D(name="pool_1")(x)
+    backbone = keras.Model(image, keras.layers.Conv2D(6, 3, name="conv_2")(x), name="backbone")
+    photo = keras.Input((24, 24, 3), name="photo")
+    x = keras.layers.Flatten(name="flat")(backbone(photo))
+    x = keras.layers.Dense(5, activation="relu", name="hidden")(x)
+    return keras.Model(photo, keras.layers.Dense(3, activation="softmax", name="classes")(x), name="outer")
+
+
+def trained(model):
+    return {name.rpartition("/")[0] for name, each in name_variables(model).items() if each.trainable}
+
+
+def test_the_backbone_is_all_that_is_kept_also_where_a_layer_is_called_so():
+    student = extract(around_images(), drop_last=1, freeze="backbone", heads=Head("label", 4))
+    assert trained(student) == {"label"}
+    student = extract(around_images(), drop_last=1, freeze="backbone/*", heads=Head("label", 4))
+    assert trained(student) == {"hidden", "label"}
+
+
+def test_patterns_and_layers_inside_an_opened_model_go_by_their_paths_of_before():
+    options = {"at": "backbone/conv_2", "heads": [Head("label", 4)]}
+    assert trained(extract(around_images(), freeze="backbone/conv_1", **options)) == {"conv_2", "label"}
+    assert trained(extract(around_images(), freeze="backbone/*", **options)) == {"label"}
+    assert trained(extract(around_images(), freeze_up_to="backbone/pool_1", **options)) == {"conv_2", "label"}
+
+
+def test_the_input_is_adapted_to_what_is_kept():
+    student = extract(
+        around_images(), at="backbone/pool_1", size=(40, 40), channels=1
+    )  # the Dense that would not fit is gone
+    assert student.input_shape == (None, 40, 40, 1)
+    with pytest.raises(LayerError, match="does not take"):
+        extract(around_images(), size=(40, 40))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"at": ["hidden", "hidden"]},
+        {"heads": [Head("a", 1), Head("a", 2)]},
+        {"heads": ["label:5"]},
+        {"freeze": "backbone", "unfreeze_last": 1},
+        {"freeze_up_to": "hidden", "unfreeze_last": 1},
+    ],
+    ids=str,
+)
+def test_what_contradicts_itself_is_a_slip(options):
+    with pytest.raises(ValueError, match=r"twice|takes Head|no freeze beside"):
+        extract(around_images(), **options)
+
+
+def test_what_a_reader_may_not_have_meant_is_noted():
+    def notes(**options):
+        return extract_from_model(around_images(), Extraction(**options)).notes
+
+    (note,) = notes(heads=Head("label", 4))
+    assert "the answers of the old classifier, 'classes'" in note
+    assert notes(at="hidden", heads=Head("label", 4)) == ()
+    assert notes(at="hidden", heads=Head("label", 4, pool="max")) == (
+        "the features have no positions: nothing is pooled for label",
+    )
+    assert notes(at="hidden", heads=Head("label", 4), freeze="*") == (
+        "new layers that are frozen keep their initial values: label",
+    )
+
+
+@pytest.mark.parametrize("name", ["a b", "x:y", "été", "_a", ""])
+def test_a_name_that_tensorflow_cannot_run_is_refused(name):
+    with pytest.raises(ValueError, match="letters of ASCII"):
+        Head(name, 2)
+
+
+def test_a_layer_inside_a_model_is_offered_by_its_path():
+    with pytest.raises(LayerError, match="no layer 'conv_2'") as caught:
+        extract(around_images(), at="conv_2")
+    assert "'backbone/conv_2'" in caught.value.next_step

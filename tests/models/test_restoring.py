@@ -613,3 +613,17 @@ def test_small_outputs_are_held_against_small_differences(trained, tmp_path):
     assert "verified" in restore(path, small_mlp, check=tmp_path / "same.npz").receipt.fingerprint
     with pytest.raises(MatchError, match="does not compute here"):
         restore(path, small_mlp, check=tmp_path / "other.npz")
+
+
+def test_what_is_ignored_as_asked_stands_in_the_receipt(tmp_path):
+    path, _ = theano_file(tmp_path / "silent.h5")
+    (note,) = restore(path, convolution, era="ignore").receipt.notes
+    assert note.startswith("conv/kernel: left open, as asked: the backend that computed it")
+
+
+def test_a_doubt_that_the_writers_defaults_leave_says_what_is_left_to_do(tmp_path):
+    path, _ = theano_file(tmp_path / "silent.h5")
+    with pytest.raises(MatchError, match=r"leaves open what it computes \(1 doubt\)") as caught:
+        restore(path, convolution, era="apply")
+    assert "--era apply" not in caught.value.next_step
+    assert "--backend theano" in caught.value.next_step
