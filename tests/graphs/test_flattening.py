@@ -2,6 +2,7 @@
 
 import inspect
 import warnings
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 from tests.graphs.random_graphs import computed, graphs
 from transfer.errors import LayerError
 from transfer.graphs.cutting import cut
-from transfer.graphs.flattening import TRAINED_OTHERWISE, flatten
-from transfer.graphs.graph import Ref
+from transfer.graphs.flattening import MOST_CALLS, flatten
+from transfer.graphs.graph import Call, Graph, Layer, Ref
 from transfer.graphs.keras_names import LAYERS
+from transfer.graphs.layer_kinds import TRAINED_OTHERWISE
 from transfer.graphs.parsing import parse_config
+from transfer.graphs.shapes import infer_shapes
 from transfer.graphs.unparsing import unparse_graph
 from transfer.graphs.variables import describe_graph
 from transfer.graphs.wrapping import is_model
@@ -560,3 +563,41 @@ def test_a_backbone_of_keras_own_is_opened_and_computes_the_same(name):
     assert len(opened.graph.layers) == len(backbone.layers) + 1
     inputs = examples(model)
     check_equal(outputs(built, inputs), outputs(model, inputs))
+
+
+def calling(depth, times):
+    """Models within models, each of which calls the one inside it `times` times, one call after the other."""
+    layer = Layer("a", "Dense", {"name": "a", "units": 3, "trainable": True, "dtype": "float32"})
+    for level in range(depth + 1):
+        x = Layer("x", "InputLayer", {"name": "x", "batch_shape": [None, 3], "dtype": "float32"})
+        calls = tuple(Call([Ref("x") if k == 0 else Ref(layer.name, k - 1)], {}) for k in range(times if level else 1))
+        graph = Graph(f"m{level}", (x, replace(layer, calls=calls)), (Ref("x"),), (Ref(layer.name, len(calls) - 1),))
+        layer = Layer(graph.name, "Functional", unparse_graph(graph)["config"], (), "keras.src.models.functional")
+    return graph
+
+
+def test_a_model_that_is_called_many_times_is_opened_with_all_its_calls():
+    graph = flatten(calling(2, 40)).graph
+    assert [len(layer.calls) for layer in graph] == [0, 1600]
+    assert graph.outputs == (Ref("a", 1599),)
+    assert graph.layer("a").calls[1599].sources == (Ref("a", 1598),)
+    assert infer_shapes(graph)[Ref("a", 1599)] == (3,)
+
+
+def test_models_whose_calls_multiply_past_all_bounds_are_refused_at_once():
+    graph = calling(8, 12)
+    with pytest.raises(LayerError, match="too often") as caught:
+        flatten(graph)
+    (problem,) = caught.value.problems
+    assert str(MOST_CALLS) in problem.expected
+    shorter = flatten(graph, ["m7"]).graph
+    assert [len(layer.calls) for layer in shorter] == [0, 144]
+
+
+def test_a_model_that_hands_its_input_on_is_opened_however_often_it_is_called():
+    x = Layer("x", "InputLayer", {"name": "x", "batch_shape": [None, 3], "dtype": "float32"})
+    same = Graph("same", (x,), (Ref("x"),), (Ref("x"),))
+    calls = tuple(Call([Ref("x") if k == 0 else Ref("same", k - 1)], {}) for k in range(2000))
+    inner = Layer("same", "Functional", unparse_graph(same)["config"], calls, "keras.src.models.functional")
+    graph = flatten(Graph("net", (x, inner), (Ref("x"),), (Ref("same", 1999),))).graph
+    assert (graph.names, graph.outputs) == (("x",), (Ref("x"),))

@@ -1,5 +1,7 @@
 """Shapes from the graph alone are those that Keras computes."""
 
+from dataclasses import replace
+
 import keras
 import pytest
 
@@ -7,6 +9,9 @@ from transfer.errors import LayerError
 from transfer.graphs.graph import Call, Graph, Layer, Ref
 from transfer.graphs.parsing import parse_config
 from transfer.graphs.shapes import infer_shapes, shape_of
+from transfer.graphs.tensor_types import infer_types
+from transfer.graphs.unparsing import unparse_graph
+from transfer.graphs.variables import describe_graph
 
 L = keras.layers
 IMAGE = (17, 12, 3)
@@ -320,3 +325,42 @@ def test_layers_in_another_order_are_walked_all_the_same():
     graph = parse_config(keras.saving.serialize_keras_object(through((8, 8, 3), L.Conv2D(4, 3), L.Flatten())))
     turned = Graph(graph.name, graph.layers[::-1], graph.inputs, graph.outputs)
     assert infer_shapes(turned) == infer_shapes(graph)
+
+
+def padding(depth):
+    """Models within models, each of which calls the one inside it twice: every call gets another length."""
+    layer = Layer("pad", "ZeroPadding1D", {"name": "pad", "padding": 1, "data_format": "channels_last"})
+    for level in range(depth):
+        x = Layer("x", "InputLayer", {"name": "x", "batch_shape": [None, None if level < depth - 1 else 1, 2]})
+        called = replace(layer, calls=(Call([Ref("x")], {}), Call([Ref(layer.name)], {})))
+        graph = Graph(f"m{level}", (x, called), (Ref("x"),), (Ref(layer.name, 1),))
+        layer = Layer(graph.name, "Functional", unparse_graph(graph)["config"], (), "keras.src.models.functional")
+    return graph
+
+
+def test_models_that_call_each_other_are_followed_through_each_call():
+    graph = padding(6)
+    assert shape_of(graph, graph.outputs[0]) == (1 + 2 * 2**6, 2)
+
+
+def test_models_whose_calls_multiply_past_all_bounds_have_no_known_shape():
+    assert set(infer_shapes(padding(20))) == {Ref("x")}
+
+
+def test_calls_with_one_shape_are_looked_into_once_however_they_multiply():
+    x = Layer("x", "InputLayer", {"name": "x", "batch_shape": [None, 3]})
+    layer = Layer("a", "Dense", {"name": "a", "units": 3})
+    for level in range(12):
+        calls = tuple(Call([Ref("x")], {}) for _ in range(12))
+        graph = Graph(f"m{level}", (x, replace(layer, calls=calls)), (Ref("x"),), (Ref(layer.name, 11),))
+        layer = Layer(graph.name, "Functional", unparse_graph(graph)["config"], (), "keras.src.models.functional")
+    assert shape_of(graph, graph.outputs[0]) == (3,)
+    assert infer_types(graph, {})[graph.outputs[0]] == "float32"
+    assert set(describe_graph(graph)) == {"/".join([*(f"m{k}" for k in range(10, -1, -1)), "a", role])
+                                          for role in ("kernel", "bias")}  # fmt: skip
+
+
+def test_a_size_past_what_any_array_holds_is_not_known():
+    wide = Layer("wide", "Dense", {"name": "wide", "units": 2**63}, (Call([Ref("x")], {}),))
+    x = Layer("x", "InputLayer", {"name": "x", "batch_shape": [None, 3]})
+    assert set(infer_shapes(Graph("net", (x, wide), (Ref("x"),), (Ref("wide"),)))) == {Ref("x")}

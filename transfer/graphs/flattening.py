@@ -17,6 +17,7 @@ from transfer.graphs.shapes import infer_shapes
 from transfer.graphs.wrapping import Shape, is_model, is_operation, parse_nested
 from transfer.specs import Json
 
+MOST_CALLS = 100_000  # of layers, once models are open
 _ARGUMENTS = ("inputs", "training", "mask")  # of a model's call
 
 
@@ -78,21 +79,24 @@ def flatten(graph: Graph, paths: Iterable[str] | None = None) -> Flattened:
     Raises:
         LayerError: if a path names no such model, or a call of a model cannot be told in terms of its layers.
     """
-    chosen = frozenset(_openable(graph, "") if paths is None else _named(graph, paths))
+    chosen = dict(_openable(graph, "") if paths is None else _named(graph, paths))
+    _check_size(graph, chosen)
     spread = settle_joints(_spread(graph, "", chosen))
     names = _new_names(spread)
     return Flattened(_renamed(spread, names), names)
 
 
-def _openable(graph: Graph, prefix: str) -> Iterator[str]:
+def _openable(graph: Graph, prefix: str) -> Iterator[tuple[str, Graph]]:
+    """Path and graph of each model that can be opened."""
     for layer in graph:
         if _is_plain_model(layer):
-            yield f"{prefix}{layer.name}"
-            yield from _openable(_inside(graph, layer), f"{prefix}{layer.name}/")
+            inner = _inside(graph, layer)
+            yield f"{prefix}{layer.name}", inner
+            yield from _openable(inner, f"{prefix}{layer.name}/")
 
 
-def _named(graph: Graph, paths: Iterable[str]) -> Iterator[str]:
-    """The paths, with those of the models around them."""
+def _named(graph: Graph, paths: Iterable[str]) -> Iterator[tuple[str, Graph]]:
+    """The paths, with those of the models around them, and the graphs there."""
     for path in [paths] if isinstance(paths, str) else paths:
         around, prefix = graph, ""
         for name in path.split("/"):
@@ -103,8 +107,30 @@ def _named(graph: Graph, paths: Iterable[str]) -> Iterator[str]:
                     [Problem(f"{prefix}{name}", "a functional or Sequential model", layer.class_name)],
                     next_step="leave it as the one layer that it is",
                 )
-            yield f"{prefix}{name}"
-            around, prefix = _inside(around, layer), f"{prefix}{name}/"
+            around = _inside(around, layer)
+            yield f"{prefix}{name}", around
+            prefix = f"{prefix}{name}/"
+
+
+def _check_size(graph: Graph, chosen: Mapping[str, Graph]) -> None:
+    """Models that call each other multiply: a page of config may stand for more calls than any memory holds."""
+    count = _count_calls(graph, "", chosen)
+    if count > MOST_CALLS:
+        raise LayerError(
+            f"{graph.name!r} calls its nested models too often to be opened.",
+            [Problem(graph.name, f"at most {MOST_CALLS} calls of layers", f"{float(count):.3g}")],
+            next_step="leave models closed: name the others with paths=…",
+        )
+
+
+def _count_calls(graph: Graph, prefix: str, chosen: Mapping[str, Graph]) -> int:
+    """How many calls of layers the graph has once the chosen models are open."""
+    count = 0
+    for layer in graph:
+        path = f"{prefix}{layer.name}"
+        each = _count_calls(chosen[path], f"{path}/", chosen) if path in chosen and layer.calls else 1
+        count += max(1, len(layer.calls)) * each
+    return count
 
 
 def _is_plain_model(layer: Layer) -> bool:
@@ -121,13 +147,13 @@ def _inside(graph: Graph, layer: Layer) -> Graph:
     return inner
 
 
-def _spread(graph: Graph, prefix: str, chosen: frozenset[str]) -> Graph:
+def _spread(graph: Graph, prefix: str, chosen: Mapping[str, Graph]) -> Graph:
     """The graph with the layers of the chosen models in their places, and each layer named by its path.
 
     Inputs of opened models become joints: they stay, and are called on what their model was called on.
     """
     opened = {
-        layer.name: _spread(_inside(graph, layer), f"{prefix}{layer.name}/", chosen)
+        layer.name: _Opened(_spread(chosen[f"{prefix}{layer.name}"], f"{prefix}{layer.name}/", chosen))
         for layer in graph
         if f"{prefix}{layer.name}" in chosen
     }
@@ -137,7 +163,7 @@ def _spread(graph: Graph, prefix: str, chosen: frozenset[str]) -> Graph:
         if ref.layer not in opened:
             return replace(ref, layer=f"{prefix}{ref.layer}")
         inner = opened[ref.layer]
-        return _repeated(inner, inner.outputs[ref.tensor], ref.node)
+        return inner.repeated(inner.graph.outputs[ref.tensor], ref.node)
 
     layers: list[Layer] = []
     for layer in graph:
@@ -147,11 +173,24 @@ def _spread(graph: Graph, prefix: str, chosen: frozenset[str]) -> Graph:
             continue
         inner = opened[layer.name]
         for call in layer.calls:
-            _check_ranks(inner, _given(inner, layer, call), shapes, layer)
-        given = [_given(inner, layer, call) for call in calls]
-        layers += [_opened(inner, each, given) for each in inner]
+            _check_ranks(inner, _given(inner.graph, layer, call), shapes, layer)
+        given = [_given(inner.graph, layer, call) for call in calls]
+        layers += [_opened(inner, each, given) for each in inner.graph]
     inputs, outputs = (tuple(map(outside, refs)) for refs in (graph.inputs, graph.outputs))
     return replace(graph, layers=tuple(layers), inputs=inputs, outputs=outputs)
+
+
+class _Opened:
+    """The graph of a model that is opened."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.inputs = {layer.name: layer.config.get("batch_shape") for layer in graph if not layer.calls}
+        self._calls = {layer.name: max(1, len(layer.calls)) for layer in graph}
+
+    def repeated(self, ref: Ref, node: int) -> Ref:
+        """A tensor of the graph in one of the calls of the model."""
+        return replace(ref, node=node * self._calls[ref.layer] + ref.node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +245,10 @@ def _leaves(values: Json) -> Iterator[Json]:
         yield values
 
 
-def _check_ranks(inner: Graph, given: _Given, shapes: Mapping[Ref, Shape], model: Layer) -> None:
+def _check_ranks(inner: _Opened, given: _Given, shapes: Mapping[Ref, Shape], model: Layer) -> None:
     """Keras adds or takes away a last axis of 1 where a model is called on it; no layer here would."""
     for name, call in given.joints.items():
-        wanted = inner.layer(name).config.get("batch_shape")
+        wanted = inner.inputs.get(name)
         found = shapes.get(call.args[0]) if isinstance(call.args[0], Ref) else None
         if found is not None and wanted and len(wanted) > 1 and len(found) != len(wanted) - 1:
             raise LayerError(
@@ -219,21 +258,16 @@ def _check_ranks(inner: Graph, given: _Given, shapes: Mapping[Ref, Shape], model
             )
 
 
-def _opened(inner: Graph, layer: Layer, given: list[_Given]) -> Layer:
+def _opened(inner: _Opened, layer: Layer, given: list[_Given]) -> Layer:
     """A layer of a model with its calls in each call of the model."""
     if not layer.calls:
         return replace(layer, calls=tuple(each.joints[layer.name] for each in given))
     calls = [
-        _in_training(layer, call, each.training).redirected(partial(_repeated, inner, node=node))
+        _in_training(layer, call, each.training).redirected(partial(inner.repeated, node=node))
         for node, each in enumerate(given)
         for call in layer.calls
     ]
     return replace(layer, calls=tuple(calls))
-
-
-def _repeated(inner: Graph, ref: Ref, node: int) -> Ref:
-    """A tensor of a model's graph in one of the calls of the model."""
-    return replace(ref, node=node * max(1, len(inner.layer(ref.layer).calls)) + ref.node)
 
 
 def _in_training(layer: Layer, call: Call, training: Json) -> Call:

@@ -40,11 +40,16 @@ def settle_joints(graph: Graph) -> Graph:
     types = infer_types(graph, {})
     casts = {name: cast for name, joint in joints.items() if (cast := _cast(joint, types)) is not None}
 
+    ends: dict[Ref, Json] = {}
+
     def through(ref: Ref) -> Json:
-        found: Json = ref
-        while isinstance(found, Ref) and found.layer in joints and found.layer not in casts:
+        way, found = [], ref
+        while isinstance(found, Ref) and found not in ends and found.layer in joints and found.layer not in casts:
+            way.append(found)
             found = joints[found.layer].calls[found.node].args[0]
-        return found
+        end = ends.get(found, found) if isinstance(found, Ref) else found
+        ends.update(dict.fromkeys(way, end))
+        return end
 
     left = [casts.get(layer.name, layer) for layer in graph if layer.name not in joints or layer.name in casts]
     left = [replace(layer, calls=tuple(call.redirected(through) for call in layer.calls)) for layer in left]

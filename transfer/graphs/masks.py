@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from transfer.graphs.call_order import calls_in_order
 from transfer.graphs.fixed_layers import held_layers
 from transfer.graphs.graph import Graph, Layer
 from transfer.graphs.keras_names import LAYERS
@@ -24,21 +25,14 @@ def masked_calls(graph: Graph) -> frozenset[tuple[str, int]]:
 
     A nested model, and a class that is not known here, is taken to hand on what it gets.
     """
-    calls = {(layer.name, node): (layer, call) for layer in graph for node, call in enumerate(layer.calls)}
+    making = {layer.name for layer in graph if _makes_mask(layer)}
+    passing = {layer.name for layer in graph if _passes_mask(layer)}
     found: set[tuple[str, int]] = set()
-    while True:
-        new = {
-            key
-            for key, (layer, call) in calls.items()
-            if key not in found
-            and (
-                _makes_mask(layer)
-                or (_passes_mask(layer) and any((ref.layer, ref.node) in found for ref in call.sources))
-            )
-        }
-        if not new:
-            return frozenset(found)
-        found |= new
+    for layer, node, call in calls_in_order(graph):
+        gets = any((ref.layer, ref.node) in found for ref in call.sources)
+        if layer.calls and (layer.name in making or (gets and layer.name in passing)):
+            found.add((layer.name, node))
+    return frozenset(found)
 
 
 def _makes_mask(layer: Layer) -> bool:

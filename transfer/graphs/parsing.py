@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from transfer.errors import LayerError, Problem
+from transfer.graphs.call_order import calls_in_order
 from transfer.graphs.completing import complete_entry
 from transfer.graphs.graph import TENSOR, Call, Graph, Layer, Ref
 from transfer.graphs.modernizing import modernize
@@ -187,16 +188,12 @@ def _check_edges(graph: Graph) -> None:
 
 def _check_order(graph: Graph) -> None:
     """Every call can be made once its inputs are there: no layer waits for itself."""
-    ahead = {(layer.name, node): call.sources for layer in graph for node, call in enumerate(layer.calls)}
-    while ahead:
-        ready = [key for key, sources in ahead.items() if all((ref.layer, ref.node) not in ahead for ref in sources)]
-        if not ready:
-            stuck = dict.fromkeys(name for name, _ in ahead)
-            raise LayerError(
-                f"{graph.name!r} has layers in a circle.", [Problem(name, found="waits for itself") for name in stuck]
-            )
-        for key in ready:
-            del ahead[key]
+    made = {(layer.name, node) for layer, node, _ in calls_in_order(graph)}
+    stuck = [layer.name for layer in graph if any((layer.name, node) not in made for node in range(len(layer.calls)))]
+    if stuck:
+        raise LayerError(
+            f"{graph.name!r} has layers in a circle.", [Problem(name, found="waits for itself") for name in stuck]
+        )
 
 
 def _check_depth(values: Json) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from transfer.errors import LayerError
+from transfer.graphs.call_order import calls_in_order
 from transfer.graphs.fixed_layers import held_layers
 from transfer.graphs.graph import Call, Graph, Layer, Ref
 from transfer.graphs.layer_kinds import is_mask
@@ -39,6 +41,9 @@ _FLOATING = frozenset(
 )
 
 
+Inside: TypeAlias = dict[str, tuple[str | None, ...]]  # what the models of a graph give; the same in each call
+
+
 def infer_types(graph: Graph, shapes: Mapping[Ref, Shape]) -> dict[Ref, str]:
     """Numpy's name of the type of every tensor that is used; those that are not known here are left out.
 
@@ -53,19 +58,13 @@ def infer_types(graph: Graph, shapes: Mapping[Ref, Shape]) -> dict[Ref, str]:
         *(ref for layer in graph for call in layer.calls for ref in call.sources),
     ):
         used.setdefault((ref.layer, ref.node), set()).add(ref)
-    ahead = {(layer.name, node): layer for layer in graph for node in range(max(1, len(layer.calls)))}
     types: dict[Ref, str] = {}
-    while ahead:
-        ready = [(key, layer) for key, layer in ahead.items() if not _waits(layer, key[1], ahead)]
-        if not ready:
-            break
-        for (name, node), layer in ready:
-            del ahead[name, node]
-            call = layer.calls[node] if layer.calls else Call([], {})
-            for ref in used.get((name, node), ()):
-                found = _of_tensor(layer, call, ref.tensor, types, shapes)
-                if found:
-                    types[ref] = found
+    inside: Inside = {}
+    for layer, node, call in calls_in_order(graph):
+        for ref in used.get((layer.name, node), ()):
+            found = _of_tensor(layer, call, ref.tensor, types, shapes, inside)
+            if found:
+                types[ref] = found
     return types
 
 
@@ -75,33 +74,41 @@ def size_of_type(name: str) -> int:
     return int(bits.group()) // 8 if bits else 1 if name == "bool" else 64
 
 
-def _waits(layer: Layer, node: int, ahead: Mapping[tuple[str, int], Layer]) -> bool:
-    return bool(layer.calls) and any((ref.layer, ref.node) in ahead for ref in layer.calls[node].sources)
-
-
 def _of_tensor(
-    layer: Layer, call: Call, place: int, types: Mapping[Ref, str], shapes: Mapping[Ref, Shape]
+    layer: Layer, call: Call, place: int, types: Mapping[Ref, str], shapes: Mapping[Ref, Shape], inside: Inside
 ) -> str | None:
     # The mask that a layer heeds has no part in the type of what it gives.
     values = Call(call.args, {key: value for key, value in dict(call.kwargs).items() if not is_mask(key)})
     given = tuple(types.get(ref) for ref in values.sources)
     known = tuple(shapes[ref] for ref in call.sources if ref in shapes)
     try:
-        return _type(layer, call, place, given, known)
+        return _type(layer, call, place, given, known, inside)
     except (LayerError, KeyError, TypeError, ValueError, IndexError, AttributeError):
         return None
 
 
-def _type(layer: Layer, call: Call, place: int, given: tuple[str | None, ...], shapes: tuple[Shape, ...]) -> str | None:
-    kind = layer.class_name
+def _type(
+    layer: Layer,
+    call: Call,
+    place: int,
+    given: tuple[str | None, ...],
+    shapes: tuple[Shape, ...],
+    inside: Inside,
+    name: str = "",
+) -> str | None:
+    kind, name = layer.class_name, name or layer.name
     if is_operation(layer):
         return _of_operation(layer, call, given)
     if kind == "TimeDistributed":
-        found = _type(wrapped_layer(layer), call, place, given, tuple(shape[1:] for shape in shapes))
+        found = _type(
+            wrapped_layer(layer), call, place, given, tuple(shape[1:] for shape in shapes), inside, layer.name
+        )
         return found if found == compute_type(layer.config.get("dtype")) else None
     if is_model(layer):
-        inner = parse_nested(layer, shapes)
-        return infer_types(inner, {}).get(inner.outputs[place])
+        if name not in inside:
+            inner = parse_nested(layer, shapes)
+            inside[name] = tuple(map(infer_types(inner, {}).get, inner.outputs))
+        return inside[name][place]
     own = compute_type(layer.config.get("dtype"))
     if kind == "InputLayer" or kind in SHAPED:
         return own
