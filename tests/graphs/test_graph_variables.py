@@ -11,6 +11,7 @@ from transfer.errors import LayerError
 from transfer.graphs.graph import Call, Graph, Layer, Ref
 from transfer.graphs.held_variables import layer_variables
 from transfer.graphs.parsing import parse_config
+from transfer.graphs.summarizing import summarize
 from transfer.graphs.unparsing import unparse_graph
 from transfer.graphs.variables import describe_graph
 from transfer.graphs.weightless import WEIGHTLESS
@@ -324,3 +325,28 @@ def test_every_variable_of_an_application_is_told(name):
 @pytest.mark.parametrize("name", ["MobileNetV3Small", "EfficientNetB0"])
 def test_every_variable_of_a_small_application_is_told(name):
     assert check(getattr(keras.applications, name)(weights=None)) > 100
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("Dense", {"units": 10**4000}),
+        ("Dense", {"units": 2**62}),
+        ("BatchNormalization", {"axis": [1, 2, 3]}),
+    ],
+)
+def test_a_variable_larger_than_any_array_is_refused_and_left_out_of_a_summary(kind, options):
+    x = Layer("x", "InputLayer", {"name": "x", "batch_shape": [None, *([2**31] * 3)]})
+    wide = Layer("wide", kind, {"name": "wide", **options}, (Call([Ref("x")], {}),))
+    graph = Graph("net", (x, wide), (Ref("x"),), (Ref("wide"),))
+    with pytest.raises(LayerError, match="larger than any array") as caught:
+        describe_graph(graph)
+    assert caught.value.problems[0].where.startswith("wide/")
+    assert summarize(graph)[-1].parameters is None
+
+
+def test_an_option_that_is_no_number_is_an_error_that_names_the_layer():
+    x = Layer("x", "InputLayer", {"name": "x", "batch_shape": [None, 3]})
+    wide = Layer("wide", "Dense", {"name": "wide", "units": "many"}, (Call([Ref("x")], {}),))
+    with pytest.raises(LayerError, match="Dense 'wide'"):
+        describe_graph(Graph("net", (x, wide), (Ref("x"),), (Ref("wide"),)))

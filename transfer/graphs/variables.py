@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import prod
 
 from transfer.errors import KerasNeededError, LayerError, Problem
 from transfer.graphs.graph import Call, Graph, Layer, Ref
 from transfer.graphs.held_variables import layer_variables, needs_shapes, unknown_class
 from transfer.graphs.layer_variables import Variable
-from transfer.graphs.shapes import first_unknown, infer_shapes
+from transfer.graphs.shapes import LARGEST, first_unknown, infer_shapes
 from transfer.graphs.wrapping import Shape, is_model, is_operation, parse_nested, wrapped_layer
 from transfer.specs import TensorSpec, snake_case
 
@@ -20,7 +21,8 @@ def describe_graph(graph: Graph) -> dict[str, TensorSpec]:
     """A `TensorSpec` for each variable of a graph, as `describe_variables` gives them for the model built from it.
 
     Raises:
-        LayerError: if a layer's class, or a shape that its variables depend on, is not known here.
+        LayerError: if a layer's class, or a shape that its variables depend on, is not known here, or a variable is
+            larger than any array.
     """
     return {spec.name: spec for spec in _of_graph(graph, "", infer_shapes(graph), first=0)}
 
@@ -44,6 +46,15 @@ def _of_graph(graph: Graph, prefix: str, shapes: Mapping[Ref, Shape], *, first: 
             yield TensorSpec(name, each.shape, each.dtype, place, role, kind, position, owner)
 
 
+def _check_sizes(owner: str, made: tuple[Variable, ...]) -> None:
+    wrong = [each for each in made if max(*each.shape, prod(each.shape), 0) > LARGEST]
+    if wrong:
+        raise LayerError(
+            f"{owner!r} would be larger than any array.",
+            [Problem(f"{owner}/{each.path}", f"at most {LARGEST} values", "more") for each in wrong],
+        )
+
+
 def _of_model(layer: Layer, prefix: str, inputs: tuple[Shape, ...]) -> Iterator[TensorSpec]:
     inner = parse_nested(layer, inputs)
     shapes = infer_shapes(inner)
@@ -57,6 +68,7 @@ def _of_layer(layer: Layer, call: Call, inputs: tuple[Shape, ...]) -> tuple[Vari
             specs = _of_model(inner, f"{inner.name}/", tuple(shape[1:] for shape in inputs))
             return tuple(Variable(spec.name, spec.shape, spec.dtype) for spec in specs)
         made = layer_variables(layer, call, inputs)
+        _check_sizes(layer.name, made or ())
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
         raise LayerError(
             f"The options of {layer.class_name} {layer.name!r} are not those of Keras 3.",
