@@ -50,7 +50,17 @@ def test_keras3_groups_are_those_that_keras_writes(build, tmp_path):
     assert {path for path in blueprint.groups if path.count("/") == 2} - inputs == tops
 
 
-@pytest.mark.parametrize("build", [*BUILDERS, stacked])
+def adapted():
+    """Of a low-rank adaptation Keras trains the factors, not the kernel."""
+    x, wrapped = keras.Input((3, 4), name="x"), L.Dense(4, name="in_td")
+    y = L.TimeDistributed(wrapped, name="td")(L.Dense(4, name="low")(x))
+    model = keras.Model(x, L.Dense(2, name="end")(y), name="adapted")
+    model.get_layer("low").enable_lora(4)
+    wrapped.enable_lora(4)
+    return model
+
+
+@pytest.mark.parametrize("build", [*BUILDERS, stacked, adapted])
 def test_legacy_layers_list_tensors_as_keras_does(build, tmp_path):
     model = with_values(build())
     model.save(tmp_path / "a.h5")

@@ -10,18 +10,12 @@ from typing import Literal, TypeAlias
 from transfer.errors import LayerError, Problem
 from transfer.graphs.graph import Graph, Layer, Ref
 from transfer.graphs.shapes import Shape, infer_shapes
+from transfer.graphs.training_flags import layers_around, never_trained
 from transfer.graphs.variables import describe_graph
-from transfer.graphs.walking import Place, walk
 from transfer.graphs.wrapping import is_model
 from transfer.specs import Json, TensorSpec
 
 State: TypeAlias = Literal["trainable", "frozen", "partly frozen", "new", ""]
-
-# What a layer keeps beside what it trains, by role.
-STATISTICS = frozenset(
-    {"moving_mean", "moving_variance", "moving_stddev", "renorm_mean", "renorm_stddev"}
-    | {"mean", "variance", "count", "vector_u"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +28,7 @@ class LayerSummary:
         inner: number of layers inside, for a nested model; 0 otherwise.
         shapes: of each output of its first call, without the batch axis; empty where they are not known.
         parameters: numbers that it holds; None where that is not known without building it.
-        trainable: how many of them training changes, statistics not counted; None likewise.
+        trainable: how many of them training changes: no statistics, nothing quantized; None likewise.
         state: `new`, `trainable`, `frozen` or `partly frozen`; empty for a layer that holds nothing, or not known what.
         takes: for each call the tensors that go in.
     """
@@ -76,8 +70,7 @@ def _summarize(graph: Graph, new: Collection[str]) -> tuple[LayerSummary, ...]:
         if ref.node == 0:
             outputs[ref.layer].append(shape)
     specs = _specs(graph, shapes)
-    fixed = _fixed_owners(graph)
-    return tuple(_summary(layer, tuple(outputs[layer.name]), specs[layer.name], fixed, new) for layer in graph)
+    return tuple(_summary(layer, tuple(outputs[layer.name]), specs[layer.name], new) for layer in graph)
 
 
 def _check(graph: Graph) -> None:
@@ -127,7 +120,6 @@ def _summary(
     layer: Layer,
     shapes: tuple[Shape, ...],
     specs: tuple[TensorSpec, ...] | None,
-    fixed: Collection[str],
     new: Collection[str],
 ) -> LayerSummary:
     takes = tuple(call.sources for call in layer.calls)
@@ -136,10 +128,12 @@ def _summary(
         state: State = "new" if layer.name in new else ""
         return LayerSummary(layer.name, layer.class_name, inner, shapes, None, None, state, takes)
     held = sum(spec.parameters for spec in specs)
-    frozen = sum(spec.parameters for spec in specs if spec.owner in fixed)
-    statistics = sum(spec.parameters for spec in specs if spec.owner not in fixed and spec.role in STATISTICS)
+    fixed = {spec.name for spec in specs if _is_frozen(layer, spec)}
+    frozen = sum(spec.parameters for spec in specs if spec.name in fixed)
+    untrained = never_trained(specs) - fixed
+    kept = sum(spec.parameters for spec in specs if spec.name in untrained)
     state = "new" if layer.name in new else _state(held, frozen)
-    return LayerSummary(layer.name, layer.class_name, inner, shapes, held, held - frozen - statistics, state, takes)
+    return LayerSummary(layer.name, layer.class_name, inner, shapes, held, held - frozen - kept, state, takes)
 
 
 def _state(held: int, frozen: int) -> State:
@@ -188,26 +182,13 @@ def _specs_alone(graph: Graph, layer: Layer, shapes: Mapping[Ref, Shape]) -> tup
         return None
 
 
-def _fixed_owners(graph: Graph) -> frozenset[str]:
-    """Paths of the layers that are not trained: by their own flag, or by that of every layer that they wrap."""
-    places = list(walk(graph))
-    inside: dict[str, list[Place]] = defaultdict(list)
-    for place in places:
-        for owner in _owners(place.name):
-            inside[owner].append(place)
-    return frozenset(name for name, found in inside.items() if "layers" not in found[0].config and _is_fixed(found))
-
-
 def _owners(name: str) -> Iterable[str]:
     """`a/b/c` → `a`, `a/b`, `a/b/c`."""
     parts = name.split("/")
     return ("/".join(parts[: k + 1]) for k in range(len(parts)))
 
 
-def _is_fixed(places: list[Place]) -> bool:
-    """The first is the layer, the others what it wraps; a model's own flag says nothing."""
-    own, *wrapped = places
-    if own.config.get("trainable") is False:
-        return True
-    flags = [place.config.get("trainable") for place in wrapped if "layers" not in place.config]
-    return bool(flags) and all(flag is False for flag in flags)
+def _is_frozen(layer: Layer, spec: TensorSpec) -> bool:
+    """Whether a flag on the way to a variable says so; a model's own says nothing."""
+    way = layers_around(layer, spec.layer[len(layer.name) + 1 :])
+    return any(each.config.get("trainable") is False for each in way if not is_model(each))

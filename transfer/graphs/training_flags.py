@@ -9,9 +9,13 @@ from transfer.graphs.graph import Graph, Layer
 from transfer.graphs.keras_names import LAYERS, MODELS
 from transfer.graphs.weightless import WEIGHTLESS
 from transfer.graphs.wrapping import RECURRENT, both_sides, cells_of, is_model, is_operation, read_inner, wrapped_layer
-from transfer.specs import BatchNormPolicy, Json
+from transfer.specs import BatchNormPolicy, Json, TensorSpec
 
 STATISTICS = "BatchNormalization"  # how classes are called that change under training though no gradient reaches them
+_UNTRAINED = frozenset(
+    {"moving_mean", "moving_variance", "moving_stddev", "renorm_mean", "renorm_stddev", "mean", "variance", "count"}
+    | {"vector_u", "kernel_scale", "embeddings_scale"}
+)
 WRAPPED = ("layer", "forward_layer", "backward_layer", "cell", "cells")  # options under which wrappers hold layers
 
 
@@ -83,6 +87,22 @@ def _has_flag(entry: Json) -> bool:
 def is_entry(value: Json) -> bool:
     """Layers stand in configs as `{"class_name": …, "config": {…}}`: in nested models, wrappers, lists of cells."""
     return isinstance(value, dict) and isinstance(value.get("config"), dict) and "class_name" in value
+
+
+def never_trained(specs: Iterable[TensorSpec]) -> frozenset[str]:
+    """Names of variables that no optimizer changes, whatever the flags say.
+
+    These are statistics, counters, quantized kernels with their scales, and what a low-rank adaptation adapts.
+    """
+    found = list(specs)
+    names = {spec.name for spec in found}
+    return frozenset(
+        spec.name
+        for spec in found
+        if spec.role in _UNTRAINED
+        or spec.dtype.startswith("int")
+        or f"{spec.name.rpartition('/')[0]}/lora_{spec.role}_a" in names
+    )
 
 
 def layers_around(layer: Layer, place: str) -> tuple[Layer, ...]:

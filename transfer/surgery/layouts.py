@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from transfer.errors import KerasNeededError, Problem
 from transfer.graphs.graph import Graph, Layer
 from transfer.graphs.ordering import order_layers
-from transfer.graphs.training_flags import layers_around
+from transfer.graphs.training_flags import layers_around, never_trained
 from transfer.graphs.wrapping import (
     RECURRENT,
     both_sides,
@@ -23,11 +23,6 @@ from transfer.weights.blueprints import Keras3Group
 
 Described = tuple[str, tuple[int, ...], str]  # name, shape, dtype
 
-# Statistics and counters, which no optimizer changes: legacy files hold them after everything that is trained.
-_UNTRAINED = frozenset(
-    {"moving_mean", "moving_variance", "moving_stddev", "renorm_mean", "renorm_stddev", "mean", "variance", "count"}
-    | {"vector_u", "kernel_scale", "embeddings_scale"}
-)
 _KERAS3_NAMES = {"GroupQueryAttention": "grouped_query_attention"}  # classes that go by another name in public
 _PROJECTIONS = {
     "MultiHeadAttention": ("query_dense", "key_dense", "value_dense", "output_dense", "_gate_dense"),
@@ -59,14 +54,18 @@ def legacy_layers(graph: Graph, specs: Mapping[str, TensorSpec]) -> dict[str, li
         specs: what the tensors are, by the names of `describe_graph`.
     """
     found: dict[str, list[Described]] = {}
-    owned = _by_owner(specs)
+    owned, fixed = _by_owner(specs), never_trained(specs.values())
     for layer in order_layers(graph):
         if is_operation(layer):
             continue
         places = list(_walk_layer(layer, layer.name, owned))
         # Of a layer whose own flag is False Keras calls nothing trained, and lists all as it was made.
         is_fixed = not is_model(layer) and layer.config.get("trainable") is False
-        weights = [(spec, not is_fixed and _is_trained(place, spec)) for place in places for spec in place.tensors]
+        weights = [
+            (spec, not is_fixed and spec.name not in fixed and not _is_frozen(place, spec))
+            for place in places
+            for spec in place.tensors
+        ]
         in_order = sorted(weights, key=lambda each: not each[1])
         found[layer.name] = [(spec.name, spec.shape, spec.dtype) for spec, _ in in_order]
     return found
@@ -115,10 +114,6 @@ def _by_owner(specs: Mapping[str, TensorSpec]) -> dict[str, list[TensorSpec]]:
     for spec in specs.values():
         owned.setdefault(spec.owner, []).append(spec)
     return owned
-
-
-def _is_trained(place: _Place, spec: TensorSpec) -> bool:
-    return spec.role not in _UNTRAINED and not spec.dtype.startswith("int") and not _is_frozen(place, spec)
 
 
 def _is_frozen(place: _Place, spec: TensorSpec) -> bool:
