@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from transfer.errors import CheckpointError, OutputError, Problem, nearest
 from transfer.specs import Json, TensorSpec, Writer
+from transfer.weights.blueprints import check_names
 from transfer.weights.cards import ATTRIBUTE, Card, parse_card
 from transfer.weights.containers import AGAIN, SIGNATURE
 from transfer.weights.digests import digest_json
@@ -175,9 +176,11 @@ def write_safetensors(
         The card as written.
 
     Raises:
+        LayerError: if a name cannot be written.
         OutputError: if a tensor does not come, is another one than was announced, or of a type that the format lacks.
     """
     wanted = list(specs)
+    check_names((spec.name for spec in wanted), are_paths=False)
     strange = [Problem(spec.name, "a type of safetensors", spec.dtype) for spec in wanted if spec.dtype not in NAMES]
     if strange:
         raise OutputError(f"{path.name} cannot be written.", strange, "choose an HDF5 layout")
