@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from transfer.errors import LayerError, Problem, nearest
 from transfer.graphs.graph import Call, Graph, Layer, Ref
+from transfer.graphs.layer_kinds import is_mask
 from transfer.graphs.wrapping import is_model
 from transfer.specs import is_layer_name
 
@@ -197,17 +198,13 @@ def _only_source(layer: Layer, call: Call) -> Ref:
 
 
 def _values(call: Call) -> tuple[Ref, ...]:
-    return Call(call.args, {key: value for key, value in call.kwargs.items() if not _is_mask(key)}).sources
+    return Call(call.args, {key: value for key, value in call.kwargs.items() if not is_mask(key)}).sources
 
 
 def _with_values(call: Call, change: Callable[[Ref], Ref]) -> Call:
     changed = call.redirected(change)
-    masks = {key: value for key, value in call.kwargs.items() if _is_mask(key)}
+    masks = {key: value for key, value in call.kwargs.items() if is_mask(key)}
     return replace(changed, kwargs={**changed.kwargs, **masks})
-
-
-def _is_mask(argument: str) -> bool:
-    return argument == "mask" or argument.endswith("_mask")
 
 
 # Names

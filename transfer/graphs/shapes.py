@@ -77,8 +77,8 @@ class _Inference:
                 found: tuple[Shape, ...] | None = (tuple(layer.config["batch_shape"][1:]),)
             else:
                 found = self._outputs(layer, call, inputs, path) if inputs else None
-            sizes = (size for shape in found or () for size in shape if size is not None)
-            return found if all(size <= LARGEST for size in sizes) else None
+            sizes = (size for shape in found or () for size in shape)
+            return None if any(isinstance(size, int) and size > LARGEST for size in sizes) else found
         except (LayerError, KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError):
             return None
 
