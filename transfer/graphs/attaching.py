@@ -15,6 +15,7 @@ from transfer.graphs.heads import (
     pooling_layer,
     refuse_rank,
 )
+from transfer.graphs.plain_names import unused_name
 from transfer.graphs.shapes import Shape, infer_shapes, shape_of
 from transfer.specs import Head
 
@@ -80,15 +81,7 @@ def prepend(graph: Graph, layers: Sequence[Layer]) -> Graph:
 
 def free_name(graph: Graph, name: str) -> str:
     """The name itself, or with the first `_1`, `_2`, … that no layer has."""
-    return _free(name, set(graph.names))
-
-
-def _free(name: str, taken: set[str]) -> str:
-    free, count = name, 0
-    while free in taken:
-        count += 1
-        free = f"{name}_{count}"
-    return free
+    return unused_name(name, set(graph.names))
 
 
 def _check_names(graph: Graph, heads: Sequence[Head]) -> None:
@@ -153,6 +146,6 @@ class _Features:
         return self._made[key]
 
     def _name(self, name: str) -> str:
-        found = _free(name, self._taken)
+        found = unused_name(name, self._taken)
         self._taken.add(found)
         return found

@@ -12,6 +12,7 @@ from transfer.graphs.graph import Call, Graph, Layer, Ref
 from transfer.graphs.joints import is_joint, settle_joints
 from transfer.graphs.keras_names import LAYERS, MODELS
 from transfer.graphs.layer_kinds import TRAINED_OTHERWISE
+from transfer.graphs.plain_names import unused_name
 from transfer.graphs.several_outputs import count_outputs
 from transfer.graphs.shapes import infer_shapes
 from transfer.graphs.wrapping import Shape, is_model, is_operation, parse_nested
@@ -292,17 +293,9 @@ def _new_names(graph: Graph) -> dict[str, str]:
     taken = set(names.values())
     for path in graph.names:
         if path not in names:
-            names[path] = _free("_".join(path.split("/")[-2:]), taken)
+            names[path] = unused_name("_".join(path.split("/")[-2:]), taken)
             taken.add(names[path])
     return {path: names[path] for path in graph.names}
-
-
-def _free(name: str, taken: set[str]) -> str:
-    free, count = name, 0
-    while free in taken:
-        count += 1
-        free = f"{name}_{count}"
-    return free
 
 
 def _renamed(graph: Graph, names: Mapping[str, str]) -> Graph:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 from transfer.graphs.graph import TENSOR
 from transfer.specs import Json
@@ -21,6 +21,15 @@ def with_plain_names(config: Json) -> Json:
         config: in the form of Keras 3; left as it is.
     """
     return {**config, "config": _changed(config["config"])}
+
+
+def unused_name(name: str, taken: Set[str]) -> str:
+    """The name itself, or with the first `_1`, `_2`, … that is not taken."""
+    free, count = name, 0
+    while free in taken:
+        count += 1
+        free = f"{name}_{count}"
+    return free
 
 
 def _changed(options: Mapping[str, Json], name: str | None = None) -> Json:
@@ -68,12 +77,8 @@ def _distinct(names: Iterable[str]) -> dict[str, str]:
     for name in sorted(names, key=lambda name: "/" in name):
         if name in found:
             continue
-        free, count = _plain(name), 0
-        while free in taken:
-            count += 1
-            free = f"{_plain(name)}_{count}"
-        found[name] = free
-        taken.add(free)
+        found[name] = unused_name(_plain(name), taken)
+        taken.add(found[name])
     return found
 
 
