@@ -484,3 +484,19 @@ def test_under_training_wrapped_normalizations_follow_the_policy():
     assert moved_below(freeze_all(graph, batch_norm="train")) == norm("layer/norm")
     assert moved_below(unfreeze_all(graph, batch_norm="adapt")) == norm("layer/norm")
     assert moved_below(freeze_all(graph, batch_norm="adapt")) == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "registered"), [("SyncBatchNormalization", None), ("Norm", "mine>SyncBatchNormalization")]
+)
+def test_classes_called_like_batch_norm_follow_the_policy(kind, registered):
+    own = Layer("own", kind, {"name": "own"}, module="mine", registered_name=registered)
+    wrapped = Layer(
+        "td", "TimeDistributed", {"layer": {"class_name": kind, "config": {}, "registered_name": registered}}
+    )
+    graph = replace(CNN, layers=(*CNN.layers, own, wrapped))
+    assert set(frozen_layers(unfreeze_all(graph))) == {"norm_1", "norm_2", "own"}
+    held = unfreeze_all(graph).layer("td").config["layer"]
+    assert held["config"]["trainable"] is False
+    assert frozen_layers(unfreeze_all(graph, batch_norm="adapt")) == ()
+    assert set(trainable_layers(freeze_all(graph, batch_norm="train"))) == {"norm_1", "norm_2", "own", "td"}

@@ -48,7 +48,8 @@ def parts_of(graph: Graph) -> Iterator[Part]:
 
 
 def _entry_of(layer: Layer) -> Json:
-    return {"module": layer.module, "class_name": layer.class_name, "config": layer.config}
+    named = {"class_name": layer.class_name, "registered_name": layer.registered_name}
+    return {"module": layer.module, "config": layer.config, **named}
 
 
 def _part(entry: Json, path: str, *, above: bool) -> Iterator[Part]:
@@ -80,7 +81,7 @@ def _has_flag(entry: Json) -> bool:
     """Whether a layer is told whether it is trained: classes of the caller's too, whatever their configs say."""
     if "trainable" in entry["config"]:
         return True
-    module = entry.get("module") or ""
+    module = str(entry.get("module"))
     return entry["class_name"] not in WEIGHTLESS and not module.startswith("keras.src.ops.") and module != "keras.ops"
 
 
@@ -174,7 +175,7 @@ def _layer_config(entry: Json, trained: bool, policy: BatchNormPolicy, *, is_lay
     config = entry["config"]
     changed = {key: _inside(value, trained, policy, is_layer=key in WRAPPED) for key, value in config.items()}
     if is_layer:
-        if entry["class_name"].endswith(STATISTICS):
+        if _has_statistics(entry):
             changed["trainable"] = {"frozen": False, "adapt": trained, "train": True}[policy]
         else:
             changed["trainable"] = trained or (policy == "train" and _keeps_statistics(config))
@@ -197,6 +198,10 @@ def _keeps_statistics(value: Json) -> bool:
     if isinstance(value, list):
         return any(map(_keeps_statistics, value))
     if isinstance(value, Mapping):
-        kind = value.get("class_name")
-        return (isinstance(kind, str) and kind.endswith(STATISTICS)) or any(map(_keeps_statistics, value.values()))
+        return _has_statistics(value) or any(map(_keeps_statistics, value.values()))
     return False
+
+
+def _has_statistics(entry: Mapping[str, Json]) -> bool:
+    """Whether a class is called so, by its own name or by the one that it is registered under."""
+    return any(str(entry.get(key)).endswith(STATISTICS) for key in ("class_name", "registered_name"))
