@@ -19,7 +19,7 @@ from transfer.graphs.shapes import Shape
 from transfer.graphs.walking import walk
 from transfer.specs import Extraction
 from transfer.surgery.adapting_inputs import adapt_input
-from transfer.surgery.initializing import initial_tensors
+from transfer.surgery.initializing import draw_lazily
 from transfer.surgery.network import Chosen, Network, Selection
 from transfer.weights.cards import Card
 
@@ -121,9 +121,9 @@ def _fixed_heads(graph: Graph, added: list[str]) -> tuple[str, ...]:
     return (f"new layers that are frozen keep their initial values: {', '.join(fixed)}",) if fixed else ()
 
 
-def _drawn(graph: Graph, added: list[str], seed: int, *, is_needed: bool) -> dict[str, NDArray[Any]]:
+def _drawn(graph: Graph, added: list[str], seed: int, *, is_needed: bool) -> Mapping[str, NDArray[Any]]:
     try:
-        return initial_tensors(graph, added, seed)
+        return draw_lazily(graph, added, seed)
     except KerasNeededError:
         if is_needed:
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -85,9 +86,9 @@ def keras3_groups(graph: Graph, specs: Mapping[str, TensorSpec]) -> list[Keras3G
     for spec in specs.values():
         by_place.setdefault(spec.layer, []).append(spec)
     groups = [Keras3Group("", graph.name), *_model_groups(graph, "layers", "", by_place)]
-    placed = [name for group in groups for name, _, _ in group.tensors]
-    lost = [name for name in specs if name not in set(placed)]
-    twice = sorted({name for name in placed if placed.count(name) > 1}) if len(set(placed)) < len(placed) else []
+    placed = Counter(name for group in groups for name, _, _ in group.tensors)
+    lost = [name for name in specs if name not in placed]
+    twice = sorted(name for name, count in placed.items() if count > 1)
     if lost or twice:
         raise KerasNeededError(
             f"Where Keras 3 keeps {len(lost) + len(twice)} tensors of {graph.name!r} is not known.",
