@@ -77,14 +77,14 @@ def command(file: str, into: str | None, out: Path | None, is_flat: bool, force:
 def _read(name: str) -> Graph:
     """The architecture that is meant: from a file alone, or from the model that a builder makes."""
     from transfer.surgery.planning import read_architecture
+    from transfer.weights.opening import open_checkpoint
+    from transfer.weights.shipped import shipped_checkpoints
 
+    if ":" not in name and not Path(name).exists() and name not in shipped_checkpoints():
+        open_checkpoint(name)  # it says what is wrong with the name
     graph = read_architecture(name)
     if graph is not None:
         return graph
-    if ":" not in name:
-        from transfer.weights.opening import open_checkpoint
-
-        open_checkpoint(name)  # it says what is wrong with the name
     from transfer.cli.quieting import import_tensorflow
 
     import_tensorflow()
