@@ -434,3 +434,14 @@ def test_float8_goes_through_safetensors(tmp_path):
     safetensors.numpy.save_file({"a/kernel": values["a/kernel"]}, tmp_path / "theirs.safetensors")
     convert(tmp_path / "theirs.safetensors", tmp_path / "ours.safetensors")
     assert digests(tmp_path / "ours.safetensors") == [digest_tensor(values["a/kernel"])]
+
+
+def test_a_slice_that_keras_cannot_read_in_a_legacy_file_is_refused_there_and_written_elsewhere(tmp_path):
+    x = keras.Input((4, 3), name="x")
+    keras.Model(x, keras.layers.Dense(2, name="end")(x[..., :2])).save(tmp_path / "sliced.keras")
+    with pytest.raises(OutputError, match="slices that Keras cannot read") as caught:
+        convert(tmp_path / "sliced.keras", tmp_path / "sliced.h5")
+    assert [each.where for each in caught.value.problems] == ["get_item"]
+    convert(tmp_path / "sliced.keras", tmp_path / "again.keras")
+    assert keras.models.load_model(tmp_path / "again.keras").output_shape == (None, 4, 2)
+    assert not (tmp_path / "sliced.h5").exists()

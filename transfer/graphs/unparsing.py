@@ -20,7 +20,7 @@ def unparse_graph(graph: Graph) -> Json:
 
     inner = {
         "name": graph.name,
-        "layers": [_unparse_layer(layer) for layer in graph.layers],
+        "layers": [unparse_layer(layer) for layer in graph.layers],
         "input_layers": _ends(graph.inputs, graph.input_keys),
         "output_layers": _ends(tuple(map(counted, graph.outputs)), graph.output_keys),
     }
@@ -32,7 +32,8 @@ def unparse_graph(graph: Graph) -> Json:
     }
 
 
-def _unparse_layer(layer: Layer) -> Json:
+def unparse_layer(layer: Layer) -> Json:
+    """A layer's entry in such a config."""
     return {
         "module": layer.module or None,
         "class_name": layer.class_name,

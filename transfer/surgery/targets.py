@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from transfer.errors import CheckpointError, OutputError, Problem
 from transfer.graphs.graph import Graph
-from transfer.graphs.unparsing import unparse_graph
+from transfer.graphs.unparsing import unparse_graph, unparse_layer
 from transfer.graphs.variables import describe_graph
 from transfer.specs import TensorSpec, Writer
 from transfer.surgery.layouts import Described, keras3_groups, legacy_layers
@@ -118,6 +118,7 @@ def write_form(
     else:
         _refuse_opaque(weights)
         config = json.dumps(unparse_graph(_graph(weights, form))) if form == "whole" else None
+        _refuse_ellipsis(weights, config)
         layers = _listed(weights) if weights.graph is None else legacy_layers(weights.graph, weights.specs)
         written = write_blueprint(path, legacy_blueprint(layers, writer=_writer(weights), config=config), tensors)
     _check_places(sign(path, weights.card, written), weights, written.values())
@@ -173,6 +174,18 @@ def _refuse_opaque(weights: Weights) -> None:
             [Problem(spec.name, "a type that HDF5 knows", spec.dtype) for spec in opaque],
             next_step="write NAME.weights.h5, NAME.keras or NAME.safetensors",
         )
+
+
+def _refuse_ellipsis(weights: Weights, config: str | None) -> None:
+    """Keras 3 turns such a slice of a legacy config into an Ellipsis, and then cannot read that."""
+    if config is None or '"__ellipsis__"' not in config:
+        return
+    sliced = [each.name for each in _graph(weights, "whole") if '"__ellipsis__"' in json.dumps(unparse_layer(each))]
+    raise OutputError(
+        "A whole legacy file would hold slices that Keras cannot read there.",
+        [Problem(name, "indices without '...'", "'...' in a slice") for name in sliced],
+        next_step="write NAME.keras or NAME.weights.h5",
+    )
 
 
 def _graph(weights: Weights, form: Form) -> Graph:
