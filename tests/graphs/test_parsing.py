@@ -363,3 +363,13 @@ def test_what_get_config_gives_is_read_without_its_class():
     assert parse_config(model.get_config()) == parse_config(keras.saving.serialize_keras_object(model))
     chain = keras.Sequential([keras.Input((3,)), L.Dense(2, name="only")])
     assert parse_config(chain.get_config()).names[-1] == "only"
+
+
+def test_a_range_of_values_that_moves_no_pixel_is_left_out():
+    """Keras 3.0 wrote it into the configs of geometric layers; no other Keras takes it there."""
+    x = keras.Input((8, 8, 3), name="x")
+    config = keras.Model(x, L.RandomRotation(0.1, name="turn")(x)).get_config()
+    config["layers"][1]["config"]["value_range"] = [0, 255]
+    assert "value_range" not in parse_config(config).layer("turn").config
+    kept = keras.Model(x, L.RandomBrightness(0.1, value_range=(0, 1), name="light")(x)).get_config()
+    assert list(parse_config(kept).layer("light").config["value_range"]) == [0, 1]

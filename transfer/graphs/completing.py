@@ -15,6 +15,12 @@ MODULE_OF = {
 _HISTORY = ("build_config", "compile_config", "shared_object_id")  # how it was built and compiled; one of several uses
 
 
+# Layers that move pixels: Keras 3.0 wrote a range of values into their configs, which no other Keras takes.
+_GEOMETRIC = frozenset(
+    f"Random{what}" for what in ("Crop", "Flip", "Rotation", "Shear", "Translation", "Zoom", "Height", "Width")
+)
+
+
 def complete_entry(entry: Mapping[str, Json]) -> dict[str, Json]:
     """A layer's entry with its module and the name it is registered under, and so those of the layers inside it."""
     kind = entry["class_name"]
@@ -24,6 +30,8 @@ def complete_entry(entry: Mapping[str, Json]) -> dict[str, Json]:
     if isinstance(kind, str) and ">" in kind:
         changed |= {"class_name": kind.rpartition(">")[2], "registered_name": kind}
     inner = changed["config"]
+    if kind in _GEOMETRIC and isinstance(inner, dict):
+        changed["config"] = {key: value for key, value in inner.items() if key != "value_range"}
     if kind in MODELS and isinstance(inner, dict) and isinstance(inner.get("layers"), list):
         changed["config"] = {**inner, "layers": [complete_entry(each) for each in inner["layers"]]}
     return changed

@@ -22,6 +22,7 @@ _LOST: dict[str, Json] = {
     "num_constants": None,
     "ragged": False,
     "causal": False,
+    "softmax_robust_masking": False,
 }
 _GROUPED = ("Conv1D", "Conv2D", "Conv3D", "GroupNormalization")
 _OF_A_KERNEL = ("kernel_initializer", "kernel_regularizer", "kernel_constraint", "filters")
