@@ -65,7 +65,7 @@ class Moments:
 
     @property
     def kurtosis(self) -> NDArray[np.float64]:
-        """(units,), fourth central moment over the squared variance, less 3; 0 for a Gaussian, NaN where nothing varies."""
+        """(units,), fourth central moment over the squared variance, less the 3 of a Gaussian; NaN where none is."""
         return _divided(self.count * self.m4, self.m2**2) - 3
 
     def update(self, values: NDArray[Any]) -> Moments:
