@@ -373,6 +373,18 @@ def test_patterns_and_layers_inside_an_opened_model_go_by_their_paths_of_before(
     assert trained(extract(around_images(), freeze_up_to="backbone/pool_1", **options)) == {"conv_2", "label"}
 
 
+def test_a_pattern_reaches_what_was_inside_an_opened_model_and_what_was_not():
+    opened = {"flatten": True, "drop_last": 1, "heads": [Head("label", 4)]}
+    assert trained(extract(around_images(), freeze="re:backbone/conv_2|hidden", **opened)) == {"conv_1", "label"}
+    assert trained(extract(around_images(), freeze=["ba*", "hid*"], **opened)) == {"label"}
+    assert trained(extract(around_images(), freeze="back[b]one", **opened)) == {"hidden", "label"}
+    cut = {"at": "backbone/pool_1", "heads": [Head("conv_2", 4)]}
+    assert trained(extract(around_images(), freeze="backbone/conv_*", **cut)) == {"conv_2"}  # the head of that name
+    assert trained(extract(around_images(), freeze="re:.*conv_1|hidden|conv_2", **cut)) == set()
+    with pytest.raises(LayerError, match="no layer that fits 'backbone/conv_2'"):
+        extract(around_images(), freeze="backbone/conv_2", **cut)
+
+
 def test_the_input_is_adapted_to_what_is_kept():
     student = extract(
         around_images(), at="backbone/pool_1", size=(40, 40), channels=1

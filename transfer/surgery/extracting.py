@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from transfer.graphs.flattening import Flattened, flatten
 from transfer.graphs.freezing import fits_path, freeze, freeze_all, freeze_up_to, unfreeze_last
 from transfer.graphs.graph import Graph, Ref
 from transfer.graphs.shapes import Shape
+from transfer.graphs.training_flags import parts_of
 from transfer.graphs.walking import walk
 from transfer.specs import Extraction
 from transfer.surgery.adapting_inputs import adapt_input
@@ -72,7 +74,8 @@ def extract_network(network: Network, how: Extraction, shapes: Mapping[Ref, Shap
     added = [name for name in graph.names if name not in kept]
     if how.unfreeze_last is not None:
         graph = unfreeze_last(graph, how.unfreeze_last, batch_norm=how.batch_norm)  # the heads are no blocks
-    patterns = [each for pattern in how.freeze if pattern != BACKBONE for each in _today(pattern, flat.names)]
+    before_names = {new: old for old, new in flat.names.items() if new in kept}
+    patterns = [each for pattern in how.freeze if pattern != BACKBONE for each in _today(graph, pattern, before_names)]
     if patterns:
         graph = freeze(graph, patterns, batch_norm=how.batch_norm)
     drawn = _drawn(graph, added, how.seed, is_needed=shapes is None)
@@ -179,11 +182,30 @@ def _named(graph: Graph, name: str, names: Mapping[str, str]) -> str:
     raise LayerError(f"{graph.name!r} has no layer {name!r}.", next_step=f"nearest: {nearest(name, known)}")
 
 
-def _today(pattern: str, names: Mapping[str, str]) -> list[str]:
-    """A pattern for paths of before as names of today, where models were opened; else the pattern."""
+def _today(graph: Graph, pattern: str, before: Mapping[str, str]) -> list[str]:
+    """A pattern for paths of before as patterns for paths of today: of what was inside opened models, and of the rest.
+
+    Args:
+        graph: as it is today.
+        pattern: of a path of before, or of today. One that fits an opened model reaches all that was inside.
+        before: name of a layer today → its path before models were opened.
+    """
     fits = fits_path(pattern)
-    moved = [new for old, new in names.items() if old != new and fits(old)]
-    return moved or [pattern]
+    today = [part.path for part in parts_of(graph)]
+    moved = [path for path in today if (old := _path_before(path, before)) != path and _is_reached(old, fits)]
+    rest = [pattern] if not moved or any(map(fits, today)) else []
+    return [*(f"re:{re.escape(path)}" for path in moved), *rest]
+
+
+def _path_before(path: str, before: Mapping[str, str]) -> str:
+    outer, slash, inside = path.partition("/")
+    return f"{before.get(outer, outer)}{slash}{inside}"
+
+
+def _is_reached(path: str, fits: Callable[[str], bool]) -> bool:
+    """Whether a pattern fits a path, or a model or wrapper around it."""
+    parts = path.split("/")
+    return any(fits("/".join(parts[:depth])) for depth in range(1, len(parts) + 1))
 
 
 def _frozen(graph: Graph, how: Extraction, names: Mapping[str, str]) -> Graph:
