@@ -31,13 +31,9 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers
     is plain text.
     """
     if not sys.stdout.isatty() or len(rows) > DRAWN:
-        widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
-        for row in (columns, *rows):
-            cells = [
-                cell.rjust(width) if column in numbers else cell.ljust(width)
-                for cell, width, column in zip(row, widths, columns, strict=True)
-            ]
-            click.echo("  ".join(cells).rstrip())
+        from transfer.tabulating import format_table
+
+        click.echo(format_table(columns, rows, numbers=numbers))
         return
     from rich import box
     from rich.console import Console

@@ -20,11 +20,13 @@ class EinsumShapes:
         kernel: one size for each letter of the second operand.
         bias: from the first axis that it runs along to the last of the output, 1 where it does not; None without bias.
         output: without the batch axis.
+        summed: sizes of the letters that the output lacks.
     """
 
     kernel: Shape
     bias: Shape | None
     output: Shape
+    summed: Shape
 
 
 def dense_shapes(config: Mapping[str, Json], shape: Shape) -> EinsumShapes:
@@ -56,4 +58,5 @@ def dense_shapes(config: Mapping[str, Json], shape: Shape) -> EinsumShapes:
         first = min(map(target.index, config["bias_axes"]))
         bias = tuple(sizes[letter] if letter in config["bias_axes"] else 1 for letter in target[first:])
         bias += (1,) * len(elided_sizes[1])
-    return EinsumShapes(tuple(sizes[letter] for letter in weight), bias, output[1:])
+    summed = tuple(sizes[letter] for letter in sizes if letter not in target)
+    return EinsumShapes(tuple(sizes[letter] for letter in weight), bias, output[1:], summed)

@@ -44,13 +44,14 @@ def recurrent_shapes(layer: Layer, shape: Shape) -> tuple[Shape, ...]:
     config = layer.config
     step, states = shape[1:], []
     for _, cell in cells_of(layer):
-        step = _after_cell(cell, step)
+        step = after_cell(cell, step)
         states += [step] * (2 if "LSTM" in cell.class_name else 1)
     output = (shape[0], *step) if config.get("return_sequences") else step
     return (output, *states) if config.get("return_state") else (output,)
 
 
-def _after_cell(cell: Layer, step: Shape) -> Shape:
+def after_cell(cell: Layer, step: Shape) -> Shape:
+    """Shape of a cell's state, and of what it gives at each step."""
     if cell.class_name != "ConvLSTMCell":
         return (cell.config["units"],)
     rank = len(step) - 1

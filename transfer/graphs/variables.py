@@ -39,7 +39,7 @@ def _of_graph(graph: Graph, prefix: str, shapes: Mapping[Ref, Shape], *, first: 
         if not known and needs_shapes(layer):
             raise _unknown_shape(graph, layer, shapes)
         owner = f"{prefix}{layer.name}"
-        made = _of_layer(layer, call, inputs)
+        made = variables_of(layer, call, inputs)
         for name, each in zip(_distinct([f"{owner}/{each.path}" for each in made]), made, strict=True):
             place, _, role = name.rpartition("/")
             kind = snake_case(_OWN_NAMES.get(layer.class_name, layer.class_name))
@@ -62,7 +62,17 @@ def _of_model(layer: Layer, prefix: str, inputs: tuple[Shape, ...]) -> Iterator[
     yield from _of_graph(inner, prefix, shapes, first=first)
 
 
-def _of_layer(layer: Layer, call: Call, inputs: tuple[Shape, ...]) -> tuple[Variable, ...]:
+def variables_of(layer: Layer, call: Call, inputs: tuple[Shape, ...]) -> tuple[Variable, ...]:
+    """Every variable of one layer that is no model.
+
+    Args:
+        layer: of a graph.
+        call: its first.
+        inputs: shapes of what goes in there, without the batch axis.
+
+    Raises:
+        LayerError: as `describe_graph`.
+    """
     try:
         if layer.class_name in _WRAPPERS and is_model(inner := wrapped_layer(layer)):
             specs = _of_model(inner, f"{inner.name}/", tuple(shape[1:] for shape in inputs))
