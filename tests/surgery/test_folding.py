@@ -1,6 +1,5 @@
 """Batch norms folded into the layers before them: Keras computes the same with and without."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import keras
@@ -20,6 +19,7 @@ from transfer.surgery.network import Network, dtype_of
 from transfer.surgery.opening import open_network
 from transfer.surgery.writing import write_network
 from transfer.weights.cards import Card, Fingerprint
+from transfer.weights.lazy_tensors import LazyTensors
 from transfer.weights.opening import open_checkpoint
 from transfer.weights.spans import Span
 
@@ -350,24 +350,21 @@ def test_no_tensor_is_read_until_it_is_asked_for():
         folded.tensors["norm/gamma"]
 
 
-class Noted(Mapping):
+class Noted(LazyTensors):
     """Tensors of a file that note which of them are read as arrays, and which are given as places in the file."""
 
     def __init__(self, tensors):
-        self.tensors, self.specs, self.read, self.placed = tensors, tensors.specs, [], []
+        self.tensors, self.read, self.placed = tensors, [], []
 
     def __getitem__(self, name):
         self.read.append(name)
         return self.tensors[name]
 
-    def __contains__(self, name):
-        return name in self.tensors
+    def _listed(self):
+        return self.tensors
 
-    def __iter__(self):
-        return iter(self.tensors)
-
-    def __len__(self):
-        return len(self.tensors)
+    def dtype_of(self, name):
+        return self.tensors.dtype_of(name)
 
     def pieces(self, names):
         for name, piece in self.tensors.pieces(names):
@@ -389,7 +386,7 @@ def test_writing_copies_what_is_not_folded_and_reads_a_folded_kernel_once(name, 
     noted = Noted(opened.tensors)
     folded = fold(Network(freeze_all(opened.graph), noted)).network
     assert dtype_of(folded.tensors, "conv/bias") == "float32"
-    assert folded.tensors.specs["conv/bias"].shape == (3,)
+    assert describe_graph(folded.graph)["conv/bias"].shape == (3,)
     assert noted.read == []
     write_network(folded, tmp_path / name)
     assert noted.placed == ["end/kernel", "end/bias"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from transfer.models.variables import assign_variables, name_variables
 from transfer.specs import Json
 from transfer.surgery.network import Network
 from transfer.weights.cards import Card
+from transfer.weights.lazy_tensors import LazyTensors
 
 _OF_KERAS = (ValueError, TypeError, KeyError, AttributeError, NotImplementedError, RuntimeError, IndexError)
 _CARD = "transfer_card"  # attribute of a Keras model under which its card travels along
@@ -123,7 +124,7 @@ def attach_card(model: keras.Model, card: Card | None) -> None:
     setattr(model, _CARD, card)
 
 
-class _Live(Mapping[str, NDArray[Any]]):
+class _Live(LazyTensors):
     """The variables of a live model as arrays, copied when asked for."""
 
     def __init__(self, variables: Mapping[str, Any]) -> None:
@@ -132,14 +133,12 @@ class _Live(Mapping[str, NDArray[Any]]):
     def __getitem__(self, name: str) -> NDArray[Any]:
         return np.array(keras.ops.convert_to_numpy(self._variables[name]))
 
-    def __contains__(self, name: object) -> bool:  # Mapping's own would copy the values
-        return name in self._variables
+    def _listed(self) -> Collection[str]:
+        return self._variables
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._variables)
-
-    def __len__(self) -> int:
-        return len(self._variables)
+    def dtype_of(self, name: str) -> str:
+        """Type of a variable; nothing is copied for it."""
+        return str(keras.backend.standardize_dtype(self._variables[name].dtype))
 
 
 # Flags that say whether a layer is trained, where Keras's configs do not carry them

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from transfer.graphs.adapting_inputs import adapt_input as adapt_graph
 from transfer.graphs.adapting_inputs import first_kernels, input_channels
-from transfer.graphs.variables import describe_graph
-from transfer.specs import Preprocessing, TensorSpec
+from transfer.specs import Preprocessing
 from transfer.surgery.network import Network, Pieces, Tensors, dtype_of, pieces_of
 from transfer.weights.cards import Card
+from transfer.weights.lazy_tensors import LazyTensors
 
 
 def adapt_input(network: Network, *, channels: int | None = None, size: tuple[int, ...] | None = None) -> Network:
@@ -38,8 +38,7 @@ def adapt_input(network: Network, *, channels: int | None = None, size: tuple[in
     tensors = network.tensors
     done = [] if size is None else [f"input adapted to {' x '.join(map(str, size))}"]
     if channels is not None and channels != before:
-        specs = describe_graph(graph)
-        tensors = Adapted(tensors, dict.fromkeys(first_kernels(graph), channels), specs)
+        tensors = Adapted(tensors, dict.fromkeys(first_kernels(graph), channels))
         done.insert(0, f"input adapted from {before} to {channels} channels")
     return replace(
         network, graph=graph, tensors=tensors, card=_adapted_card(network.card, channels, before, size, done)
@@ -72,62 +71,36 @@ def adapt_kernel(kernel: NDArray[Any], channels: int) -> NDArray[Any]:
     return changed.astype(kernel.dtype)
 
 
-class Adapted(Mapping[str, NDArray[Any]]):
-    """Tensors of another mapping of which some kernels take other channels; read, and changed, when asked for.
+class Adapted(LazyTensors):
+    """Tensors of another mapping of which some kernels take other channels; read, and changed, when asked for."""
 
-    Attributes:
-        specs: what they are.
-    """
-
-    def __init__(self, tensors: Tensors, kernels: Mapping[str, int], wanted: Mapping[str, TensorSpec]) -> None:
+    def __init__(self, tensors: Tensors, kernels: Mapping[str, int]) -> None:
         """Take tensors over.
 
         Args:
             tensors: of the old network.
             kernels: name → channels, of those to change.
-            wanted: shapes in the new network.
         """
         self._tensors = tensors
-        self._names = frozenset(tensors)
+        self._names = dict.fromkeys(tensors)
         self._kernels = {name: channels for name, channels in kernels.items() if name in self._names}
-        self.specs: Mapping[str, TensorSpec] = _Specs(tensors, wanted)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         values = self._tensors[name]
         return adapt_kernel(values, self._kernels[name]) if name in self._kernels else values
 
-    def __contains__(self, name: object) -> bool:  # Mapping's own would read the tensor
-        return name in self._names
+    def _listed(self) -> Collection[str]:
+        return self._names
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tensors)
-
-    def __len__(self) -> int:
-        return len(self._tensors)
+    def dtype_of(self, name: str) -> str:
+        """As the source tells it: a kernel keeps its type."""
+        return dtype_of(self._tensors, name)
 
     def pieces(self, names: Iterable[str]) -> Pieces:
         """Tensors one by one: those that are not changed as their source gives them."""
         wanted = list(names)
         yield from pieces_of(self._tensors, [name for name in wanted if name not in self._kernels])
         yield from ((name, self[name]) for name in wanted if name in self._kernels)
-
-
-class _Specs(Mapping[str, TensorSpec]):
-    """Shapes of a graph in the types of its tensors, which a source may have to read a tensor for."""
-
-    def __init__(self, tensors: Tensors, wanted: Mapping[str, TensorSpec]) -> None:
-        self._tensors = tensors
-        names = frozenset(tensors)
-        self._wanted = {name: spec for name, spec in wanted.items() if name in names}
-
-    def __getitem__(self, name: str) -> TensorSpec:
-        return replace(self._wanted[name], dtype=dtype_of(self._tensors, name))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._wanted)
-
-    def __len__(self) -> int:
-        return len(self._wanted)
 
 
 def _adapted_card(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,9 @@ from numpy.typing import NDArray
 from transfer.errors import Problem
 from transfer.graphs.folding import Fold, FoldedGraph
 from transfer.graphs.folding import fold as fold_graph
-from transfer.graphs.variables import describe_graph
 from transfer.graphs.walking import walk
-from transfer.specs import TensorSpec
-from transfer.surgery.network import Network, Pieces, Tensors, Typed, dtype_of, pieces_of
+from transfer.surgery.network import Network, Pieces, Tensors, dtype_of, pieces_of
+from transfer.weights.lazy_tensors import LazyTensors
 from transfer.weights.reading import numpy_dtype
 
 _BIAS = "bias"
@@ -60,7 +58,7 @@ def fold(network: Network, *, force: bool = False) -> Folded:
     return Folded(smaller, tuple(each.norm for each in found.folds), found.left)
 
 
-class _Folding(Mapping[str, NDArray[Any]]):
+class _Folding(LazyTensors):
     """Tensors of which some take in those of batch norms, computed when asked for.
 
     With s = gamma / sqrt(variance + epsilon), of shape (channels,), a norm takes y = k * x + b to
@@ -68,16 +66,11 @@ class _Folding(Mapping[str, NDArray[Any]]):
     """
 
     def __init__(self, tensors: Tensors, folded: FoldedGraph) -> None:
-        self._tensors, self._graph = tensors, folded.graph
+        self._tensors = tensors
         self._norms: dict[str, list[Fold]] = {}
         for each in folded.folds:
             self._norms.setdefault(each.layer, []).append(each)
-        self._names = dict.fromkeys(self._listed({each.norm for each in folded.folds}))
-
-    @cached_property
-    def specs(self) -> Mapping[str, TensorSpec]:
-        """What the tensors are; none is read for it where the source knows its types."""
-        return Typed(describe_graph(self._graph), self._dtype)
+        self._names = dict.fromkeys(self._remaining({each.norm for each in folded.folds}))
 
     def pieces(self, names: Iterable[str]) -> Pieces:
         """Tensors one by one: those that are not changed as their source gives them."""
@@ -85,7 +78,7 @@ class _Folding(Mapping[str, NDArray[Any]]):
         yield from pieces_of(self._tensors, [name for name in wanted if not self._changes(name)])
         yield from ((name, self[name]) for name in wanted if self._changes(name))
 
-    def _listed(self, gone: set[str]) -> Iterator[str]:
+    def _remaining(self, gone: set[str]) -> Iterator[str]:
         for name in self._tensors:
             owner, _, role = name.rpartition("/")
             if owner in gone:
@@ -108,20 +101,14 @@ class _Folding(Mapping[str, NDArray[Any]]):
         scale = np.prod([self._scale(each) for each in norms], axis=0)
         return (np.asarray(stored, np.float64) * _shaped(scale, norms[0].kind, stored)).astype(stored.dtype)
 
-    def __contains__(self, name: object) -> bool:  # Mapping's own would read the tensor
-        return name in self._names
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
+    def _listed(self) -> Collection[str]:
+        return self._names
 
     def _changes(self, name: str) -> bool:
         owner, _, role = name.rpartition("/")
         return owner in self._norms and role in (_BIAS, self._norms[owner][0].role)
 
-    def _dtype(self, name: str) -> str:
+    def dtype_of(self, name: str) -> str:
         """A new bias has the type of the kernel beside it."""
         owner, _, role = name.rpartition("/")
         norms = self._norms.get(owner)
@@ -133,7 +120,7 @@ class _Folding(Mapping[str, NDArray[Any]]):
         bias = np.float64(0) if norms[0].adds_bias else np.asarray(self._tensors[name], np.float64)
         for each in norms:
             bias = self._scale(each) * (bias - self._read(each, "moving_mean", 0)) + self._read(each, "beta", 0)
-        return bias.astype(numpy_dtype(self._dtype(name)))
+        return bias.astype(numpy_dtype(self.dtype_of(name)))
 
     def _scale(self, norm: Fold) -> NDArray[np.float64]:
         variance = self._read(norm, "moving_variance", 1)

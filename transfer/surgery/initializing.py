@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import prod
@@ -20,38 +20,32 @@ from transfer.graphs.walking import walk
 from transfer.graphs.wrapping import RECURRENT, both_sides, cells_of, is_model, parse_nested, wrapped_layer
 from transfer.specs import Json, TensorSpec
 from transfer.surgery.initializers import Shape, Values, compute_fans, draw_initial
+from transfer.weights.lazy_tensors import LazyTensors
 from transfer.weights.reading import numpy_dtype
 
 _ATTENTION = frozenset({"MultiHeadAttention", "GroupQueryAttention", "GroupedQueryAttention"})
 _SHORT = 4  # of an axis in a check: an LSTM's bias of one unit
 
 
-class Drawn(Mapping[str, Values]):
-    """Initial values of variables, by `layer/role`: each is drawn when it is first asked for, and kept.
-
-    Attributes:
-        specs: what they are; none is drawn for it.
-    """
+class Drawn(LazyTensors):
+    """Initial values of variables, by `layer/role`: each is drawn when it is first asked for, and kept."""
 
     def __init__(self, variables: Iterable[_Variable], seed: int) -> None:
         self._variables = {each.spec.name: each for each in variables}
         self._seed = seed
         self._values: dict[str, Values] = {}
-        self.specs: Mapping[str, TensorSpec] = {name: each.spec for name, each in self._variables.items()}
 
     def __getitem__(self, name: str) -> Values:
         if name not in self._values:
             self._values[name] = _draw(self._variables[name], self._seed)
         return self._values[name]
 
-    def __contains__(self, name: object) -> bool:  # Mapping's own would draw the values
-        return name in self._variables
+    def _listed(self) -> Collection[str]:
+        return self._variables
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._variables)
-
-    def __len__(self) -> int:
-        return len(self._variables)
+    def dtype_of(self, name: str) -> str:
+        """Type of a variable; nothing is drawn for it."""
+        return self._variables[name].spec.dtype
 
 
 def initial_tensors(graph: Graph, layers: Iterable[str], seed: int) -> dict[str, Values]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
 
 from transfer.graphs.graph import Graph
-from transfer.specs import TensorSpec
 from transfer.weights.cards import Card
+from transfer.weights.lazy_tensors import LazyTensors
 from transfer.weights.spans import Span
 
 Tensors = Mapping[str, NDArray[Any]]
@@ -34,7 +34,7 @@ class Network:
     new: frozenset[str] = field(default_factory=frozenset)
 
 
-class Chosen(Mapping[str, NDArray[Any]]):
+class Chosen(LazyTensors):
     """Tensors of another mapping, under other names or the same, and others beside them; still read when asked for."""
 
     def __init__(self, tensors: Tensors, names: Mapping[str, str], added: Tensors | None = None) -> None:
@@ -53,18 +53,27 @@ class Chosen(Mapping[str, NDArray[Any]]):
         tensors, old = self._places[name]
         return tensors[old]
 
-    def __contains__(self, name: object) -> bool:  # Mapping's own would read the tensor
-        return name in self._places
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._places)
+    def _listed(self) -> Collection[str]:
+        return self._places
 
     def place_of(self, name: str) -> tuple[Tensors, str]:
         """The mapping that a tensor is from, which has not chosen itself, and its name there."""
         return self._places[name]
+
+    def dtype_of(self, name: str) -> str:
+        """As its source tells it."""
+        return dtype_of(*self._places[name])
+
+    def pieces(self, names: Iterable[str]) -> Pieces:
+        """As their sources give them, each of which is asked once for all that is wanted of it."""
+        sources: dict[int, Tensors] = {}
+        wanted: dict[int, dict[str, list[str]]] = {}
+        for name in names:
+            source, old = self._places[name]
+            sources[id(source)] = source
+            wanted.setdefault(id(source), {}).setdefault(old, []).append(name)
+        for key, here in wanted.items():
+            yield from ((name, piece) for old, piece in pieces_of(sources[key], here) for name in here[old])
 
 
 def _place(tensors: Tensors, name: str) -> tuple[Tensors, str]:
@@ -79,53 +88,11 @@ class Selection(Chosen):
         super().__init__(tensors, {name: name for name in tensors if name.split("/", 1)[0] in layers})
 
 
-class Typed(Mapping[str, TensorSpec]):
-    """What the tensors of an architecture are, in the types that they have; each type is asked for with its tensor."""
-
-    def __init__(self, described: Mapping[str, TensorSpec], dtype: Callable[[str], str]) -> None:
-        """Take descriptions over.
-
-        Args:
-            described: of the architecture.
-            dtype: of a tensor, by its name.
-        """
-        self._described, self._dtype = described, dtype
-
-    def __getitem__(self, name: str) -> TensorSpec:
-        return replace(self._described[name], dtype=self._dtype(name))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._described)
-
-    def __len__(self) -> int:
-        return len(self._described)
-
-
 def pieces_of(tensors: Tensors, names: Iterable[str]) -> Pieces:
     """Tensors one by one, in an order of convenience: where they lie in a file, or as arrays."""
-    if isinstance(tensors, Chosen):
-        yield from _chosen_pieces(tensors, names)
-    elif hasattr(tensors, "pieces"):
-        yield from tensors.pieces(list(names))
-    else:
-        yield from ((name, tensors[name]) for name in names)
-
-
-def _chosen_pieces(tensors: Chosen, names: Iterable[str]) -> Pieces:
-    """Each source is asked once for all that is wanted of it."""
-    sources: dict[int, Tensors] = {}
-    wanted: dict[int, dict[str, list[str]]] = {}
-    for name in names:
-        source, old = tensors.place_of(name)
-        sources[id(source)] = source
-        wanted.setdefault(id(source), {}).setdefault(old, []).append(name)
-    for key, here in wanted.items():
-        yield from ((name, piece) for old, piece in pieces_of(sources[key], here) for name in here[old])
+    return tensors.pieces(names) if isinstance(tensors, LazyTensors) else ((name, tensors[name]) for name in names)
 
 
 def dtype_of(tensors: Tensors, name: str) -> str:
     """Type of a tensor, numpy's name, without reading it where the source can tell."""
-    if isinstance(tensors, Chosen):
-        return dtype_of(*tensors.place_of(name))
-    specs = getattr(tensors, "specs", None)
-    return str(specs[name].dtype) if specs is not None else tensors[name].dtype.name
+    return tensors.dtype_of(name) if isinstance(tensors, LazyTensors) else tensors[name].dtype.name

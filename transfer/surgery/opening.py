@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,13 @@ from transfer.errors import KerasNeededError
 from transfer.graphs.graph import Graph
 from transfer.graphs.variables import describe_graph
 from transfer.results import Pair, Plan, Receipt
-from transfer.specs import Restoring, TensorSpec
+from transfer.specs import Restoring
 from transfer.surgery.initializing import draw_lazily
 from transfer.surgery.network import Chosen, Network, Pieces
 from transfer.surgery.planning import plan_into_graph
 from transfer.weights.checkpoint import Checkpoint
 from transfer.weights.judging import check_plan, unsettled
+from transfer.weights.lazy_tensors import LazyTensors
 from transfer.weights.scaling import dequantize
 
 UNPROVEN = "not checked: no network was built"
@@ -74,36 +75,25 @@ def _completed(graph: Graph, stored: Stored, plan: Plan, seed: int) -> Mapping[s
     return Chosen(stored, {name: name for name in stored}, Chosen(drawn, {name: name for name in lacking}))
 
 
-class Stored(Mapping[str, NDArray[Any]]):
-    """The tensors of a checkpoint under the names that an architecture has for them.
-
-    Attributes:
-        specs: what they are, in the type that the file has; a quantized one that is wanted in floats is float32.
-    """
+class Stored(LazyTensors):
+    """The tensors of a checkpoint under the names that an architecture has for them."""
 
     def __init__(self, checkpoint: Checkpoint, plan: Plan) -> None:
         self._checkpoint = checkpoint
         self._pairs: dict[str, Pair] = {pair.wanted: pair for pair in plan.pairs}
-        self.specs: dict[str, TensorSpec] = {name: self._spec(pair) for name, pair in self._pairs.items()}
-
-    def _spec(self, pair: Pair) -> TensorSpec:
-        spec = self._checkpoint.specs[pair.stored]
-        dtype = "float32" if pair.scale else spec.dtype
-        return TensorSpec(pair.wanted, spec.shape, dtype, pair.wanted.rpartition("/")[0], spec.role)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return dict(self._read([self._pairs[name]]))[name]
 
-    def __contains__(self, name: object) -> bool:  # Mapping's own would read the tensor
-        return name in self._pairs
+    def _listed(self) -> Collection[str]:
+        return self._pairs
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._pairs)
+    def dtype_of(self, name: str) -> str:
+        """The type that the file has; a quantized tensor that is wanted in floats is float32."""
+        pair = self._pairs[name]
+        return "float32" if pair.scale else self._checkpoint.dtype_of(pair.stored)
 
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    def pieces(self, names: list[str]) -> Pieces:
+    def pieces(self, names: Iterable[str]) -> Pieces:
         """Tensors one by one: where they lie in the file just as they are, else as arrays."""
         wanted = [self._pairs[name] for name in names]
         plain = {pair.stored: pair.wanted for pair in wanted if not pair.scale}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from transfer.weights.containers import AGAIN
 from transfer.weights.dialects import keras0, keras3, legacy
 from transfer.weights.dialects.layout import Layout, Stored
 from transfer.weights.guarding import DamagedError
+from transfer.weights.lazy_tensors import LazyTensors
 from transfer.weights.outline import Group, Key
 from transfer.weights.packages import MEMBER_CONFIG, MEMBER_WEIGHTS, Package, starts_as_hdf5
 from transfer.weights.stamps import Stamp, has_changed, stamp_of
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 DIALECTS: tuple[ModuleType, ...] = (keras0, legacy, keras3)
 
 
-class Checkpoint(Mapping[str, "NDArray[Any]"]):
+class Checkpoint(LazyTensors):
     """A pretrained file as a lazy mapping of names to arrays, in the writer's order.
 
     Nothing is held open: the structure is read once, a tensor when it is asked for. A file that changes in between is
@@ -101,14 +102,12 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self.read([name])[name]
 
-    def __contains__(self, name: object) -> bool:  # Mapping's own would read the tensor
-        return name in self.specs
+    def _listed(self) -> Collection[str]:
+        return self.specs
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.specs)
-
-    def __len__(self) -> int:
-        return len(self.specs)
+    def dtype_of(self, name: str) -> str:
+        """As the file tells it."""
+        return self.specs[name].dtype
 
     def __repr__(self) -> str:
         return f"<Checkpoint {self.path.name}: {len(self)} tensors, {self.dialect}>"

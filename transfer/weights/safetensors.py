@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from io import FileIO
@@ -22,6 +22,7 @@ from transfer.weights.cards import ATTRIBUTE, Card, parse_card
 from transfer.weights.containers import AGAIN, SIGNATURE
 from transfer.weights.digests import digest_json
 from transfer.weights.guarding import DamagedError
+from transfer.weights.lazy_tensors import LazyTensors
 from transfer.weights.reading import numpy_dtype
 from transfer.weights.safetensors_header import LARGEST, NAMES, Entry, Header, format_header, parse_header, plan_header
 from transfer.weights.stamps import Stamp, has_changed, stamp_of
@@ -34,7 +35,7 @@ _FACTS = tuple(each.name for each in fields(TensorSpec) if each.name not in ("na
 _BLANK = "0" * 64  # stands for a digest that is not known yet
 
 
-class Safetensors(Mapping[str, "NDArray[Any]"]):
+class Safetensors(LazyTensors):
     """A safetensors file as a lazy mapping of names to arrays.
 
     Attributes:
@@ -74,14 +75,12 @@ class Safetensors(Mapping[str, "NDArray[Any]"]):
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self.read([name])[name]
 
-    def __contains__(self, name: object) -> bool:  # Mapping's own would read the tensor
-        return name in self.specs
+    def _listed(self) -> Collection[str]:
+        return self.specs
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.specs)
-
-    def __len__(self) -> int:
-        return len(self.specs)
+    def dtype_of(self, name: str) -> str:
+        """As the file tells it."""
+        return self.specs[name].dtype
 
     def read(self, names: Iterable[str]) -> dict[str, NDArray[Any]]:
         """Read several tensors, each held against the card's digest where there is one.
