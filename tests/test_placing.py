@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from transfer import placing
-from transfer.errors import OutputError
+from transfer.errors import LayerError, OutputError, Problem
 from transfer.placing import placed_file, placed_folder
 
 
@@ -111,6 +111,29 @@ def test_a_full_disk_is_an_output_error(put, tmp_path):
         put(tmp_path / "out", error=OSError(28, "No space left on device"))
     assert "free some space" in caught.value.next_step
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("placed", [placed_file, placed_folder])
+def test_an_error_names_the_output_and_not_what_stands_in_for_it(placed, tmp_path):
+    out = tmp_path / "out.h5"
+
+    def fail(path):
+        inner = Problem(path.name, f"{path} whole", f"{path.name}: half of it")
+        raise LayerError(f"{path} has no layer.", [inner], f"open {path.name} again")
+
+    with pytest.raises(LayerError) as caught, placed(out) as temporary:
+        fail(temporary)
+    assert caught.value.summary == f"{out} has no layer."
+    assert caught.value.problems == (Problem("out.h5", f"{out} whole", "out.h5: half of it"),)
+    assert caught.value.next_step == "open out.h5 again"
+
+
+@pytest.mark.parametrize("placed", [placed_file, placed_folder])
+def test_an_error_that_speaks_of_something_else_stays_the_same(placed, tmp_path):
+    error = LayerError("no layer", [Problem("a/kernel")])
+    with pytest.raises(LayerError) as caught, placed(tmp_path / "out"):
+        raise error
+    assert caught.value is error
 
 
 @both

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from transfer.errors import OutputError
+from transfer.errors import OutputError, Problem, TransferError
 
 _TRACE = re.compile(r"(unfinished|replaced)-([0-9a-f]{8})-(\d+)-")
 _LONGEST_NAME = 255  # bytes that file systems take
@@ -51,7 +51,7 @@ def placed_file(path: Path, *, force: bool = False) -> Iterator[Path]:
     """Give a temporary name in the folder of `path`; what stands there at the end becomes `path` in one step.
 
     The file is on the disk before it takes the name, and the folder after. An error, a kill or a full disk leaves the
-    old file as it was.
+    old file as it was. Errors that speak of the temporary name are raised with the name of `path` in its place.
 
     Args:
         path: where the file shall be. The temporary name keeps its suffixes (Keras looks at them).
@@ -69,7 +69,7 @@ def placed_file(path: Path, *, force: bool = False) -> Iterator[Path]:
         os.close(handle)
     temporary = Path(name)
     try:
-        with _told(path):
+        with _naming(path, temporary), _told(path):
             yield temporary
             temporary.chmod(0o666 & ~_umask())
             _sync(temporary)
@@ -104,7 +104,7 @@ def placed_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
         parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=parent, prefix=_prefix(path, "unfinished")))
     try:
-        with _told(path):
+        with _naming(path, temporary), _told(path):
             yield temporary
             temporary.chmod(0o777 & ~_umask())
             for each in sorted(temporary.rglob("*")):
@@ -131,6 +131,23 @@ def _told(path: Path) -> Iterator[None]:
         raise OutputError(
             f"{path} cannot be written: {reason}.", next_step="free some space or choose another place"
         ) from error
+
+
+@contextmanager
+def _naming(path: Path, temporary: Path) -> Iterator[None]:
+    """Let errors that speak of the temporary name speak of the one that it shall become."""
+
+    def named(text: str) -> str:
+        return text.replace(str(temporary), str(path)).replace(temporary.name, path.name)
+
+    try:
+        yield
+    except TransferError as error:
+        problems = tuple(Problem(*map(named, (each.where, each.expected, each.found))) for each in error.problems)
+        told = (named(error.summary), problems, named(error.next_step))
+        if told == (error.summary, error.problems, error.next_step):
+            raise
+        raise type(error)(*told) from error
 
 
 # What is not finished, and what a dead process left

@@ -14,7 +14,6 @@ from transfer.surgery.network import Network, dtype_of, pieces_of
 from transfer.surgery.targets import Weights, form_of, keras_version, write_form
 from transfer.weights.cards import Card
 from transfer.weights.finiteness import refuse_nonfinite
-from transfer.weights.own_files import naming_target
 from transfer.weights.writing import Seen
 
 
@@ -51,7 +50,7 @@ def write_network(
     card = network.card or Card(name=network.graph.name)
     card = replace(card, architecture=unparse_graph(network.graph))
     weights = Weights(network.graph, specs, card, Writer(keras_version(), "tensorflow"), path)
-    with placed_file(path, force=force) as temporary, naming_target(temporary, path):
+    with placed_file(path, force=force) as temporary:
         seen = write_form(temporary, form, weights, pieces_of(network.tensors, specs))
         refuse_nonfinite(path, [each.name for each in seen if not each.is_finite], allow=allow_nonfinite)
     return seen

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import h5py
 
-from transfer.errors import Problem, TransferError
 from transfer.weights.checkpoint import Checkpoint, telling
 from transfer.weights.isolating import Source
 from transfer.weights.outline import Group, merge, parse_outline
@@ -29,20 +27,6 @@ def open_own(path: Path) -> Checkpoint:
     package = open_package(path)
     with telling(package):
         return Checkpoint(package, merge([scan_own(each) for each in package.sources]), guarded=False)
-
-
-@contextmanager
-def naming_target(temporary: Path, target: Path) -> Iterator[None]:
-    """Let errors about a file that is being written name the one that it shall become."""
-
-    def named(text: str) -> str:
-        return text.replace(str(temporary), str(target)).replace(temporary.name, target.name)
-
-    try:
-        yield
-    except TransferError as error:
-        problems = [Problem(named(each.where), named(each.expected), named(each.found)) for each in error.problems]
-        raise type(error)(named(error.summary), problems, named(error.next_step)) from error
 
 
 def scan_own(source: Source) -> Group:
