@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -83,9 +84,17 @@ class Receipt:
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        return self._printed(self.plan.pairs)
+
+    @property
+    def brief(self) -> str:
+        """The receipt without the tensors that went where their names say, just as they were."""
+        return self._printed(pair for pair in self.plan.pairs if pair.how != "name" or pair.converted)
+
+    def _printed(self, pairs: Iterable[Pair]) -> str:
         plan = self.plan
         lines = [f"{self.source} ({self.dialect})"]
-        for pair in plan.pairs:
+        for pair in pairs:
             notes = [note for note in (f"by {pair.how}" if pair.how != "name" else "", pair.converted) if note]
             arrow = "" if pair.stored == pair.wanted else f" → {pair.wanted}"
             status = "converted" if pair.converted else "matched"
@@ -97,12 +106,6 @@ class Receipt:
             lines += [f"  {what:10}  {each.where}: expected {each.expected}, found {each.found}" for each in problems]
         lines += [f"  note        {note}" for note in self.notes]
         return "\n".join([*lines, f"  {self.summary}"])
-
-    @property
-    def brief(self) -> str:
-        """The receipt without the tensors that went where their names say, just as they were."""
-        lines = str(self).splitlines()
-        return "\n".join(line for line in lines if not line.startswith("  matched ") or line.endswith(")"))
 
     @property
     def summary(self) -> str:
