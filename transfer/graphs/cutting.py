@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from transfer.errors import LayerError, Problem
 from transfer.graphs.graph import Call, Graph, Layer, Ref
-from transfer.graphs.layer_kinds import COMPANIONS, is_mask
+from transfer.graphs.layer_kinds import COMPANIONS
 from transfer.graphs.several_outputs import count_outputs
 from transfer.graphs.wrapping import is_model
 
@@ -81,9 +81,7 @@ def sources_of(graph: Graph, ref: Ref) -> tuple[Ref, ...]:
     calls = graph.layer(ref.layer).calls
     if not calls:
         return ()
-    call = calls[ref.node]
-    values = Call(call.args, {key: value for key, value in call.kwargs.items() if not is_mask(key)})
-    return tuple(dict.fromkeys(values.sources))
+    return tuple(dict.fromkeys(calls[ref.node].values))
 
 
 def single_output(graph: Graph) -> Ref:

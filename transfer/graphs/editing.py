@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from transfer.errors import LayerError, Problem, nearest
-from transfer.graphs.graph import Call, Graph, Layer, Ref
-from transfer.graphs.layer_kinds import is_mask
+from transfer.graphs.graph import Call, Graph, Layer, Ref, is_mask
 from transfer.graphs.wrapping import is_model
 from transfer.specs import is_layer_name
 
@@ -52,7 +51,7 @@ def _insert_after(graph: Graph, neighbour: Layer, layer: Layer) -> Graph:
 
 
 def _insert_before(graph: Graph, neighbour: Layer, layer: Layer) -> Graph:
-    taken = list(dict.fromkeys(ref for call in neighbour.calls for ref in _values(call)))
+    taken = list(dict.fromkeys(ref for call in neighbour.calls for ref in call.values))
     if not taken:
         raise LayerError(
             f"{layer.name!r} cannot stand before {neighbour.name!r}: that takes nothing.",
@@ -184,7 +183,7 @@ def find_layer(graph: Graph, name: str) -> Layer:
 
 def _only_source(layer: Layer, call: Call) -> Ref:
     """The one tensor that goes into a call; masks do not count."""
-    sources = list(dict.fromkeys(_values(call)))
+    sources = list(dict.fromkeys(call.values))
     if len(sources) != 1:
         raise LayerError(
             f"{layer.name!r} has {len(sources)} inputs, so nothing can stand in its place.",
@@ -192,13 +191,6 @@ def _only_source(layer: Layer, call: Call) -> Ref:
             next_step="take out all but one of these layers first, or replace it by a layer that takes as many",
         )
     return sources[0]
-
-
-# What goes into a call, beside masks
-
-
-def _values(call: Call) -> tuple[Ref, ...]:
-    return Call(call.args, {key: value for key, value in call.kwargs.items() if not is_mask(key)}).sources
 
 
 def _with_values(call: Call, change: Callable[[Ref], Ref]) -> Call:

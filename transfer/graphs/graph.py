@@ -43,6 +43,11 @@ class Call:
         """The tensors that go in, in order."""
         return tuple(_refs([self.args, self.kwargs]))
 
+    @property
+    def values(self) -> tuple[Ref, ...]:
+        """The tensors that the layer makes something of, in order: the sources but for masks."""
+        return tuple(_refs([self.args, {key: value for key, value in self.kwargs.items() if not is_mask(key)}]))
+
     def redirected(self, change: Callable[[Ref], Ref]) -> Call:
         """The call with other tensors."""
         return Call(_change(self.args, change), _change(self.kwargs, change))
@@ -111,6 +116,11 @@ class Graph:
             if layer.name == name:
                 return layer
         raise LayerError(f"{self.name!r} has no layer {name!r}.", next_step=f"nearest: {nearest(name, self.names)}")
+
+
+def is_mask(argument: str) -> bool:
+    """Whether an argument of a layer's call says which steps count: no tensor that the layer makes something of."""
+    return argument == "mask" or argument.endswith("_mask")
 
 
 def _refs(values: Json) -> Iterator[Ref]:

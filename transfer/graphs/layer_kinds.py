@@ -32,8 +32,3 @@ MASK_PASSING = COMPANIONS | {
     *("Dense", "TimeDistributed", "BatchNormalization", "LayerNormalization", "GroupNormalization"),
     *("UnitNormalization", "Normalization", "Rescaling"),
 }
-
-
-def is_mask(argument: str) -> bool:
-    """Whether an argument of a layer's call says which steps count: no tensor that the layer makes something of."""
-    return argument == "mask" or argument.endswith("_mask")

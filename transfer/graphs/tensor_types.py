@@ -10,7 +10,6 @@ from transfer.errors import LayerError
 from transfer.graphs.call_order import calls_in_order
 from transfer.graphs.fixed_layers import held_layers
 from transfer.graphs.graph import Call, Graph, Layer, Ref
-from transfer.graphs.layer_kinds import is_mask
 from transfer.graphs.layer_variables import SHAPED
 from transfer.graphs.wrapping import Shape, is_model, is_operation, parse_nested, wrapped_layer
 from transfer.specs import Json
@@ -77,9 +76,7 @@ def size_of_type(name: str) -> int:
 def _of_tensor(
     layer: Layer, call: Call, place: int, types: Mapping[Ref, str], shapes: Mapping[Ref, Shape], inside: Inside
 ) -> str | None:
-    # The mask that a layer heeds has no part in the type of what it gives.
-    values = Call(call.args, {key: value for key, value in dict(call.kwargs).items() if not is_mask(key)})
-    given = tuple(types.get(ref) for ref in values.sources)
+    given = tuple(map(types.get, call.values))  # the mask that a layer heeds has no part in the type of what it gives
     known = tuple(shapes[ref] for ref in call.sources if ref in shapes)
     try:
         return _type(layer, call, place, given, known, inside)
