@@ -32,7 +32,7 @@ def cut(graph: Graph, at: str | Sequence[str]) -> Graph:
         raise ValueError(f"cut takes names of layers, each once: {names}")
     ends: list[Ref] = []
     for name in names:
-        layer = _named(graph, name)
+        layer = graph.layer(name)
         if not layer.calls:
             raise LayerError(f"Cutting {graph.name!r} at its input {name!r} leaves no layer.")
         node = len(layer.calls) - 1
@@ -113,17 +113,6 @@ def source_before(graph: Graph, ref: Ref) -> Ref:
             next_step="name the last layer to keep with --at (at=…)",
         )
     return sources[0]
-
-
-def _named(graph: Graph, name: str) -> Layer:
-    """The layer of that name; a path into a nested model is told from a slip of the pen."""
-    outer = name.partition("/")[0]
-    if name not in graph.names and any(layer.name == outer and is_model(layer) for layer in graph if outer != name):
-        raise LayerError(
-            f"{name!r} stands inside the nested model {outer!r}, which is one layer of {graph.name!r}.",
-            next_step=f"open the model first: flatten(graph, {[name.rpartition('/')[0]]})",
-        )
-    return graph.layer(name)
 
 
 def _instead_of_dropping(graph: Graph) -> str:

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from transfer.errors import LayerError, Problem, nearest
 from transfer.graphs.graph import Call, Graph, Layer, Ref, is_mask
-from transfer.graphs.wrapping import is_model
 from transfer.specs import is_layer_name
 
 
@@ -31,7 +30,7 @@ def insert(graph: Graph, layer: Layer, *, after: str | None = None, before: str 
     """
     if (after is None) == (before is None):
         raise ValueError("give after or before, and not both")
-    neighbour = find_layer(graph, before if after is None else after)  # type: ignore[arg-type]  # one of them is given
+    neighbour = graph.layer(before if after is None else after)  # type: ignore[arg-type]  # one of them is given
     _check_new(graph, layer)
     _check_names(graph, [*graph.names, layer.name])
     if after is not None:
@@ -76,7 +75,7 @@ def remove(graph: Graph, name: str) -> Graph:
         LayerError: if there is no such layer, it is an input or the only layer, several tensors go into it, or
             something takes an output of it other than the first.
     """
-    layer = find_layer(graph, name)
+    layer = graph.layer(name)
     if not layer.calls:
         raise LayerError(
             f"{name!r} is an input of {graph.name!r} and cannot be taken out.", next_step="replace it by another input"
@@ -121,7 +120,7 @@ def replace_layer(graph: Graph, name: str, layer: Layer) -> Graph:
     Raises:
         LayerError: if there is no such layer, the name is taken, or one of both is an input and the other is not.
     """
-    old = find_layer(graph, name)
+    old = graph.layer(name)
     if layer.calls:
         raise _own_calls(layer)
     if (layer.class_name == "InputLayer") != (old.class_name == "InputLayer"):
@@ -152,7 +151,7 @@ def rename(graph: Graph, names: Mapping[str, str], *, model: str | None = None) 
     known = set(graph.names)
     missing = [old for old in names if old not in known]
     if len(missing) == 1:
-        find_layer(graph, missing[0])
+        graph.layer(missing[0])
     if missing:
         raise LayerError(
             f"{graph.name!r} has no layers of these names.",
@@ -163,22 +162,6 @@ def rename(graph: Graph, names: Mapping[str, str], *, model: str | None = None) 
         _check_name(model)
     named = tuple(_with_name(each, names.get(each.name, each.name)) for each in graph)
     return replace(_renamed(replace(graph, layers=named), names), name=graph.name if model is None else model)
-
-
-def find_layer(graph: Graph, name: str) -> Layer:
-    """As `Graph.layer`; of a layer inside a nested model it says that the model has to be opened first.
-
-    Raises:
-        LayerError: if the graph itself has no such layer.
-    """
-    outer = name.split("/", 1)[0]
-    if "/" in name and any(each.name == outer and is_model(each) for each in graph):
-        raise LayerError(
-            f"{name!r} stands inside the nested model {outer!r}, which is one layer here.",
-            [Problem(name, f"a layer of {graph.name!r} itself", f"a layer of {outer!r}")],
-            next_step=f"open the nested model {outer!r} first, transfer.extract(model, flatten=True), then name it",
-        )
-    return graph.layer(name)
 
 
 def _only_source(layer: Layer, call: Call) -> Ref:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from transfer.errors import LayerError, nearest
+from transfer.graphs.keras_names import MODELS
 from transfer.specs import Json
 
 TENSOR = "__keras_tensor__"
@@ -110,11 +111,19 @@ class Graph:
         """The layer of that name.
 
         Raises:
-            LayerError: if there is none; the nearest three are offered.
+            LayerError: if there is none; the nearest three are offered. Of a layer inside a nested model it says that
+                the model has to be opened first.
         """
         for layer in self.layers:
             if layer.name == name:
                 return layer
+        model, slash, _ = name.partition("/")
+        if slash and any(each.name == model and each.class_name in MODELS for each in self):
+            raise LayerError(
+                f"{name!r} stands inside the nested model {model!r}, which is one layer of {self.name!r}.",
+                next_step=f"open the nested model {model!r} first: transfer.extract(model, flatten=True), "
+                f"or flatten(graph, [{name.rpartition('/')[0]!r}])",
+            )
         raise LayerError(f"{self.name!r} has no layer {name!r}.", next_step=f"nearest: {nearest(name, self.names)}")
 
 
