@@ -155,26 +155,32 @@ def test_one_alpha_throughout_mixes_evenly_at_every_scale(tmp_path):
 
 def test_wide_picture_is_centred_between_margins(tmp_path):
     path = saved(Image.new("RGB", (40, 20), BLUE), tmp_path / "a.png")
-    array = read_image(path, size=(20, 20), background=9)
-    assert (array[:5] == 9).all()
-    assert (array[5:15] == BLUE).all()
-    assert (array[15:] == 9).all()
+    array = read_image(path, size=(20, 20), background=9).astype(int)
+    assert (array[:4] == 9).all()
+    assert (array[6:14] == BLUE).all()
+    assert (array[16:] == 9).all()
+    # Twice the size, so that every value is the mean of four rows with weights 1, 3, 3, 1: an edge takes two rows.
+    outer, inner = (7 * np.array([9, 9, 9]) + BLUE) / 8, (9 * np.ones(3) + 7 * np.array(BLUE)) / 8
+    for row, expected in ((4, outer), (5, inner), (14, inner), (15, outer)):
+        np.testing.assert_allclose(array[row], np.broadcast_to(expected, (20, 3)), atol=0.5)
 
 
 def test_tall_picture_is_centred_between_margins(tmp_path):
     path = saved(Image.new("L", (20, 60), 3), tmp_path / "a.png")
     array = read_image(path, size=(30, 33), grey=True)
     assert array.shape == (30, 33, 1)
-    columns = np.flatnonzero((array[:, :, 0] == 3).all(axis=0))
-    assert columns.tolist() == list(range(11, 21))
-    assert (np.delete(array, columns, axis=1) == 255).all()
+    assert (array[:, 12:21] == 3).all()
+    assert (array[:, :10] == 255).all()
+    assert (array[:, 23:] == 255).all()
+    assert (array[:, ::-1] == array).all()
 
 
 def test_small_picture_is_enlarged(tmp_path):
-    path = saved(Image.new("RGB", (2, 1), GREEN), tmp_path / "a.png")
-    array = read_image(path, size=(8, 8))
-    assert (array[2:6] == GREEN).all()
+    path = saved(Image.new("RGB", (4, 2), GREEN), tmp_path / "a.png")
+    array = read_image(path, size=(16, 16)).astype(int)
+    assert (array[6:10] == GREEN).all()
     assert (array[:2] == 255).all()
+    assert (np.diff(array[:8, 0, 0]) <= 0).all()  # from white to green by way of what lies between
 
 
 def test_picture_of_the_right_size_is_not_touched(tmp_path):
@@ -195,12 +201,6 @@ def test_scaling_down_keeps_the_mean_of_every_region(tmp_path):
     array = read_image(path, size=(20, 20), grey=True)[:, 1:-1, 0]
     expected = ramp.reshape(20, 32, 20, 32).mean(axis=(1, 3))[:, 1:-1]
     np.testing.assert_allclose(array, expected, atol=1)
-
-
-def test_needle_keeps_one_pixel(tmp_path):
-    path = saved(Image.new("L", (3000, 1), 0), tmp_path / "a.png")
-    array = read_image(path, size=(10, 10), grey=True)
-    assert (array == 0).sum() == 10
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "I;16"])
@@ -237,8 +237,8 @@ def test_turned_jpeg_moves_the_red_corner(tmp_path):
     exif[0x0112] = 6  # to be turned clockwise
     path = saved(quarters(64, 96), tmp_path / "a.jpg", exif=exif, quality=95)
     array = read_image(path, size=(48, 48))
-    assert (array[:, :8] == 255).all()  # 96 high and 64 wide after turning: margins left and right
-    assert (array[:, 40:] == 255).all()
+    assert (array[:, :7] == 255).all()  # 96 high and 64 wide after turning: margins left and right
+    assert (array[:, 41:] == 255).all()
     np.testing.assert_allclose(array[2, 37], RED, atol=8)
     np.testing.assert_allclose(array[2, 10], BLUE, atol=8)
     np.testing.assert_allclose(array[45, 37], GREEN, atol=8)
@@ -374,7 +374,7 @@ def test_tiff_with_a_huge_tile_is_refused(tmp_path):
 
 def test_baseline_jpeg_counts_at_the_scale_at_which_it_is_decoded(tmp_path):
     path = saved(quarters(800, 1200), tmp_path / "a.jpg", quality=95)
-    array = read_image(path, size=(50, 75), max_pixels=100_000)  # 960 000 whole, 15 000 at an eighth
+    array = read_image(path, size=(50, 75), max_pixels=100_000)  # 960 000 whole, 60 000 at a quarter
     np.testing.assert_allclose(array[[2, 2, -3, -3], [2, -3, 2, -3]], [RED, GREEN, BLUE, (0, 0, 0)], atol=8)
     check_image(path, max_pixels=15_000)
     for size in (None, (800, 1200)):
@@ -410,5 +410,12 @@ def test_reduced_jpeg_looks_like_the_whole_one(tmp_path):
     smooth = Image.fromarray(rng.integers(0, 256, (12, 9, 3), np.uint8)).resize((907, 1213), Image.Resampling.BICUBIC)
     jpeg = saved(smooth, tmp_path / "a.jpg", quality=97, subsampling=0)
     png = saved(smooth, tmp_path / "a.png")
-    close = read_image(jpeg, size=(64, 64)).astype(int) - read_image(png, size=(64, 64))
-    assert np.abs(close).max() <= 4
+    close = read_image(jpeg, size=(64, 64), max_pixels=907 * 1213 - 1).astype(int) - read_image(png, size=(64, 64))
+    assert np.abs(close).max() <= 8  # its last row and column cover less than a pixel
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_jpeg_within_the_limit_is_scaled_from_all_its_pixels(tmp_path, progressive):
+    path = saved(Image.fromarray(noise(901, 1203, 3)), tmp_path / "a.jpg", quality=95, progressive=progressive)
+    saved(Image.open(path), tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(path, size=(40, 50)), read_image(tmp_path / "a.png", size=(40, 50)))

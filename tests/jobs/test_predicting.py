@@ -47,6 +47,31 @@ def test_a_picture_of_another_size_is_fitted(digits_run, digits_folder, tmp_path
     assert found.probability == pytest.approx(expected.probability, abs=0.02)
 
 
+@pytest.fixture(scope="module")
+def colour_run(colour_student, colours, tmp_path_factory):
+    data = transfer.from_arrays(*colours)
+    return transfer.finetune(
+        colour_student, data, preprocessing="torch", out=tmp_path_factory.mktemp("runs") / "colour"
+    )
+
+
+@pytest.mark.parametrize(
+    "extent",
+    [(24, 24), (23, 24), (24, 19), (1, 1), (2, 3), (17, 92), (92, 69), (301, 200), (640, 427), (1000, 9), (3, 2000)],
+)
+def test_stock_keras_answers_alike_for_the_raw_pixels_of_any_size(colour_run, digits_run, extent, tmp_path):
+    stripes = np.indices((*extent, 3)).sum(0) % 7 * 40
+    noise = np.random.default_rng(0).integers(0, 256, (*extent, 3))
+    paths = [tmp_path / "stripes.png", tmp_path / "noise.png"]
+    for path, pixels in zip(paths, (stripes, noise), strict=True):
+        Image.fromarray(pixels.astype(np.uint8)).save(path)
+    for run, mode in ((colour_run, "RGB"), (digits_run, "L")):
+        found = predict(run.folder, paths)
+        pixels = np.stack([np.asarray(Image.open(path).convert(mode), np.float32) for path in paths])
+        expected = keras.saving.load_model(run.folder / "model.keras")(pixels.reshape(2, *extent, -1), training=False)
+        np.testing.assert_allclose([each.probabilities for each in found.answers], expected, rtol=0, atol=2e-3)
+
+
 def test_what_cannot_be_read_is_named_and_the_rest_is_answered(digits_run, digits_folder, bad):
     good = sorted(digits_folder.rglob("*.png"))[:2]
     found = predict(digits_run.folder, [good[0], bad, good[1]])

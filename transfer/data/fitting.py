@@ -1,13 +1,18 @@
-"""Bringing a decoded picture to a size and to plain channels."""
+"""Bringing a decoded picture to a size and to plain channels, as a saved network does with raw pixels.
+
+The network begins with Keras's `Resizing(pad_to_aspect_ratio=True, antialias=True)`, bilinear: the picture is laid in
+the middle of a canvas of the wanted aspect ratio, and the canvas is scaled. Here the same values are found, rounded to
+bytes, without the canvas, which would be large.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops
+from PIL import Image
 
-_REDUCING_GAP = 3  # whole-number reduction stops at this many times the target; the filter does the rest
-_BAND_PIXELS = 2**22  # how much of a picture is converted at a time
+_BAND_PIXELS = 2**17  # how much of a picture is turned into numbers at a time
+_TRACE = 512  # what covers less of a pixel than one in so many changes its value by less than a half
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -20,79 +25,96 @@ _TURNS = {
 
 
 def fit_image(
-    image: Image.Image,
-    size: tuple[int, int] | None,
-    *,
-    grey: bool,
-    background: int,
-    extent: tuple[float, float] | None = None,
-    orientation: int = 1,
+    image: Image.Image, size: tuple[int, int] | None, *, grey: bool, background: int, orientation: int = 1
 ) -> NDArray[np.uint8]:
-    """A decoded picture as bytes: scaled by one factor to fit, centred, flattened.
-
-    Colours are weighed with their alpha while they are averaged, so that what is transparent leaves no trace.
+    """A decoded picture as bytes: flattened, laid in the middle of a canvas of the wanted aspect ratio, scaled.
 
     Args:
         image: of any mode that `read_image` takes.
         size: (h, w) to fill; None for the picture's own size.
         grey: whether one channel is wanted.
         background: behind transparent pixels and in the margins.
-        extent: (w, h) that the picture really covers, where its last row and column cover less than a pixel.
         orientation: EXIF orientation, 1 to 8.
 
     Returns:
         (h, w, 3) or (h, w, 1).
     """
-    width, height = extent or image.size
-    turned = orientation >= 5
-    if size is None:
-        target = canvas_size = image.size
+    target = size[::-1] if size is not None and orientation >= 5 else size
+    if target is None or target == (image.height, image.width):
+        channels = _plain(image, grey=grey, background=background).split()
     else:
-        target = fitted_size((height, width) if turned else (width, height), size)
-        canvas_size = (size[1], size[0])
-        if turned:
-            target = target[::-1]
-    factor = max(1, int(min(width / target[0], height / target[1]) / _REDUCING_GAP))
-    plain = _reduced(image, factor)
-    if plain.size != target:
-        # Bilinear has no negative lobes: a flat area stays flat and a colour never exceeds its alpha.
-        plain = plain.resize(target, Image.Resampling.BILINEAR, box=(0, 0, width / factor, height / factor))
-    flat = _flattened(plain, background).convert("L" if grey else "RGB")
+        channels = _fitted(image, target, grey=grey, background=background)
     if orientation in _TURNS:
-        flat = flat.transpose(_TURNS[orientation])
-    if size is not None and flat.size != canvas_size:
-        canvas = Image.new(flat.mode, canvas_size, background if grey else (background,) * 3)
-        canvas.paste(flat, ((canvas.width - flat.width) // 2, (canvas.height - flat.height) // 2))
-        flat = canvas
-    array: NDArray[np.uint8] = np.array(flat)
-    return array[:, :, np.newaxis] if grey else array
+        channels = tuple(channel.transpose(_TURNS[orientation]) for channel in channels)
+    return np.stack([np.rint(np.asarray(channel)).astype(np.uint8) for channel in channels], axis=2)
 
 
-def fitted_size(extent: tuple[float, float], size: tuple[int, int]) -> tuple[int, int]:
-    """(w, h) of a picture of (w, h) scaled to fit into (h, w)."""
-    scale = min(size[1] / extent[0], size[0] / extent[1])
-    return max(1, round(extent[0] * scale)), max(1, round(extent[1] * scale))
+def margins(extent: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
+    """Rows above and columns left of a picture of (h, w) on its canvas, and as many below and to the right.
+
+    In whole pixels, rounded down in 32-bit floats as Keras does it; at least one of the two is 0.
+    """
+    (height, width), (rows, columns) = extent, size
+    canvas_height = int(np.float32(width * rows) / np.float32(columns))
+    canvas_width = int(np.float32(height * columns) / np.float32(rows))
+    return max(0, canvas_height - height) // 2, max(0, canvas_width - width) // 2
 
 
-def _reduced(image: Image.Image, factor: int) -> Image.Image:
-    """As `L`, `RGB` or `RGBa`, each side divided by `factor`; in bands of rows, so that no second whole copy exists."""
-    width, height = image.size
-    rows = factor * max(1, _BAND_PIXELS // (width * factor))
-    if rows >= height:
-        return _plain(image) if factor == 1 else _plain(image).reduce(factor)
-    whole = Image.new(_plain(image.crop((0, 0, 1, 1))).mode, (-(-width // factor), -(-height // factor)))
-    for top in range(0, height, rows):
-        band = _plain(image.crop((0, top, width, min(top + rows, height))))
-        whole.paste(band.reduce(factor), (0, top // factor))
+def _fitted(image: Image.Image, size: tuple[int, int], *, grey: bool, background: int) -> tuple[Image.Image, ...]:
+    """Each channel, of mode `F`, not yet rounded."""
+    above, left = margins((image.height, image.width), size)
+    if left:
+        narrow = _narrowed(image, (image.width, size[0]), grey=grey, background=background)
+        turned = [channel.transpose(Image.Transpose.TRANSPOSE) for channel in narrow]
+        filled = [_fill_rows(channel, size[1], left, background) for channel in turned]
+        return tuple(channel.transpose(Image.Transpose.TRANSPOSE) for channel in filled)
+    narrow = _narrowed(image, (size[1], image.height), grey=grey, background=background)
+    return tuple(_fill_rows(channel, size[0], above, background) for channel in narrow)
+
+
+def _narrowed(image: Image.Image, target: tuple[int, int], *, grey: bool, background: int) -> list[Image.Image]:
+    """Each channel, scaled to (w, h) along one axis, where it has no margin; in bands that lie along that axis."""
+    channels = [Image.new("F", target) for _ in range(1 if grey else 3)]
+    upright = target[0] == image.width
+    lines = max(1, _BAND_PIXELS // (image.height if upright else image.width))
+    for start in range(0, image.width if upright else image.height, lines):
+        stop = min(start + lines, image.width if upright else image.height)
+        box = (start, 0, stop, image.height) if upright else (0, start, image.width, stop)
+        part = (stop - start, target[1]) if upright else (target[0], stop - start)
+        band = _plain(image.crop(box), grey=grey, background=background)
+        for channel, values in zip(channels, band.split(), strict=True):
+            channel.paste(values.convert("F").resize(part, Image.Resampling.BILINEAR), box[:2])
+    return channels
+
+
+def _fill_rows(channel: Image.Image, rows: int, margin: int, background: int) -> Image.Image:
+    """A channel scaled to a number of rows after `margin` rows of background were put above it and below it.
+
+    Rows of the result that background alone reaches are not computed, and their part of the margins is not laid out.
+    """
+    whole = Image.new("F", (channel.width, rows), background)
+    scale = (channel.height + 2 * margin) / rows
+    if channel.height * _TRACE < scale:
+        return whole
+    reach = max(scale, 1)  # of a row of the result, up and down from its middle
+    apart = max(0, int((margin - reach) / scale))
+    start = max(0, int(apart * scale - reach))
+    canvas = Image.new("F", (channel.width, channel.height + 2 * (margin - start)), background)
+    canvas.paste(channel, (0, margin - start))
+    box = (0, apart * scale - start, canvas.width, canvas.height - apart * scale + start)
+    whole.paste(canvas.resize((channel.width, rows - 2 * apart), Image.Resampling.BILINEAR, box), (0, apart))
     return whole
 
 
-def _plain(image: Image.Image) -> Image.Image:
+def _plain(image: Image.Image, *, grey: bool, background: int) -> Image.Image:
+    """As `L` or `RGB`, what is transparent laid on the background."""
     if image.mode.startswith("I"):
-        return _eight_bits(image)
+        image = _eight_bits(image)
     if image.has_transparency_data:
-        return (image if image.mode == "RGBA" else image.convert("RGBA")).convert("RGBa")
-    return image.convert("L" if image.mode in ("1", "L") else "RGB")
+        colors = image if image.mode == "RGBA" else image.convert("RGBA")
+        image = Image.new("RGB", image.size, (background,) * 3)
+        image.paste(colors, mask=colors)
+    return image.convert("L" if grey else "RGB")
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -103,13 +125,4 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     if not isinstance(key, int):
         return grey
     alpha = Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8))
-    return Image.merge("LA", (grey, alpha)).convert("RGBA").convert("RGBa")
-
-
-def _flattened(image: Image.Image, background: int) -> Image.Image:
-    """`c + (1 - a) * background` for colours c that have been multiplied by their alpha a."""
-    if image.mode != "RGBa":
-        return image
-    *colors, alpha = image.split()
-    behind = alpha.point([round((255 - value) * background / 255) for value in range(256)])
-    return Image.merge("RGB", [ImageChops.add(color, behind) for color in colors])
+    return Image.merge("LA", (grey, alpha))

@@ -20,7 +20,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from transfer.data.fitting import fit_image, fitted_size
+from transfer.data.fitting import fit_image
 from transfer.errors import DataError, Problem
 
 MAX_PIXELS = 2**26  # 67 megapixels; four bytes each while one is decoded
@@ -70,12 +70,13 @@ def read_image(
 ) -> NDArray[np.uint8]:
     """A picture file as bytes, the first frame where there are several, turned as its EXIF orientation says.
 
-    The limit is held against the header before anything is decoded. A baseline JPEG is decoded at a reduced scale and
-    counts at that scale; libjpeg holds a progressive one whole, so that it counts whole.
+    The limit is held against the header before anything is decoded. A baseline JPEG above it is decoded at a reduced
+    scale and counts at that scale; its values then differ a little from what the whole picture gives. libjpeg holds a
+    progressive one whole, so that it counts whole.
 
     Args:
         source: a PNG, JPEG, BMP, GIF, WebP or TIFF file.
-        size: (h, w) into which the whole picture is fitted, enlarged if need be; None for its own size.
+        size: (h, w) into which the whole picture is fitted as in `fit_image`; None for its own size.
         grey: whether one channel is wanted, Rec. 601 luma; else three, red first.
         background: 0 to 255, behind transparent pixels and in the margins.
         max_pixels: the largest picture that is decoded.
@@ -89,12 +90,10 @@ def read_image(
     """
     with _reported(source), source.open("rb") as stream:
         image = _opened(source, stream)
-        extent = _checked_extent(source, image, stream, size, max_pixels)
+        _refuse_oversized(source, image, stream, size, max_pixels)
         image.load()
-        orientation = _orientation(image)
-    if isinstance(image, TiffImageFile):
-        extent = image.size  # Pillow has turned it already, by its orientation
-    return fit_image(image, size, grey=grey, background=background, extent=extent, orientation=orientation)
+        orientation = _orientation(image)  # a TIFF, which Pillow has turned already, no longer has one
+    return fit_image(image, size, grey=grey, background=background, orientation=orientation)
 
 
 def check_image(source: Path, *, max_pixels: int = MAX_PIXELS) -> None:
@@ -108,7 +107,7 @@ def check_image(source: Path, *, max_pixels: int = MAX_PIXELS) -> None:
     """
     with _reported(source), source.open("rb") as stream:
         image = _opened(source, stream)
-        _checked_extent(source, image, stream, (1, 1), max_pixels)
+        _refuse_oversized(source, image, stream, (1, 1), max_pixels)
         if isinstance(image, PngImageFile):
             image.verify()
 
@@ -151,32 +150,34 @@ def _opened(source: Path, stream: BinaryIO) -> ImageFile:
     return image
 
 
-def _checked_extent(
+def _refuse_oversized(
     source: Path, image: ImageFile, stream: BinaryIO, size: tuple[int, int] | None, max_pixels: int
-) -> tuple[float, float]:
-    """(w, h) that the picture will cover when it is decoded; a JPEG is told to decode at a reduced scale.
+) -> None:
+    """Refuse what is too large to decode, where a JPEG cannot be decoded at a reduced scale.
 
     Raises:
         OversizedImageError: if decoding would hold more than `max_pixels` pixels.
     """
-    extent: tuple[float, float] = image.size
+    if size is not None and image.width * image.height > max_pixels and isinstance(image, JpegImageFile):
+        _reduce(image, stream, size, max_pixels)
     pixels = image.width * image.height
-    if isinstance(image, JpegImageFile):
-        whole = image.info.get("progressive") or not _in_one_scan(image, stream)
-        if size is not None:
-            turned = _orientation(image) >= 5
-            width, height = fitted_size(extent[::-1] if turned else extent, size)
-            wanted = (2 * height, 2 * width) if turned else (2 * width, 2 * height)
-            drafted = image.draft(None, wanted)
-            extent = drafted[1][2:] if drafted else extent
-        if not whole:
-            pixels = image.width * image.height
     if isinstance(image, TiffImageFile):
         tags: Any = image.tag_v2
         pixels = max(pixels, tags.get(322, 0) * tags.get(323, 0))  # a tile is decoded whole, however small the picture
     if pixels > max_pixels:
         raise _oversized(source, f"{pixels / 1e6:.1f} megapixels; the limit is {max_pixels / 1e6:.1f}")
-    return extent
+
+
+def _reduce(image: JpegImageFile, stream: BinaryIO, size: tuple[int, int], max_pixels: int) -> None:
+    """Have libjpeg scale as little as the limit asks for, and to no less than twice what fits into (h, w)."""
+    if image.info.get("progressive") or not _in_one_scan(image, stream):
+        return
+    rows, columns = size[::-1] if _orientation(image) >= 5 else size
+    most = max(image.width / columns, image.height / rows) / 2
+    for factor in (2, 4, 8):
+        if factor <= most and -(-image.width // factor) * -(-image.height // factor) <= max_pixels:
+            image.draft(None, (image.width // factor, image.height // factor))
+            return
 
 
 def _in_one_scan(image: JpegImageFile, stream: BinaryIO) -> bool:
