@@ -1,0 +1,73 @@
+"""Ratios, noise and decades against plain computation, and verdicts where they belong."""
+
+import math
+
+import numpy as np
+import pytest
+
+from transfer.analysis.gradient_flow import GradientFlow, GradientSums, LayerGradient, decades_of
+
+RANDOM = np.random.default_rng(2)
+
+
+def flow(ratios: list[float], *, strength: float = 1.0, loss: float = 1.0) -> GradientFlow:
+    layers = tuple(LayerGradient(f"layer_{k}", ratio, 1.0, 1.0) for k, ratio in enumerate(ratios))
+    return GradientFlow(layers, decades_of(ratios), strength, loss, 4)
+
+
+def test_norms_and_noise_are_those_of_all_batches_together() -> None:
+    signal = RANDOM.normal(size=30)
+    gradients = signal + RANDOM.normal(size=(2000, 30))
+    sums = GradientSums()
+    for each in gradients:
+        sums.add({"dense": each.reshape(5, 6)}, loss=2.0, error=0.5)
+    found = sums.flow({"dense": 4.0, "never": 1.0})
+    (layer,) = found.layers
+    assert layer.gradient == pytest.approx(math.sqrt(np.mean((gradients**2).sum(1))))
+    assert layer.ratio == pytest.approx(layer.gradient / 4)
+    noise = gradients.var(axis=0, ddof=1).sum()
+    mean_square = (gradients.mean(0) ** 2).sum() - noise / 2000
+    assert layer.signal_to_noise == pytest.approx(mean_square / noise)
+    assert layer.signal_to_noise == pytest.approx((signal**2).sum() / 30, rel=0.05)
+    assert found.strength == pytest.approx(layer.ratio / 0.5)
+    assert (found.loss, found.batches) == (2.0, 2000)
+
+
+def test_noise_alone_has_no_signal_and_one_batch_no_noise() -> None:
+    sums = GradientSums()
+    for sign in (1, -1, 1, -1):
+        sums.add({"a": np.array([sign, 0.0])}, 1.0, 1.0)
+    assert sums.flow({"a": 1.0}).layers[0].signal_to_noise == 0
+    one = GradientSums()
+    one.add({"a": np.array([3.0, 4.0])}, 1.0, 1.0)
+    layer = one.flow({"a": 2.0}).layers[0]
+    assert (layer.gradient, layer.ratio) == (5.0, 2.5)
+    assert math.isnan(layer.signal_to_noise)
+
+
+def test_decades_are_read_off_a_line() -> None:
+    assert decades_of([1e-6, 1e-4, 1e-2, 1.0]) == pytest.approx(6)
+    assert decades_of([1.0, 1e-1, 1e-2]) == pytest.approx(-2)
+    assert decades_of([1.0, 1.0, 1e-5, 1.0, 1.0]) == pytest.approx(0)  # one of another kind does not decide
+    assert decades_of([0.0, 0.0, 1.0, 1.0]) == math.inf
+    assert decades_of([1.0, 1.0, 0.0, 0.0]) == -math.inf
+    assert decades_of([0.5]) == 0
+
+
+def test_verdicts() -> None:
+    assert flow([0.3, 0.5, 1.0]).verdict == "healthy"
+    assert flow([1e-4, 1e-2, 1.0]).verdict == "vanishing"
+    assert flow([1.0, 1e-2, 1e-4]).verdict == "exploding"
+    assert flow([1e-6, 1e-6, 1e-6], strength=1e-6).verdict == "vanishing"
+    assert flow([1e6, 1e6], strength=1e6).verdict == "exploding"
+    assert flow([1.0, math.nan]).verdict == "not finite"
+    assert flow([1.0, 1.0], loss=math.inf).verdict == "not finite"
+
+
+def test_starved_layers_get_a_hundredth_of_the_last_one() -> None:
+    assert flow([1e-5, 9e-3, 2e-2, 1.0]).starved == ("layer_0", "layer_1")
+    assert flow([0.3, 0.5, 1.0]).starved == ()
+
+
+def test_weights_of_nothing_have_no_ratio() -> None:
+    assert LayerGradient("a", 1.0, 0.0, 1.0).ratio == 0

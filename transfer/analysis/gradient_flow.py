@@ -1,0 +1,154 @@
+"""Whether gradients reach the layers of a network, from the gradients of some batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+# With one rate for all layers, one whose gradient is 100 times smaller beside its weights takes 100 times as many steps
+# for the same change. Healthy networks stay within one decade (measured: plain, residual and convolutional ones, new
+# ones and trained ones); deep sigmoid networks lose more than half a decade a layer.
+STEEP = 2.0  # decades from output to input
+WEAK, STRONG = 1e-4, 1e2  # of the median ratio where the error counts 1; healthy ones lie from 1e-3 to 10
+_TINY = 1e-300
+
+
+@dataclass(frozen=True, slots=True)
+class LayerGradient:
+    """The gradient of one layer's weights over some batches.
+
+    Attributes:
+        layer: its name.
+        gradient: norm of a batch's gradient, root mean square over the batches.
+        weights: norm of the weights.
+        signal_to_noise: squared norm of the mean gradient over the variance between batches, both without bias; NaN
+            for a single batch.
+    """
+
+    layer: str
+    gradient: float
+    weights: float
+    signal_to_noise: float
+
+    @property
+    def ratio(self) -> float:
+        """Norm of the gradient over the norm of the weights; 0 for weights that are all 0."""
+        return self.gradient / self.weights if self.weights else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class GradientFlow:
+    """Gradients from the input to the output.
+
+    Attributes:
+        layers: in the order of the network.
+        decades: by how many powers of ten the ratio grows from the first layer to the last: above 0 it vanishes on its
+            way to the input, below it explodes. Infinite where no gradient reaches the first half of the layers.
+        strength: median of the layers' ratios, divided by the error: the mean norm over the examples of the loss's
+            derivative by the logits.
+        loss: mean over the batches, in nats an example.
+        batches: how many.
+    """
+
+    layers: tuple[LayerGradient, ...]
+    decades: float
+    strength: float
+    loss: float
+    batches: int
+
+    @property
+    def verdict(self) -> Literal["healthy", "vanishing", "exploding", "not finite"]:
+        """What becomes of the gradient."""
+        ratios = [each.ratio for each in self.layers]
+        if not np.isfinite([*ratios, self.loss]).all():
+            return "not finite"
+        if self.decades >= STEEP or self.strength < WEAK:
+            return "vanishing"
+        return "exploding" if self.decades <= -STEEP or self.strength > STRONG else "healthy"
+
+    @property
+    def starved(self) -> tuple[str, ...]:
+        """Layers whose ratio is a hundredth of the last one's or less."""
+        limit = self.layers[-1].ratio * 10**-STEEP if self.layers else 0.0
+        return tuple(each.layer for each in self.layers if each.ratio <= limit)
+
+
+@dataclass(slots=True)
+class GradientSums:
+    """Sums over the gradients of some batches; `add` changes them.
+
+    Attributes:
+        total: for each layer its summed gradient, (parameters,).
+        squares: for each layer the squared norms, one a batch.
+        losses: one a batch.
+        errors: one a batch.
+    """
+
+    total: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    squares: dict[str, list[float]] = field(default_factory=dict)
+    losses: list[float] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+
+    def add(self, gradients: Mapping[str, NDArray[Any]], loss: float, error: float) -> None:
+        """Take one batch in.
+
+        Args:
+            gradients: of each layer, of any shape.
+            loss: mean over its examples.
+            error: mean norm of the loss's derivative by the logits.
+        """
+        for layer, values in gradients.items():
+            flat = values.ravel().astype(np.float64)
+            self.total[layer] = self.total[layer] + flat if layer in self.total else flat
+            self.squares.setdefault(layer, []).append(float(flat @ flat))
+        self.losses.append(loss)
+        self.errors.append(error)
+
+    def flow(self, weights: Mapping[str, float]) -> GradientFlow:
+        """What the batches gave together.
+
+        Args:
+            weights: norm of each layer's weights, in the order of the network.
+        """
+        layers = tuple(
+            LayerGradient(layer, float(np.sqrt(np.mean(self.squares[layer]))), norm, self._signal_to_noise(layer))
+            for layer, norm in weights.items()
+            if layer in self.total
+        )
+        ratios = [each.ratio for each in layers]
+        error = float(np.mean(self.errors)) if self.errors else 0.0
+        strength = float(np.median(ratios) / max(error, _TINY)) if ratios else 0.0
+        return GradientFlow(layers, decades_of(ratios), strength, float(np.mean(self.losses)), len(self.losses))
+
+    def _signal_to_noise(self, layer: str) -> float:
+        """‖E g‖² / tr Cov g, with ‖ḡ‖² - tr Cov / b for the former, at least 0.
+
+        Source: McCandlish et al. (2018), "An empirical model of large-batch training", appendix A.1.
+        """
+        squares, b = self.squares[layer], len(self.losses)
+        if b < 2:
+            return float("nan")
+        mean = self.total[layer] / b
+        mean_square = float(mean @ mean)
+        noise = (float(np.mean(squares)) - mean_square) * b / (b - 1)
+        return max(0.0, mean_square - noise / b) / noise if noise > 0 else float("inf")
+
+
+def decades_of(ratios: Sequence[float]) -> float:
+    """Growth from the first to the last in powers of ten: the median slope over all pairs, times the steps.
+
+    A single layer of another kind does not decide it. Infinite, with its sign, where zeros do.
+
+    Source: Sen (1968), section 2.
+    """
+    if len(ratios) < 2:
+        return 0.0
+    logs = np.log10(np.maximum(np.asarray(ratios, np.float64), _TINY))
+    slopes = [(logs[j] - logs[i]) / (j - i) for i, j in combinations(range(len(logs)), 2)]
+    decades = float(np.median(slopes)) * (len(logs) - 1)
+    return decades if abs(decades) < 100 else float(np.copysign(np.inf, decades))
