@@ -3,7 +3,7 @@
     apt-get install openclipart-png && python examples/05_clipart_collection.py
 
 About 2,050 pictures in five classes; 12 files of 168 to 623 megapixels are left out by name. Prints the mean accuracy
-over three seeds: 0.586 at 20 a class, 0.643 at 50 (each within 0.01 on other machines). Takes 5 minutes on two cores.
+over three seeds: 0.584 at 20 a class, 0.639 at 50 (each within 0.01 on other machines). Takes 5 minutes on two cores.
 """
 
 import shutil

@@ -53,6 +53,7 @@ def prepend_preprocessing(graph: Graph, preprocessing: Preprocessing, size: tupl
             next_step="choose another --size or --preprocessing (size=…, preprocessing=…)",
         )
     above, left = preprocessing.frame_pixels(size)
+    # data.fitting gives what fit_size gives, so that pictures meet the same values with and without it.
     layers = [
         _layer("InputLayer", "image", batch_shape=[None, None, None, channels], dtype="float32"),
         _layer(
