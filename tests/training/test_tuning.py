@@ -43,6 +43,29 @@ def mean_cross_entropy(model: keras.Model, inputs: np.ndarray, labels: np.ndarra
     return float(np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(labels)), labels]))
 
 
+def test_each_epoch_says_how_far_its_last_step_moved_the_trained_weights():
+    steps = [network(), network()]
+    tune(steps[0], INPUTS, LABELS, stage(epochs=1, batch_size=20), seed=5)  # one step
+    (epoch,) = tune(steps[1], INPUTS, LABELS, stage(epochs=1, batch_size=20), seed=5)
+    start = network()
+    expected = {}
+    for name in ("conv2", "head"):
+        old, new = start.get_layer(name).get_weights()[0], steps[0].get_layer(name).get_weights()[0]
+        expected[name] = np.sqrt(((new - old).astype(np.float64) ** 2).sum() / (old.astype(np.float64) ** 2).sum())
+    assert epoch.updates == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_last_step_of_several_counts():
+    model = network()
+    first, second = tune(model, INPUTS, LABELS, stage(), seed=5)
+    assert first.updates.keys() == second.updates.keys() == {"conv2", "head"}
+    assert first.updates != second.updates
+    short = network()
+    (same,) = tune(short, INPUTS, LABELS, stage(epochs=1), seed=5)
+    assert same.updates == first.updates
+    assert all(0 < each < 1 for each in first.updates.values())
+
+
 class Watched:
     """An array that remembers which rows were asked for."""
 

@@ -6,9 +6,9 @@ holds its statistics still; frozen dropout and noise are switched off while the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -17,6 +17,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from transfer.errors import TrainingError
+from transfer.models.variables import name_variables
 from transfer.specs import Progress, Stage, silent
 
 
@@ -27,10 +28,13 @@ class Epoch:
     Attributes:
         number: from 1.
         loss: mean cross-entropy, in nats an example.
+        updates: for each layer that is trained, how far the last step moved its weights: norm of the change over the
+            norm of the weights. Biases and scales are left out.
     """
 
     number: int
     loss: float
+    updates: Mapping[str, float] = field(default_factory=dict)
 
 
 def tune(
@@ -71,12 +75,14 @@ def tune(
         return loss, finite
 
     history = []
+    weights = _trained_weights(network)
     with _stilled(network):
         for epoch in range(1, stage.epochs + 1):
             order = np.random.default_rng((seed, epoch)).permutation(len(labels))
             total = 0.0
             for start in range(0, len(order), stage.batch_size):
                 chosen = order[start : start + stage.batch_size]
+                before = _copied(weights) if start + stage.batch_size >= len(order) else {}
                 loss, finite = step(
                     tf.convert_to_tensor(inputs[chosen], tf.float32), tf.convert_to_tensor(labels[chosen])
                 )
@@ -86,9 +92,34 @@ def tune(
                         next_step="choose a smaller rate",
                     )
                 total += float(loss) * len(chosen)
-            history.append(Epoch(epoch, total / len(order)))
+            history.append(Epoch(epoch, total / len(order), _moved(before, _copied(weights))))
             progress(f"tuning, loss {history[-1].loss:.4f}", epoch, stage.epochs)
     return tuple(history)
+
+
+def _trained_weights(network: keras.Model) -> dict[str, list[Any]]:
+    """Kernels and what else has at least two axes, by the layer that holds them."""
+    trained, found = {id(each) for each in network.trainable_variables}, dict[str, list[Any]]()
+    for name, variable in name_variables(network).items():
+        if id(variable) in trained and len(variable.shape) >= 2:
+            found.setdefault(name.rpartition("/")[0], []).append(variable)
+    return found
+
+
+def _copied(weights: Mapping[str, list[Any]]) -> dict[str, NDArray[np.float32]]:
+    return {
+        layer: np.concatenate([np.asarray(each, np.float32).ravel() for each in variables])
+        for layer, variables in weights.items()
+    }
+
+
+def _moved(before: Mapping[str, NDArray[Any]], after: Mapping[str, NDArray[Any]]) -> dict[str, float]:
+    """Norm of the change over the norm before it; 0 where the weights were."""
+    norms = {layer: float(np.linalg.norm(values)) for layer, values in before.items()}
+    return {
+        layer: float(np.linalg.norm(after[layer] - values)) / norms[layer] if norms[layer] else 0.0
+        for layer, values in before.items()
+    }
 
 
 @contextmanager
