@@ -55,7 +55,14 @@ def test_importing_the_package_loads_no_library_that_takes_time():
 
 
 @pytest.mark.parametrize(
-    "arguments", [("inspect", "digits_mlp"), ("checkpoints",), ("checkpoints", "--json")], ids=" ".join
+    "arguments",
+    [
+        ("inspect", "digits_mlp"),
+        ("checkpoints",),
+        ("checkpoints", "--json"),
+        ("flops", "mobilenet_v2_imagenet", "--input", "224,224,3", "--training"),
+    ],
+    ids=" ".join,
 )
 def test_looking_at_files_loads_neither_tensorflow_nor_keras(arguments):
     assert loaded_after(calling(*arguments), *FRAMEWORKS) == []

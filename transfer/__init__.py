@@ -9,10 +9,12 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from transfer.analysis.flops import Flops as Flops
     from transfer.data.arrays import from_arrays as from_arrays
     from transfer.data.labelled import LabelledSet as LabelledSet
     from transfer.data.reading import read_labelled as read_labelled
     from transfer.errors import TransferError as TransferError
+    from transfer.jobs.counting_flops import count_flops as count_flops
     from transfer.jobs.finetuning import finetune as finetune
     from transfer.jobs.running import load_run as load_run
     from transfer.models.editing import insert_layer as insert_layer
@@ -38,6 +40,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Card": "transfer.weights.cards",
+    "Flops": "transfer.analysis.flops",
     "Head": "transfer.specs",
     "LabelledSet": "transfer.data.labelled",
     "Network": "transfer.surgery.network",
@@ -47,6 +50,7 @@ _HOMES = {
     "Run": "transfer.results",
     "Stage": "transfer.specs",
     "TransferError": "transfer.errors",
+    "count_flops": "transfer.jobs.counting_flops",
     "extract": "transfer.models.extracting",
     "finetune": "transfer.jobs.finetuning",
     "from_arrays": "transfer.data.arrays",

@@ -1,4 +1,4 @@
-"""Tables as plain text."""
+"""Tables and large numbers as plain text."""
 
 from __future__ import annotations
 
@@ -15,3 +15,11 @@ def format_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbe
         ).rstrip()
         for row in (columns, *rows)
     )
+
+
+def format_scaled(number: float) -> str:
+    """Four digits and a prefix: `15.47 G` for 15,470,264,320."""
+    for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= factor:
+            return f"{number / factor:.4g} {prefix}"
+    return f"{number:.4g} "

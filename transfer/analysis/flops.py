@@ -15,7 +15,7 @@ from transfer.analysis.work import Work
 from transfer.graphs.shapes import Shape
 from transfer.graphs.summarizing import format_shape, printable
 from transfer.specs import Json
-from transfer.tabulating import format_table
+from transfer.tabulating import format_scaled, format_table
 
 COLUMNS = ("layer", "class", "output", "parameters", "MACs", "elementwise", "activations", "bytes moved")
 
@@ -108,13 +108,18 @@ class Flops:
         return tuple((layer.name, ", ".join(layer.work.uncounted)) for layer in self.layers if layer.work.uncounted)
 
     @property
+    def unshaped(self) -> tuple[str, ...]:
+        """Layers of which not even the output's size is known, so that nothing after them could be counted."""
+        return tuple(layer.name for layer in self.layers if not layer.shapes)
+
+    @property
     def summary(self) -> str:
         """The totals in one line, and what they lack in a second."""
         least = "at least " if self.uncounted else ""
         line = (
-            f"{least}{self.macs / 1e9:.4g} GMAC ({self.flops / 1e9:.4g} GFLOP), "
-            f"{self.elementwise / 1e6:.4g} M elementwise operations, {self.parameters:,} parameters, "
-            f"{self.activations / 1e6:.4g} M activations, {self.bytes_moved / 1e6:.4g} MB moved"
+            f"{least}{format_scaled(self.macs)}MAC ({format_scaled(self.flops)}FLOP), "
+            f"{format_scaled(self.elementwise).rstrip()} elementwise operations, {self.parameters:,} parameters, "
+            f"{format_scaled(self.activations).rstrip()} activations, {format_scaled(self.bytes_moved)}B moved"
         )
         lacking = ", ".join(f"{printable(name)} ({printable(what)})" for name, what in self.uncounted)
         return "\n".join([line, *([f"not counted: {lacking}"] if lacking else []), *self.notes])

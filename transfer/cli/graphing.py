@@ -48,12 +48,13 @@ def command(file: str, into: str | None, out: Path | None, is_flat: bool, force:
     """
     if out is not None and out.suffix not in SUFFIXES:
         raise click.UsageError(f"{out} does not tell what to draw: expected a name that ends in .svg or .dot.")
+    from transfer.cli.architectures import read_graph
     from transfer.graphs.summarizing import summarize
     from transfer.placing import refuse_existing
 
     if out is not None:
         refuse_existing(out, force=force)
-    graph = _read(into or file)
+    graph = read_graph(into or file)
     original, paths = graph, {name: name for name in graph.names}
     if is_flat:
         from transfer.graphs.flattening import flatten
@@ -72,26 +73,6 @@ def command(file: str, into: str | None, out: Path | None, is_flat: bool, force:
     _show(graph, layers)
     if out is not None:
         click.echo(f"drawn: {out}")
-
-
-def _read(name: str) -> Graph:
-    """The architecture that is meant: from a file alone, or from the model that a builder makes."""
-    from transfer.surgery.planning import read_architecture
-    from transfer.weights.opening import open_checkpoint
-    from transfer.weights.shipped import shipped_checkpoints
-
-    if ":" not in name and not Path(name).exists() and name not in shipped_checkpoints():
-        open_checkpoint(name)  # it says what is wrong with the name
-    graph = read_architecture(name)
-    if graph is not None:
-        return graph
-    from transfer.cli.quieting import import_tensorflow
-
-    import_tensorflow()
-    from transfer.models.architectures import build_named
-    from transfer.models.building import read_model
-
-    return read_model(build_named(name)).graph
 
 
 def _absent(file: str, graph: Graph, paths: Mapping[str, str]) -> frozenset[str]:

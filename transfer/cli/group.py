@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": "transfer.cli.evaluating",
     "extract": "transfer.cli.extracting",
     "finetune": "transfer.cli.finetuning",
+    "flops": "transfer.cli.counting_flops",
     "graph": "transfer.cli.graphing",
     "inspect": "transfer.cli.inspecting",
     "match": "transfer.cli.matching",

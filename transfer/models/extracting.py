@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import keras
 
 from transfer.errors import KerasNeededError
-from transfer.graphs.graph import Ref
-from transfer.graphs.shapes import Shape
 from transfer.models.building import build_model, classes_of, read_model
 from transfer.models.restoring import Restored
+from transfer.models.shaping import known_shapes
 from transfer.specs import BatchNormPolicy, Extraction, Head
 from transfer.surgery.extracting import ExtractedNetwork, extract_network
 
@@ -76,17 +74,4 @@ def extract_from_model(source: keras.Model | Restored, how: Extraction) -> Extra
     try:
         return extract_network(network, how)
     except KerasNeededError:  # a class without a rule: the live model knows what it gives
-        return extract_network(network, how, _known_shapes(model))
-
-
-def _known_shapes(model: keras.Model) -> dict[Ref, Shape]:
-    """What each layer gives that is called once."""
-    depths = getattr(model, "_nodes_by_depth", {})
-    nodes = [node for found in depths.values() for node in found if not node.is_input]
-    once = Counter(node.operation.name for node in nodes)
-    return {
-        Ref(node.operation.name, 0, place): tuple(each.shape[1:])
-        for node in nodes
-        if once[node.operation.name] == 1
-        for place, each in enumerate(node.output_tensors)
-    }
+        return extract_network(network, how, known_shapes(model))

@@ -1,0 +1,19 @@
+"""Tables and numbers as text."""
+
+import pytest
+
+from transfer.tabulating import format_scaled, format_table
+
+
+def test_numbers_stand_to_the_right_and_no_line_ends_in_blanks():
+    assert format_table(("a", "n"), [("long one", "1"), ("b", "1,000")], numbers=("n",)) == (
+        "a             n\nlong one      1\nb         1,000"
+    )
+    assert format_table(("a", "b"), [("x", "")]) == "a  b\nx"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(15_470_264_320, "15.47 G"), (54_912, "54.91 k"), (999, "999 "), (0, "0 "), (2e12, "2 T")]
+)
+def test_large_numbers_take_a_prefix(number, text):
+    assert format_scaled(number) == text

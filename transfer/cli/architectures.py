@@ -1,0 +1,29 @@
+"""Architectures as the command line names them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transfer.graphs.graph import Graph
+
+
+def read_graph(name: str) -> Graph:
+    """The architecture that is meant: from a file alone, or from the model that a builder makes."""
+    from transfer.surgery.planning import read_architecture
+    from transfer.weights.opening import open_checkpoint
+    from transfer.weights.shipped import shipped_checkpoints
+
+    if ":" not in name and not Path(name).exists() and name not in shipped_checkpoints():
+        open_checkpoint(name)  # it says what is wrong with the name
+    graph = read_architecture(name)
+    if graph is not None:
+        return graph
+    from transfer.cli.quieting import import_tensorflow
+
+    import_tensorflow()
+    from transfer.models.architectures import build_named
+    from transfer.models.building import read_model
+
+    return read_model(build_named(name)).graph

@@ -1,0 +1,75 @@
+"""Counting what a network costs, wherever it is: a graph, a file, a Keras model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from transfer.analysis.counting_flops import count_graph_flops
+from transfer.analysis.flops import Flops
+from transfer.analysis.sizes import Sizes
+from transfer.errors import LayerError
+from transfer.graphs.graph import Graph
+from transfer.graphs.input_shapes import with_input_shapes
+from transfer.surgery.network import Network
+from transfer.surgery.planning import own_graph
+from transfer.weights.checkpoint import Checkpoint
+
+
+def count_flops(source: Any, *, input_shape: Sizes | Mapping[str, Sizes] | None = None) -> Flops:
+    """Count multiply-adds, other operations, parameters, activations and bytes of a network, layer by layer.
+
+    A graph, a network and a checkpoint are counted without TensorFlow, unless a layer of Keras has no rule for its
+    shape here: then Keras is asked.
+
+    Args:
+        source: a Keras model, what `restore` gave, a checkpoint that holds its architecture, a `Network` or a graph.
+        input_shape: of the input, or of each by its name, without the batch axis. Needed where the network takes
+            inputs of any size: `(224, 224, 3)`.
+
+    Returns:
+        Numbers for one example in inference; `flops` is `2 * macs`, elementwise work stands in a column of its own.
+        Layers that there is no rule for are named in `uncounted`.
+
+    Raises:
+        LayerError: if an input's size is open and none is given, or what is given does not fit.
+        CheckpointError: if a file holds no architecture.
+    """
+    if isinstance(source, Checkpoint):
+        source = own_graph(source)
+    elif isinstance(source, Network):
+        source = source.graph
+    if not isinstance(source, Graph):
+        return _count_model(source, input_shape)
+    counted = count_graph_flops(source, input_shape)
+    return count_by_keras(source, input_shape) or counted if counted.unshaped else counted
+
+
+def count_by_keras(
+    graph: Graph,
+    input_shape: Sizes | Mapping[str, Sizes] | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
+) -> Flops | None:
+    """The same with the shapes that Keras gives; None where it cannot build the graph."""
+    # Most graphs never come here, and TensorFlow takes seconds to import.
+    from transfer.models.shaping import shapes_by_keras
+
+    try:
+        shapes = shapes_by_keras(with_input_shapes(graph, input_shape), custom_objects)
+    except LayerError:
+        return None
+    return count_graph_flops(graph, input_shape, shapes=shapes)
+
+
+def _count_model(source: Any, input_shape: Sizes | Mapping[str, Sizes] | None) -> Flops:
+    # Whoever holds a model has imported Keras already.
+    from transfer.models.building import classes_of, read_model
+    from transfer.models.restoring import Restored
+    from transfer.models.shaping import known_shapes
+
+    model = source.model if isinstance(source, Restored) else source
+    graph = read_model(model).graph
+    if input_shape is None:
+        return count_graph_flops(graph, shapes=known_shapes(model))
+    counted = count_graph_flops(graph, input_shape)
+    return count_by_keras(graph, input_shape, classes_of(model)) or counted if counted.unshaped else counted

@@ -1,0 +1,116 @@
+"""How fast this machine runs a network, beside the fastest that it computes at all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from transfer.errors import LayerError, Problem
+from transfer.models.shaping import input_structure
+from transfer.specs import Json
+
+_SIDE = 2048  # of the square matrices whose product is the peak: large enough to keep every core busy
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """Measured speeds, the best of several rounds.
+
+    Attributes:
+        examples_per_second: through the network, in inference.
+        batch_size: how many went in at once.
+        gflops: 2 * MACs of the network a second, in 1e9.
+        peak_gflops: of a product of two square matrices of float32, in the same rounds.
+    """
+
+    examples_per_second: float
+    batch_size: int
+    gflops: float
+    peak_gflops: float
+
+    @property
+    def share(self) -> float:
+        """What the network reaches of the peak, in [0, 1]."""
+        return self.gflops / self.peak_gflops
+
+    def __str__(self) -> str:
+        return (
+            f"measured: {self.examples_per_second:.4g} examples/s in batches of {self.batch_size}, "
+            f"{self.gflops:.4g} GFLOP/s, {100 * self.share:.3g} % of the {self.peak_gflops:.4g} GFLOP/s "
+            f"of a product of {_SIDE} x {_SIDE} matrices"
+        )
+
+    def to_json(self) -> Json:
+        """As plain values."""
+        return {
+            "examples_per_second": self.examples_per_second,
+            "batch_size": self.batch_size,
+            "gflops_per_second": self.gflops,
+            "peak_gflops_per_second": self.peak_gflops,
+            "share_of_peak": self.share,
+        }
+
+
+def measure_throughput(model: keras.Model, macs: int, *, batch_size: int = 16, seconds: float = 3.0) -> Throughput:
+    """Run a network and a matrix product in turns.
+
+    Args:
+        model: with inputs of known sizes; its weights do not matter.
+        macs: multiply-adds per example.
+        batch_size: how many examples go in at once.
+        seconds: to measure for, after one call of each for warming up.
+
+    Raises:
+        LayerError: if an input's size is open.
+    """
+    batch = _make_batch(model, batch_size)
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def forward(values: Any) -> Any:
+        return model(values, training=False)
+
+    square = tf.random.stateless_uniform((_SIDE, _SIDE), (0, 1))
+    run_network, run_product = (lambda: forward(batch)), (lambda: tf.linalg.matmul(square, square))
+    _seconds(run_network)
+    _seconds(run_product)
+    network: list[float] = []
+    product, start = [_seconds(run_product)], time.perf_counter()
+    while not network or time.perf_counter() - start < seconds:  # in turns, so that a busy moment meets both
+        network.append(_seconds(run_network))
+        product.append(_seconds(run_product))
+    rate = batch_size / min(network)
+    return Throughput(rate, batch_size, 2 * macs * rate / 1e9, 2 * _SIDE**3 / min(product) / 1e9)
+
+
+def _seconds(run: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    result = run()
+    for each in tf.nest.flatten(result):
+        each.numpy()
+    return time.perf_counter() - start
+
+
+def _make_batch(model: keras.Model, batch_size: int) -> Any:
+    """Seeded inputs of the right shapes and types, in the structure that the model takes."""
+    left_open = [each for each in model.inputs if None in each.shape[1:]]
+    if left_open:
+        raise LayerError(
+            f"{model.name!r} takes inputs of any size; how fast it is depends on it.",
+            [Problem(each.name, "a size for each axis", str(each.shape[1:])) for each in left_open],
+            next_step="give it: --input 224,224,3 (input_shape=…)",
+        )
+    rng = np.random.default_rng(0)
+
+    def fill(each: Any) -> Any:
+        shape = (batch_size, *each.shape[1:])
+        if each.dtype.startswith("float"):
+            return tf.constant(rng.random(shape), each.dtype)
+        return tf.zeros(shape, each.dtype)
+
+    return tf.nest.map_structure(fill, input_structure(model))
