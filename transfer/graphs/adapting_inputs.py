@@ -7,9 +7,9 @@ from dataclasses import replace
 from math import prod
 
 from transfer.errors import LayerError, Problem
-from transfer.graphs.cutting import COMPANIONS
 from transfer.graphs.graph import Graph, Layer, Ref
 from transfer.graphs.input_channels import find_front
+from transfer.graphs.layer_kinds import COMPANIONS
 from transfer.graphs.shapes import Shape, infer_shapes, shape_of
 from transfer.graphs.variables import describe_graph
 from transfer.graphs.walking import walk

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from transfer.graphs.cutting import COMPANIONS
 from transfer.graphs.feature_layers import GLOBAL_POOLINGS
 from transfer.graphs.graph import Graph, Layer, Ref
+from transfer.graphs.layer_kinds import COMPANIONS
 from transfer.graphs.weightless import WEIGHTLESS
 from transfer.graphs.wrapping import is_model, is_operation, parse_nested, wrapped_layer
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from transfer.errors import LayerError, Problem
-from transfer.graphs.graph import Call, Graph, Layer, Ref
+from transfer.graphs.graph import Call, Graph, Ref
 from transfer.graphs.layer_kinds import COMPANIONS
 from transfer.graphs.several_outputs import count_outputs
 from transfer.graphs.wrapping import is_model
 
-__all__ = ["COMPANIONS", "cut", "cut_at", "drop_last", "single_output", "source_before", "sources_of"]
+Node: TypeAlias = tuple[str, int]  # a layer and which of its calls
 
 
 def cut(graph: Graph, at: str | Sequence[str]) -> Graph:
@@ -123,38 +124,55 @@ def _instead_of_dropping(graph: Graph) -> str:
 
 
 def _keep(graph: Graph, ends: Sequence[Ref]) -> Graph:
-    needed = _needed(graph, ends)
-    lost = [ref.layer for ref in graph.inputs if ref.layer not in needed]
+    kept = keep_needed(graph, ends, {})
+    lost = [ref.layer for ref in graph.inputs if ref.layer not in kept.names]
     if lost:
-        kept = " and ".join(dict.fromkeys(repr(end.layer) for end in ends))
+        at = " and ".join(dict.fromkeys(repr(end.layer) for end in ends))
         raise LayerError(
-            f"Cutting {graph.name!r} at {kept} cuts off an input.",
-            [Problem(name, f"feeds {kept}", "feeds only what is dropped") for name in lost],
+            f"Cutting {graph.name!r} at {at} cuts off an input.",
+            [Problem(name, f"feeds {at}", "feeds only what is dropped") for name in lost],
             next_step="cut where all inputs have come together",
         )
-    renumbered = {(name, node): place for name, nodes in needed.items() for place, node in enumerate(sorted(nodes))}
+    return kept
+
+
+def keep_needed(graph: Graph, ends: Sequence[Ref], stops: Mapping[Ref, Ref]) -> Graph:
+    """The graph that leads to some tensors, with the layers and calls that are needed for them; its inputs stay.
+
+    Args:
+        graph: left as it is.
+        ends: its outputs then, without keys.
+        stops: tensors in whose place others stand: nothing is needed for these.
+    """
+    places: dict[str, dict[int, int]] = {}  # for each layer the calls that are kept, and what number they get
+    for name, node in sorted(needed_calls(graph, ends, stops)):
+        here = places.setdefault(name, {})
+        here[node] = len(here)
 
     def renumber(ref: Ref) -> Ref:
-        return Ref(ref.layer, renumbered[ref.layer, ref.node], ref.tensor)
+        return stops[ref] if ref in stops else replace(ref, node=places[ref.layer][ref.node])
 
-    def kept_calls(layer: Layer) -> tuple[Call, ...]:
-        return tuple(layer.calls[node].redirected(renumber) for node in sorted(needed[layer.name]) if layer.calls)
-
-    layers = tuple(replace(layer, calls=kept_calls(layer)) for layer in graph if layer.name in needed)
+    layers = tuple(
+        replace(
+            layer, calls=tuple(layer.calls[node].redirected(renumber) for node in places[layer.name] if layer.calls)
+        )
+        for layer in graph
+        if layer.name in places
+    )
     return replace(graph, layers=layers, outputs=tuple(map(renumber, ends)), output_keys=None)
 
 
-def _needed(graph: Graph, ends: Sequence[Ref]) -> dict[str, set[int]]:
-    """For each layer on the way to the ends, which of its calls are."""
+def needed_calls(graph: Graph, ends: Iterable[Ref], stops: Container[Ref]) -> dict[Node, Call]:
+    """Each call on the way to some tensors, from those on that stop it; an input counts as a call of nothing."""
     by_name = {layer.name: layer for layer in graph}
-    needed: dict[str, set[int]] = {}
+    needed: dict[Node, Call] = {}
     ahead = list(ends)
     while ahead:
         ref = ahead.pop()
-        if ref.node in needed.setdefault(ref.layer, set()):
+        node = (ref.layer, ref.node)
+        if ref in stops or node in needed:
             continue
-        needed[ref.layer].add(ref.node)
         calls = by_name[ref.layer].calls
-        if calls:
-            ahead += calls[ref.node].sources
+        needed[node] = calls[ref.node] if calls else Call([], {})
+        ahead += needed[node].sources
     return needed

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from transfer.errors import Problem
-from transfer.graphs.cutting import COMPANIONS
 from transfer.graphs.feature_layers import CONVOLUTIONS
 from transfer.graphs.graph import Call, Graph, Layer, Ref
+from transfer.graphs.layer_kinds import COMPANIONS
 from transfer.graphs.wrapping import is_model, is_operation, parse_nested
 from transfer.specs import Json
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
 
-from transfer.graphs.cutting import COMPANIONS
 from transfer.graphs.einsum import dense_shapes
+from transfer.graphs.layer_kinds import COMPANIONS
 from transfer.graphs.wrapping import Shape
 from transfer.specs import Json
 

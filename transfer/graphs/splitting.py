@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import TypeAlias
 
 from transfer.errors import LayerError, Problem
 from transfer.graphs.attaching import free_name
+from transfer.graphs.cutting import keep_needed, needed_calls
 from transfer.graphs.fixed_layers import UNKNOWN, why_not_fixed
-from transfer.graphs.graph import Call, Graph, Layer, Ref
+from transfer.graphs.graph import Graph, Layer, Ref
 from transfer.graphs.masks import masked_calls
 from transfer.graphs.minimum_cut import farthest_cut
 from transfer.graphs.shapes import infer_shapes, shape_of
@@ -19,8 +19,6 @@ from transfer.graphs.wrapping import Shape
 
 OPEN_SIZE = 64  # what an axis of unknown length counts as when tensors are weighed against each other
 FEATURES = "features"
-
-Node: TypeAlias = tuple[str, int]  # a layer and which of its calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ def _cheapest(
     it for nothing, and a call in the prefix holds all before it there. `latest` puts a price, above that of all
     tensors together, on each call that is left to the suffix.
     """
-    calls = dict(_needed(graph, graph.outputs, {}))
+    calls = needed_calls(graph, graph.outputs, ())
     fallback = dict.fromkeys(graph.inputs, OPEN_SIZE)  # an input of unknown shape can be kept as it came
     dearest = sum(costs.values()) + sum(fallback.values()) + 1
     never = dearest * (len(calls) + 1)
@@ -148,7 +146,7 @@ def _named(graph: Graph, names: Sequence[str], reasons: Mapping[str, str]) -> tu
 
 
 def _check_before(graph: Graph, boundary: Sequence[Ref], reasons: Mapping[str, str]) -> None:
-    before = dict.fromkeys(name for (name, _), _ in _needed(graph, boundary, {}))
+    before = dict.fromkeys(name for name, _ in needed_calls(graph, boundary, ()))
     moving = {name: reasons[name] for name in before if reasons[name] not in ("", UNKNOWN)}
     if moving:
         raise LayerError(
@@ -159,11 +157,10 @@ def _check_before(graph: Graph, boundary: Sequence[Ref], reasons: Mapping[str, s
 
 
 def _check_behind(graph: Graph, boundary: Sequence[Ref], names: Sequence[str]) -> None:
-    ends = {ref: ref for ref in boundary}
-    behind = list(_needed(graph, graph.outputs, ends))
-    reached = {ref for _, call in behind for ref in call.sources} | set(graph.outputs)
+    behind = needed_calls(graph, graph.outputs, boundary)
+    reached = {ref for call in behind.values() for ref in call.sources} | set(graph.outputs)
     at = ", ".join(map(repr, names))
-    beside = [name for (name, _), call in behind if not graph.layer(name).calls and Ref(name) not in ends]
+    beside = [name for name, _ in behind if not graph.layer(name).calls and Ref(name) not in boundary]
     problems = [Problem(name, f"reaches the outputs through {at} alone", "reaches them beside") for name in beside]
     problems += [
         Problem(ref.layer, "feeds what follows the split", "nothing behind the split takes it")
@@ -196,41 +193,8 @@ def _check_usable(
 # The parts
 
 
-def _needed(graph: Graph, ends: Sequence[Ref], stops: Mapping[Ref, Ref]) -> Iterator[tuple[Node, Call]]:
-    """Each call on the way to some tensors, from those on that stop it; inputs count as calls of nothing."""
-    by_name = {layer.name: layer for layer in graph}
-    ahead, seen = list(ends), set()
-    while ahead:
-        ref = ahead.pop()
-        node = (ref.layer, ref.node)
-        if ref in stops or node in seen:
-            continue
-        seen.add(node)
-        calls = by_name[ref.layer].calls
-        call = calls[ref.node] if calls else Call([], {})
-        yield node, call
-        ahead += call.sources
-
-
-def _part(graph: Graph, ends: tuple[Ref, ...], stops: Mapping[Ref, Ref]) -> Graph:
-    """The graph that leads to some tensors, with the calls that are needed for them; those in `stops` are replaced."""
-    nodes: dict[str, list[int]] = {}
-    for name, node in sorted(key for key, _ in _needed(graph, ends, stops)):
-        nodes.setdefault(name, []).append(node)
-
-    def renumber(ref: Ref) -> Ref:
-        return stops[ref] if ref in stops else replace(ref, node=nodes[ref.layer].index(ref.node))
-
-    layers = tuple(
-        replace(layer, calls=tuple(layer.calls[node].redirected(renumber) for node in nodes[layer.name] if layer.calls))
-        for layer in graph
-        if layer.name in nodes
-    )
-    return replace(graph, layers=layers, outputs=tuple(map(renumber, ends)), input_keys=None, output_keys=None)
-
-
 def _prefix(graph: Graph, boundary: tuple[Ref, ...]) -> Graph:
-    part = _part(graph, boundary, {})
+    part = keep_needed(graph, boundary, {})
     front = tuple(layer for layer in graph if layer.name in {ref.layer for ref in graph.inputs})
     layers = (*front, *(layer for layer in part if layer.calls))
     name = f"{graph.name}_prefix"
@@ -241,11 +205,11 @@ def _suffix(graph: Graph, boundary: tuple[Ref, ...], features: Mapping[Ref, tupl
     front: dict[Ref, Layer] = {}
     for ref in boundary:
         front[ref] = _feature(graph, front, *features[ref]) if ref in features else graph.layer(ref.layer)
-    part = _part(graph, graph.outputs, {ref: Ref(layer.name) for ref, layer in front.items()})
+    part = keep_needed(graph, graph.outputs, {ref: Ref(layer.name) for ref, layer in front.items()})
     layers = (*front.values(), *(layer for layer in part if layer.calls))
     inputs = tuple(Ref(layer.name) for layer in front.values())
     name = f"{graph.name}_suffix"
-    return replace(part, name=name, layers=layers, inputs=inputs, output_keys=graph.output_keys)
+    return replace(part, name=name, layers=layers, inputs=inputs, input_keys=None, output_keys=graph.output_keys)
 
 
 def _feature(graph: Graph, front: Mapping[Ref, Layer], shape: Shape, dtype: str) -> Layer:
