@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from transfer.errors import CheckpointError, Problem, nearest
+from transfer.errors import CheckpointError, Problem
 from transfer.specs import Json, TensorSpec, Writer
 from transfer.weights.cards import ATTRIBUTE, Card, parse_card, sidecar_of
 from transfer.weights.containers import AGAIN
 from transfer.weights.dialects import keras0, keras3, legacy
 from transfer.weights.dialects.layout import Layout, Stored
 from transfer.weights.guarding import DamagedError
-from transfer.weights.lazy_tensors import LazyTensors
 from transfer.weights.outline import Group, Key
 from transfer.weights.packages import MEMBER_CONFIG, MEMBER_WEIGHTS, Package, starts_as_hdf5
 from transfer.weights.stamps import Stamp, has_changed, stamp_of
+from transfer.weights.stored_tensors import StoredTensors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 DIALECTS: tuple[ModuleType, ...] = (keras0, legacy, keras3)
 
 
-class Checkpoint(LazyTensors):
+class Checkpoint(StoredTensors):
     """A pretrained file as a lazy mapping of names to arrays, in the writer's order.
 
     Nothing is held open: the structure is read once, a tensor when it is asked for. A file that changes in between is
@@ -90,24 +90,9 @@ class Checkpoint(LazyTensors):
         return found
 
     @property
-    def architecture(self) -> Json:
-        """The config to rebuild the model from: the card's, else the file's; None where there is neither."""
-        return self.card.architecture if self.card is not None and self.card.architecture else self.config
-
-    @property
     def size_bytes(self) -> int:
         """Bytes of the HDF5 files."""
         return sum(each.length for each in self._package.sources)
-
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        return self.read([name])[name]
-
-    def _listed(self) -> Collection[str]:
-        return self.specs
-
-    def dtype_of(self, name: str) -> str:
-        """As the file tells it."""
-        return self.specs[name].dtype
 
     def __repr__(self) -> str:
         return f"<Checkpoint {self.path.name}: {len(self)} tensors, {self.dialect}>"
@@ -117,17 +102,6 @@ class Checkpoint(LazyTensors):
 
     def __exit__(self, *exception: object) -> None:
         pass
-
-    def read(self, names: Iterable[str]) -> dict[str, NDArray[Any]]:
-        """Read several tensors in one go, each held against the card's digest where there is one.
-
-        Raises:
-            KeyError: if a name is not in the file.
-            CheckpointError: if the file has changed since it was opened, or a tensor is damaged.
-        """
-        wanted = list(names)
-        found = dict(self.stream(wanted))
-        return {name: found[name] for name in wanted}
 
     def stream(
         self, names: Iterable[str] | None = None, *, allowed_bytes: int | None = None
@@ -142,10 +116,7 @@ class Checkpoint(LazyTensors):
             KeyError: if a name is not in the file.
             CheckpointError: if the file has changed since it was opened, or a tensor is damaged.
         """
-        wanted = list(self._stored if names is None else names)
-        unknown = [name for name in wanted if name not in self._stored]
-        if unknown:
-            raise KeyError(f"{unknown[0]!r} is not in {self.path}; nearest: {nearest(unknown[0], self)}")
+        wanted = self._wanted(names)
         with telling(self._package):
             self._check_unchanged()
             for name, values, digest in self._assemble([self._stored[name] for name in wanted], allowed_bytes):
@@ -182,7 +153,7 @@ class Checkpoint(LazyTensors):
         if place.byte_order != "<" or sys.byteorder != "little":
             return None
         source = self._package.sources[place.source]
-        recorded = self.card.digests.get(name, "") if self.card is not None else ""
+        recorded = self._digests.get(name, "")
         offset = (source.start or 0) + (place.offset or 0)
         return Span(source.path, offset, place.shape, place.dtype, name, recorded, self._stamp[place.source])
 
@@ -196,8 +167,7 @@ class Checkpoint(LazyTensors):
             for place in each.places:
                 waiting.setdefault(place.key, []).append(each)
         there: dict[Key, NDArray[Any]] = {}
-        recorded = self.card.digests if self.card is not None else {}
-        hashed = {each.places[0].key for each in wanted if each.convert is None and each.spec.name in recorded}
+        hashed = {each.places[0].key for each in wanted if each.convert is None and each.spec.name in self._digests}
         hashed -= {key for key in hashed if places[key].byte_order != "<"}  # a digest is of little-endian bytes
         found = read_datasets(self._package.sources, places.values(), allowed_bytes=allowed_bytes, hashed=hashed)
         for place, values, digest in found:
@@ -220,19 +190,6 @@ class Checkpoint(LazyTensors):
         if not self._verified:
             self._package.verify()
             self._verified = True
-
-    def _verify(self, name: str, values: NDArray[Any], digest: str) -> None:
-        recorded = self.card.digests.get(name) if self.card is not None else None
-        if recorded is None:
-            return
-        from transfer.weights.tensor_digests import digest_tensor
-
-        if recorded != (digest or digest_tensor(values)):
-            raise CheckpointError(
-                f"{self.path} is damaged.",
-                [Problem(name, f"sha256 {recorded[:12]}… as its card says", "other bits")],
-                next_step=AGAIN,
-            )
 
 
 def _read_layout(root: Group, package: Package, backend: str) -> Layout:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from io import FileIO
@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.errors import CheckpointError, OutputError, Problem, nearest
+from transfer.errors import CheckpointError, OutputError, Problem
 from transfer.specs import Json, TensorSpec, Writer
 from transfer.weights.blueprints import check_names
 from transfer.weights.cards import ATTRIBUTE, Card, parse_card
 from transfer.weights.containers import AGAIN, SIGNATURE
 from transfer.weights.digests import digest_json
 from transfer.weights.guarding import DamagedError
-from transfer.weights.lazy_tensors import LazyTensors
 from transfer.weights.reading import numpy_dtype
 from transfer.weights.safetensors_header import LARGEST, NAMES, Entry, Header, format_header, parse_header, plan_header
 from transfer.weights.stamps import Stamp, has_changed, stamp_of
+from transfer.weights.stored_tensors import StoredTensors
 from transfer.weights.tensor_digests import digest_tensor
 
 LAYOUT = "transfer_layout"  # what the tensors are to their layers, in the writer's order
@@ -35,7 +35,7 @@ _FACTS = tuple(each.name for each in fields(TensorSpec) if each.name not in ("na
 _BLANK = "0" * 64  # stands for a digest that is not known yet
 
 
-class Safetensors(LazyTensors):
+class Safetensors(StoredTensors):
     """A safetensors file as a lazy mapping of names to arrays.
 
     Attributes:
@@ -67,32 +67,6 @@ class Safetensors(LazyTensors):
         )
         self.outline = _digest(header)
 
-    @property
-    def architecture(self) -> Json:
-        """The card's; None where there is none."""
-        return self.card.architecture if self.card is not None else None
-
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        return self.read([name])[name]
-
-    def _listed(self) -> Collection[str]:
-        return self.specs
-
-    def dtype_of(self, name: str) -> str:
-        """As the file tells it."""
-        return self.specs[name].dtype
-
-    def read(self, names: Iterable[str]) -> dict[str, NDArray[Any]]:
-        """Read several tensors, each held against the card's digest where there is one.
-
-        Raises:
-            KeyError: if a name is not in the file.
-            CheckpointError: if the file has changed since it was opened, or a tensor is damaged.
-        """
-        wanted = list(names)
-        found = dict(self.stream(wanted))
-        return {name: found[name] for name in wanted}
-
     def stream(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, NDArray[Any]]]:
         """Read tensors one after the other, as they lie in the file.
 
@@ -100,14 +74,14 @@ class Safetensors(LazyTensors):
             KeyError: if a name is not in the file.
             CheckpointError: if the file has changed since it was opened, or a tensor is damaged.
         """
-        wanted = set(self._entries if names is None else names)
-        for name in wanted - set(self._entries):
-            raise KeyError(f"{name!r} is not in {self.path}; nearest: {nearest(name, self)}")
+        wanted = set(self._wanted(names))
         with _opened(self.path) as file:
             self._check_unchanged(file)
             for name, entry in self._entries.items():
                 if name in wanted:
-                    yield name, self._checked(name, _read(file, entry, self._start, self.path))
+                    values = _read(file, entry, self._start, self.path)
+                    self._verify(name, values)
+                    yield name, values
             self._check_unchanged(file)
 
     def pieces(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -117,13 +91,6 @@ class Safetensors(LazyTensors):
     def _check_unchanged(self, file: FileIO) -> None:
         if stamp_of(os.fstat(file.fileno())) != self._stamp:
             raise has_changed(self.path)
-
-    def _checked(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
-        recorded = self.card.digests.get(name) if self.card is not None else None
-        if recorded is not None and recorded != digest_tensor(values):
-            what = Problem(name, f"sha256 {recorded[:12]}… as its card says", "other bits")
-            raise CheckpointError(f"{self.path} is damaged.", [what], AGAIN)
-        return values
 
 
 def is_safetensors(path: Path) -> bool:
