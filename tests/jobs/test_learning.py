@@ -11,6 +11,7 @@ import transfer
 from transfer.errors import LayerError, OutputError
 from transfer.jobs.learning import learn_file
 from transfer.jobs.preparing import prepare_student
+from transfer.models.restoring import Restored
 from transfer.weights.shipped import shipped_checkpoints
 
 CLIPART = Path(__file__).parents[2] / "examples/data/clipart"
@@ -60,7 +61,43 @@ def test_a_student_is_the_frozen_backbone_with_a_new_head(restored, options, cut
     assert student.model.output_shape == (None, 4)
     assert [layer.name for layer in student.model.layers if layer.trainable and layer.weights] == ["label"]
     named = f"dropped {', '.join(dropped)}; " if dropped else "nothing dropped; "
-    assert student.note == f"{named}backbone ends at {cut!r} and is frozen"
+    assert student.describe(transfer.Recipe()) == f"{named}backbone ends at {cut!r} and is frozen"
+
+
+@pytest.fixture(scope="module")
+def nested():
+    """A model in a model, with a classifier; and one with two outputs behind the same features."""
+    keras.utils.set_random_seed(2)
+    pixels = keras.Input((12, 12, 3))
+    x = keras.layers.Conv2D(4, 3, name="conv_1")(pixels)
+    inner = keras.Model(pixels, keras.layers.Conv2D(4, 3, name="conv_2")(x), name="backbone")
+    outer = keras.Input((12, 12, 3), name="picture")
+    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(inner(outer))
+    single = keras.Model(outer, keras.layers.Dense(7, name="old_classes")(pooled), name="single")
+    parting = [keras.layers.Dense(7, name="kind")(pooled), keras.layers.Dense(3, name="tags")(pooled)]
+    return single, keras.Model(outer, parting, name="double")
+
+
+def test_a_cut_inside_a_nested_model_drops_what_is_behind_it_and_not_the_model(nested):
+    receipt = transfer.restore("digits_mlp").receipt
+    student = prepare_student(Restored(nested[0], receipt, None), 2, at="backbone/conv_1")
+    assert student.dropped == ("conv_2", "pool", "old_classes")
+    assert [layer.name for layer in student.model.layers if layer.weights] == ["conv_1", "label"]
+
+
+def test_of_several_outputs_the_layer_is_named_where_they_part(nested):
+    receipt = transfer.restore("digits_mlp").receipt
+    with pytest.raises(LayerError) as caught:
+        prepare_student(Restored(nested[1], receipt, None), 2)
+    assert [each.where for each in caught.value.problems] == ["kind", "tags"]
+    assert "--at pool (at='pool')" in caught.value.next_step
+    assert prepare_student(Restored(nested[1], receipt, None), 2, at="pool").dropped == ("kind", "tags")
+
+
+def test_what_is_trained_beside_the_head_is_told(restored):
+    student = prepare_student(restored, 2)
+    tuned = transfer.Recipe((transfer.Stage("probe"), transfer.Stage("tune", unfreeze_from="dense_2")))
+    assert student.describe(tuned).endswith("ends at 'dense_2' and is trained from 'dense_2' on, frozen before that")
 
 
 def test_a_head_takes_another_name_where_its_own_is_taken(digits_run):

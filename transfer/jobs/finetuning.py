@@ -21,6 +21,7 @@ from transfer.evidence.baselines import logistic_regression, majority_class, shr
 from transfer.evidence.scoring import score_answers
 from transfer.graphs.freezing import unfreeze_from
 from transfer.graphs.graph import Graph, Layer
+from transfer.jobs.checking_recipes import check_recipe
 from transfer.jobs.describing import describe_probe, describe_request
 from transfer.jobs.feeding import Feed, make_feed, read_features
 from transfer.jobs.run_folders import read_asked
@@ -89,8 +90,7 @@ def finetune(
     network = read_model(student)
     head = _head(network.graph)
     _check_classes(head, data, test)
-    for stage in recipe.stages[1:]:
-        unfreeze_from(network.graph, stage.unfreeze_from)  # a name that is not there shows before any work
+    check_recipe(network.graph, head.name, recipe)
     feed = make_feed(network, data, preprocessing=preprocessing, size=size)
     asked = describe_request(recipe, network, feed, data, test, shots=shots, test_share=test_share)
     target = Path(out) if out is not None else None

@@ -71,6 +71,6 @@ def learn_file(
         force=force,
         skip_unreadable=skip_unreadable,
         receipt=restored.receipt,
-        notes=(student.note,),
+        notes=(student.describe(recipe),),
         progress=progress,
     )

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 import keras
 
+from transfer.errors import LayerError, Problem
 from transfer.graphs.attaching import free_name
 from transfer.graphs.cutting import drop_last as drop_layers
+from transfer.graphs.cutting import keep_needed
 from transfer.graphs.feature_layers import feature_layer
-from transfer.models.building import read_model
-from transfer.models.extracting import extract
+from transfer.graphs.graph import Graph
+from transfer.models.building import build_model, classes_of, read_model
+from transfer.models.extracting import extract_from_model
 from transfer.models.restoring import Restored
-from transfer.specs import Head
+from transfer.specs import Extraction, Head, Recipe
 from transfer.surgery.extracting import FEATURES
 
 HEAD = "label"
@@ -32,11 +35,12 @@ class Student:
     cut: str
     dropped: tuple[str, ...]
 
-    @property
-    def note(self) -> str:
-        """What was done, in a sentence."""
+    def describe(self, recipe: Recipe) -> str:
+        """What was done to get it, and what a recipe trains of it, in a sentence."""
         dropped = f"dropped {', '.join(self.dropped)}; " if self.dropped else "nothing dropped; "
-        return f"{dropped}backbone ends at {self.cut!r} and is frozen"
+        froms = [repr(stage.unfreeze_from) for stage in recipe.stages if stage.kind == "tune"]
+        fate = f"is trained from {', then '.join(froms)} on, frozen before that" if froms else "is frozen"
+        return f"{dropped}backbone ends at {self.cut!r} and {fate}"
 
 
 def prepare_student(
@@ -53,14 +57,34 @@ def prepare_student(
         seed: of the head's initial kernel.
 
     Raises:
-        LayerError: if a layer does not exist or the cut is not possible.
+        LayerError: if a layer does not exist or the cut is not possible; of several outputs it names where they part.
     """
     graph = read_model(restored.model).graph
-    shorter = drop_layers(graph, drop_last)[0] if drop_last else None
-    cut = shorter.outputs[0].layer if shorter is not None else feature_layer(graph) if at in (None, FEATURES) else at
+    cut = _cut(graph, at, drop_last)
     head = Head(free_name(graph, HEAD), classes)
-    model = extract(
-        restored, drop_last=drop_last, at=None if drop_last else cut, freeze="backbone", heads=[head], seed=seed
+    how = Extraction(
+        drop_last=drop_last, at=() if drop_last else (cut,), freeze=("backbone",), heads=(head,), seed=seed
     )
-    kept = {layer.name for layer in model.layers}
-    return Student(model, cut, tuple(name for name in graph.names if name not in kept))
+    found = extract_from_model(restored, how)
+    return Student(build_model(found.network, classes_of(restored.model)), cut, found.dropped)
+
+
+def _cut(graph: Graph, at: str | None, drop_last: int) -> str:
+    """Name of the layer at which the backbone ends."""
+    if at is not None and (at != FEATURES or FEATURES in graph.names):
+        return at
+    if len(graph.outputs) != 1:
+        common = _last_common(graph)
+        raise LayerError(
+            f"{graph.name!r} has {len(graph.outputs)} outputs; a new head goes where they have not parted yet.",
+            [Problem(ref.layer, found="an output") for ref in graph.outputs],
+            next_step=f"cut there with --at {common} (at={common!r})" if common else "cut at a layer with --at (at=…)",
+        )
+    return drop_layers(graph, drop_last)[0].outputs[0].layer if drop_last else feature_layer(graph)
+
+
+def _last_common(graph: Graph) -> str:
+    """The last layer that all outputs need; empty where they share nothing but inputs."""
+    needed = [set(keep_needed(graph, [ref], {}).names) for ref in graph.outputs]
+    common = [layer.name for layer in graph if layer.calls and all(layer.name in names for names in needed)]
+    return common[-1] if common else ""

@@ -1,0 +1,38 @@
+"""Whether the stages of a recipe can do what they say, before any work is done."""
+
+from __future__ import annotations
+
+from transfer.errors import LayerError, Problem
+from transfer.graphs.freezing import unfreeze_all, unfreeze_from
+from transfer.graphs.graph import Graph
+from transfer.graphs.summarizing import summarize
+from transfer.specs import Recipe
+
+
+def check_recipe(graph: Graph, head: str, recipe: Recipe) -> None:
+    """Refuse a stage that begins at a layer that is not there, or trains nothing beside the head.
+
+    Args:
+        graph: of the student.
+        head: name of the layer that gives its logits.
+        recipe: what is to be done.
+
+    Raises:
+        LayerError: for the first such stage.
+    """
+    for stage in recipe.stages:
+        if stage.kind != "tune" or _trained(unfreeze_from(graph, stage.unfreeze_from), head):
+            continue
+        able = _trained(unfreeze_all(graph), head)
+        raise LayerError(
+            f"From {stage.unfreeze_from!r} on {graph.name!r} has nothing to train but its head.",
+            [Problem(stage.unfreeze_from, "a layer that can be trained, or one before such a layer", "neither")],
+            next_step=f"begin at {able[-1]!r} or before: --unfreeze-from {able[-1]} (unfreeze_from={able[-1]!r})"
+            if able
+            else "leave it out: no layer of this network can be trained but the head",
+        )
+
+
+def _trained(graph: Graph, head: str) -> list[str]:
+    """Layers beside the head that hold something that training changes, or may."""
+    return [each.name for each in summarize(graph) if each.name != head and each.trainable != 0]
