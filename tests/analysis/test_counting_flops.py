@@ -11,6 +11,7 @@ from keras import layers
 from transfer.analysis.counting_flops import count_graph_flops
 from transfer.errors import LayerError
 from transfer.graphs.graph import Ref
+from transfer.graphs.hard_sigmoid import old_hard_sigmoid
 from transfer.models.building import read_model
 
 
@@ -154,6 +155,11 @@ def test_an_activation_that_is_not_known_is_named():
     found = of_one(layers.Dense(3, activation=wavy, name="x"), (4,))
     assert found.macs == 12
     assert "wavy" in found.work.uncounted[0]
+
+
+def test_the_hard_sigmoid_of_old_keras_is_counted_like_that_of_today():
+    old = of_one(layers.Dense(3, activation=keras.layers.deserialize(old_hard_sigmoid()), name="x"), (4,))
+    assert (old.elementwise, old.work.uncounted) == (3 + 4 * 3, ())
 
 
 def test_a_network_for_inputs_of_any_size_asks_for_one():

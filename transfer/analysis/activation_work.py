@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from transfer.analysis.work import Work
+from transfer.graphs.hard_sigmoid import is_old_hard_sigmoid
 from transfer.specs import Json, snake_case
 
 OPERATIONS: dict[str, int] = {
@@ -61,6 +62,8 @@ def activation_work(activation: Json, values: int) -> Work:
 
 def activation_name(activation: Json) -> str:
     """Keras's name of an activation, `relu6`; another's own name where Keras has none of that kind."""
+    if is_old_hard_sigmoid(activation):
+        return "hard_sigmoid"
     if isinstance(activation, Mapping):
         inner = activation.get("config")
         name = inner if isinstance(inner, str) else activation.get("class_name")

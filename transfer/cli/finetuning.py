@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 @click.command("finetune")
 @click.argument("file")
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="A new folder for the run.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="A new folder for the run.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done and what it would cost, and write nothing.")
 @into_option
 @restoring_options
 @drop_option
@@ -65,7 +66,8 @@ if TYPE_CHECKING:
 def command(
     file: str,
     data: Path,
-    out: Path,
+    out: Path | None,
+    dry_run: bool,
     into: str | None,
     drop_last: bool,
     drop_last_n: int | None,
@@ -93,8 +95,11 @@ def command(
 
     \b
     transfer finetune mobilenet_v2_imagenet photos/ -o runs/photos
+    transfer finetune mobilenet_v2_imagenet photos/ --unfreeze-from block_15_expand --dry-run
     transfer finetune pretrained.h5 photos/ --into module:create_model --preprocessing torch --shots 20 -o runs/photos
     """
+    if out is None and not dry_run:
+        raise click.UsageError("Say where the run goes with -o RUN, or ask for a --dry-run.")
     drop = dropped(drop_last=drop_last, drop_last_n=drop_last_n, at=at)
     if unfreeze_from is None and (epochs is not None or rate is not None):
         raise click.UsageError("--epochs and --rate belong to --unfreeze-from.")
@@ -108,33 +113,36 @@ def command(
     from transfer.specs import Recipe, Stage
     from transfer.weights.opening import begin_opening
 
-    refuse_foreign(out)
+    if out is not None:
+        refuse_foreign(out)
     labelled = read_labelled(data, strict=strict, skip_unreadable=skip_unreadable)
     test = read_labelled(test_data, strict=strict, skip_unreadable=skip_unreadable) if test_data is not None else None
     with begin_opening(file) as opening:  # another process reads the structure while TensorFlow is imported
         import_tensorflow()
         checkpoint = opening.checkpoint()
+    from transfer.jobs.forecasting import forecast_file
     from transfer.jobs.learning import learn_file
 
     stages = (Stage("probe"), *([Stage("tune", unfreeze_from, epochs or 10, rate or 1e-5)] if unfreeze_from else []))
+    asked: dict[str, Any] = {
+        "into": into,
+        "restoring": restoring,
+        "drop_last": drop,
+        "at": at,
+        "size": size,
+        "preprocessing": preprocessing_named(preprocessing),
+        "shots": shots,
+        "test_share": test_share,
+        "test": test,
+        "recipe": Recipe(stages, seed),
+    }
+    if out is None or dry_run:
+        forecast = forecast_file(checkpoint, labelled, **asked)
+        show_json(forecast.to_json()) if as_json else click.echo(forecast)
+        return
     with progress_bar() as progress:
         run = learn_file(
-            checkpoint,
-            labelled,
-            out,
-            into=into,
-            restoring=restoring,
-            drop_last=drop,
-            at=at,
-            size=size,
-            preprocessing=preprocessing_named(preprocessing),
-            shots=shots,
-            test_share=test_share,
-            test=test,
-            recipe=Recipe(stages, seed),
-            skip_unreadable=skip_unreadable,
-            force=force,
-            progress=progress,
+            checkpoint, labelled, out, **asked, skip_unreadable=skip_unreadable, force=force, progress=progress
         )
     if as_json:
         show_json({"run": str(run.folder), "reused": run.reused, **run.result.to_json(), "receipt": run.receipt})

@@ -30,11 +30,14 @@ class Feed:
         network: the Keras model that takes them: raw input in.
         image: how images are fitted, in all but the arithmetic, which is the network's; None for other arrays.
         shape: of one example as the network takes it; None for images.
+        preprocessing: of images, the arithmetic and the frame included, with the size that they come out at; None for
+            other arrays, and where a finished run does not say it.
     """
 
     network: keras.Model = field(repr=False)
     image: Preprocessing | None
     shape: Shape | None = None
+    preprocessing: Preprocessing | None = None
 
     @property
     def note(self) -> str:
@@ -43,6 +46,13 @@ class Feed:
             return "arrays are taken as they are"
         height, width = self.image.size
         return f"images are fitted to {height} x {width}, aspect ratio kept; preprocessing is part of the network"
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one example as the network gets it."""
+        if self.image is None or self.image.size is None:
+            return tuple(size or 1 for size in self.shape or ())
+        return (*self.image.size, self.image.channels)
 
     def to_json(self) -> Json:
         """As plain values, for `run.json`."""
@@ -145,7 +155,8 @@ def make_feed(
     model = build_model(Network(graph, network.tensors, network.card, network.new))
     above, left = chosen.frame_pixels(fitted)
     inside = (fitted[0] - 2 * above, fitted[1] - 2 * left)  # the network adds the frame
-    return Feed(model, Preprocessing(inside, chosen.color, background=chosen.background))
+    fitting = Preprocessing(inside, chosen.color, background=chosen.background)
+    return Feed(model, fitting, preprocessing=replace(chosen, size=fitted))
 
 
 def _named(preprocessing: Preprocessing | str | None) -> Preprocessing | None:

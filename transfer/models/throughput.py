@@ -57,19 +57,27 @@ class Throughput:
         }
 
 
-def measure_throughput(model: keras.Model, macs: int, *, batch_size: int = 16, seconds: float = 3.0) -> Throughput:
+def measure_throughput(
+    model: keras.Model,
+    macs: int,
+    *,
+    input_shape: tuple[int, ...] | None = None,
+    batch_size: int = 16,
+    seconds: float = 3.0,
+) -> Throughput:
     """Run a network and a matrix product in turns.
 
     Args:
-        model: with inputs of known sizes; its weights do not matter.
+        model: its weights do not matter.
         macs: multiply-adds per example.
+        input_shape: of its one input, without the batch axis, where the model leaves a size open.
         batch_size: how many examples go in at once.
         seconds: to measure for, after one call of each for warming up.
 
     Raises:
         LayerError: if an input's size is open.
     """
-    batch = _make_batch(model, batch_size)
+    batch = _make_batch(model, batch_size, input_shape)
 
     @tf.function  # type: ignore[untyped-decorator]
     def forward(values: Any) -> Any:
@@ -96,10 +104,10 @@ def _seconds(run: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def _make_batch(model: keras.Model, batch_size: int) -> Any:
+def _make_batch(model: keras.Model, batch_size: int, input_shape: tuple[int, ...] | None) -> Any:
     """Seeded inputs of the right shapes and types, in the structure that the model takes."""
     left_open = [each for each in model.inputs if None in each.shape[1:]]
-    if left_open:
+    if left_open and input_shape is None:
         raise LayerError(
             f"{model.name!r} takes inputs of any size; how fast it is depends on it.",
             [Problem(each.name, "a size for each axis", str(each.shape[1:])) for each in left_open],
@@ -108,7 +116,7 @@ def _make_batch(model: keras.Model, batch_size: int) -> Any:
     rng = np.random.default_rng(0)
 
     def fill(each: Any) -> Any:
-        shape = (batch_size, *each.shape[1:])
+        shape = (batch_size, *(input_shape or each.shape[1:]))
         if each.dtype.startswith("float"):
             return tf.constant(rng.random(shape), each.dtype)
         return tf.zeros(shape, each.dtype)

@@ -1,0 +1,54 @@
+"""What a dry run tells is what the run costs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import transfer
+from transfer.errors import DataError
+from transfer.jobs.forecasting import forecast_file
+
+
+@pytest.fixture
+def digits():
+    rng = np.random.default_rng(0)
+    return transfer.from_arrays(rng.random((40, 784), np.float32), np.arange(40) % 4)
+
+
+def test_the_probe_runs_the_frozen_part_once_over_all_examples(digits):
+    found = forecast_file("digits_mlp", digits, shots=6)
+    (probe,) = found.stages
+    assert (found.train_examples, found.test_examples) == (24, 16)
+    assert (probe.kind, probe.first, probe.examples) == ("probe", "label", 40)
+    assert probe.cost.trainable == 64 * 4 + 4
+    assert probe.once == probe.total == 40 * (784 * 64 + 64 * 64)
+    assert probe.kept_bytes == 40 * 64 * 4
+    assert "in all" in str(found)
+    assert "with kept features" not in str(found)
+
+
+def test_tuning_runs_the_whole_network_in_each_epoch_and_less_with_kept_features(digits):
+    recipe = transfer.Recipe((transfer.Stage("probe"), transfer.Stage("tune", unfreeze_from="dense_2", epochs=5)))
+    found = forecast_file("digits_mlp", digits, shots=6, recipe=recipe)
+    tune = found.stages[1]
+    prefix, second, head = 784 * 64, 64 * 64, 64 * 4
+    assert tune.cost.forward == prefix + second + head
+    assert tune.cost.backward == second + head + head  # the kernels', and the gradient that reaches dense_2
+    assert tune.per_epoch == 24 * (prefix + 2 * second + 3 * head)
+    assert tune.per_epoch_kept == tune.per_epoch - 24 * prefix
+    assert tune.total == 5 * tune.per_epoch
+    assert tune.total_kept == 24 * prefix + 5 * tune.per_epoch_kept
+    assert "with kept features" in str(found)
+    seconds = found.to_json()["stages"][1]["seconds"]
+    assert seconds == pytest.approx(2 * tune.total / (1e9 * found.throughput.gflops))
+
+
+def test_a_test_set_of_its_own_is_counted(digits):
+    found = forecast_file("digits_mlp", digits, test=digits.subset(np.arange(8)))
+    assert (found.train_examples, found.test_examples, found.stages[0].examples) == (40, 8, 48)
+
+
+def test_what_a_run_would_refuse_is_refused(digits):
+    with pytest.raises(DataError):
+        forecast_file("digits_mlp", digits, shots=10)
