@@ -90,6 +90,18 @@ def test_clipart_is_learnt_from_forty_each_by_python_and_by_shell(tmp_path: Path
 
 
 @pytest.mark.slow
+def test_drift_is_least_for_the_right_preprocessing_and_for_photographs(tmp_path: Path) -> None:
+    printed = run(sys.executable, str(EXAMPLES / "09_drift.py"), cwd=tmp_path)
+    rows = [re.split(r"\s{2,}", line) for line in printed.splitlines()[1:8]]
+    scores = {name: (float(photographs), float(clipart)) for name, photographs, clipart in rows}
+    assert len(scores) == 7
+    for kind, expected in enumerate((0.062, 0.201)):
+        assert min(scores, key=lambda name: scores[name][kind]) == "right"
+        assert scores["right"][kind] == pytest.approx(expected, abs=0.01)
+    assert "other data than in training" in printed
+
+
+@pytest.mark.slow
 def test_clipart_reaches_its_accuracy_over_twelve_seeds(capsys: pytest.CaptureFixture[str]) -> None:
     import transfer
     from transfer.data.splitting import split_stratified

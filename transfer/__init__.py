@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from transfer.analysis.drift import Drift as Drift
     from transfer.analysis.flops import Flops as Flops
     from transfer.data.arrays import from_arrays as from_arrays
     from transfer.data.labelled import LabelledSet as LabelledSet
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from transfer.errors import TransferError as TransferError
     from transfer.jobs.counting_flops import count_flops as count_flops
     from transfer.jobs.finetuning import finetune as finetune
+    from transfer.jobs.measuring_drift import measure_drift as measure_drift
     from transfer.jobs.running import load_run as load_run
     from transfer.models.editing import insert_layer as insert_layer
     from transfer.models.editing import remove_layer as remove_layer
@@ -40,6 +42,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Card": "transfer.weights.cards",
+    "Drift": "transfer.analysis.drift",
     "Flops": "transfer.analysis.flops",
     "Head": "transfer.specs",
     "LabelledSet": "transfer.data.labelled",
@@ -57,6 +60,7 @@ _HOMES = {
     "insert_layer": "transfer.models.editing",
     "load_run": "transfer.jobs.running",
     "match": "transfer.weights.matching",
+    "measure_drift": "transfer.jobs.measuring_drift",
     "open_checkpoint": "transfer.weights.opening",
     "read_labelled": "transfer.data.reading",
     "remove_layer": "transfer.models.editing",

@@ -11,6 +11,7 @@ import click
 COMMANDS = {
     "checkpoints": "transfer.cli.checkpoints",
     "convert": "transfer.cli.converting",
+    "drift": "transfer.cli.drifting",
     "evaluate": "transfer.cli.evaluating",
     "extract": "transfer.cli.extracting",
     "finetune": "transfer.cli.finetuning",

@@ -21,6 +21,7 @@ from transfer.evidence.baselines import logistic_regression, majority_class, shr
 from transfer.evidence.scoring import score_answers
 from transfer.graphs.freezing import unfreeze_from
 from transfer.graphs.graph import Graph, Layer
+from transfer.jobs.checking_inputs import warn_of_inputs
 from transfer.jobs.checking_recipes import check_recipe
 from transfer.jobs.describing import describe_probe, describe_request
 from transfer.jobs.feeding import Feed, make_feed, read_features
@@ -99,6 +100,7 @@ def finetune(
         if finished is not None:
             return finished
         refuse_run(target, force=force)
+    warnings = warn_of_inputs(feed, network, data, seed=recipe.seed)
     work = _Work(head.name, feed, recipe, progress)
     everything = data if test is None else _joined(data, test)
     work.read(everything, skip_unreadable=skip_unreadable)
@@ -128,7 +130,7 @@ def finetune(
         stages=tuple(work.scores),
         probe=describe_probe(solved),
         left_out=(*data.problems, *(test.problems if test else ()), *work.failures),
-        notes=(*notes, feed.note, *_remarks(twins, work.scores)),
+        notes=(*notes, feed.note, *warnings, *_remarks(twins, work.scores)),
     )
     split = {
         name: sorted(work.examples.names[i] for i in rows) for name, rows in (("train", train), ("test", held_out))

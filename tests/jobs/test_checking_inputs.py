@@ -1,0 +1,141 @@
+"""Fine-tuning tells of inputs that are scaled otherwise than in training, and of nothing else."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from sample_pictures import clipart, crops, wrong_ways
+
+import transfer
+from transfer.analysis.input_ranges import prepare
+from transfer.data.inputs import Inputs
+from transfer.jobs import finetuning
+from transfer.jobs.checking_inputs import WARNING, check_inputs, choose_examples, warn_of_inputs
+from transfer.jobs.feeding import make_feed
+from transfer.models.building import read_model
+from transfer.specs import PREPROCESSINGS, Preprocessing
+
+SIZE = (96, 96)
+WAYS = ("0 to 255", "0 to 1", "-1 to 1", "BGR", "no mean", "16 bits")
+
+
+@pytest.fixture(scope="module")
+def network():
+    return read_model(transfer.restore("mobilenet_v2_imagenet").model)
+
+
+@pytest.fixture(scope="module")
+def photographs() -> Inputs:
+    pictures = np.concatenate([crops(0), crops(1)])
+    return Inputs("photographs", tuple(map(str, range(len(pictures)))), pictures)
+
+
+def warnings_of(network, data, preprocessing) -> tuple[str, ...]:
+    feed = make_feed(network, data, preprocessing=preprocessing, size=SIZE)
+    return warn_of_inputs(feed, network, data, seed=0)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_clipart_and_photographs_prepared_rightly_are_not_warned_of(network, photographs, seed):
+    for data in (clipart(300), photographs):
+        for known in (network, replace(network, card=None)):
+            feed = make_feed(known, data, preprocessing=network.card.preprocessing, size=SIZE)
+            assert warn_of_inputs(feed, known, data, seed=seed) == ()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_wrong_way_is_warned_of_where_there_is_a_card(network, way):
+    wrong = wrong_ways(network.card.preprocessing)[way]
+    (warning,) = warnings_of(network, clipart(32), wrong)
+    assert warning.startswith(WARNING)
+    assert "--preprocessing" in warning
+
+
+@pytest.mark.parametrize("way", [each for each in WAYS if each != "BGR"])
+def test_without_a_card_the_first_batch_norm_tells_wrong_scales_of_photographs(network, photographs, way):
+    wrong = wrong_ways(network.card.preprocessing)[way]
+    (warning,) = warnings_of(replace(network, card=None), photographs, wrong)
+    assert "this file expects about -2.12 to 2.64" in warning
+    assert "--preprocessing torch" in warning
+
+
+@pytest.mark.parametrize(
+    ("way", "looks"), [("raw", "0 to 255"), ("unit", "0 to 1"), ("tf", "-1 to 1")], ids=["raw", "unit", "tf"]
+)
+def test_arrays_that_are_taken_as_they_are_are_read_by_their_range(network, photographs, way, looks):
+    bare = replace(network, card=None)
+    rows = prepare(photographs.inputs, PREPROCESSINGS[way])
+    data = Inputs("rows", photographs.names, rows)
+    (slip,) = check_inputs(make_feed(bare, data), bare, data).slips
+    assert f"inputs look like {looks}, this file expects about -2.12 to 2.64" in slip.what
+    right = Inputs("rows", photographs.names, prepare(photographs.inputs, PREPROCESSINGS["torch"]))
+    assert check_inputs(make_feed(bare, right), bare, right).slips == ()
+
+
+def test_what_is_tried_on_the_first_batch_norm_is_what_the_whole_network_would_give_it(network, photographs):
+    """The misfit of each way, against the network with that way in front of it, its frame of background included."""
+    data = choose_examples(photographs, 6, 0)
+    found = dict(check_inputs(make_feed(network, data, size=SIZE), network, data).readings)
+    for name in ("tf", "unit", "raw"):
+        way = replace(
+            network.card.preprocessing, **{k: getattr(PREPROCESSINGS[name], k) for k in ("scale", "mean", "std")}
+        )
+        feed = make_feed(network, data, preprocessing=way, size=SIZE)
+        norm = feed.network.get_layer("Conv1_BN")
+        values = keras.Model(feed.network.inputs[0], norm.input)(feed.load(data, 8).astype(np.float32))
+        seen = np.asarray(values, np.float64).reshape(-1, 32)
+        _, _, mean, variance = (np.asarray(each, np.float64) for each in norm.get_weights())
+        a, c, d = variance + norm.epsilon, seen.var(0) + norm.epsilon, seen.mean(0) - mean
+        expected = ((c / a + d**2 / a - 1 - np.log(c / a)) / 2 + (a / c + d**2 / c - 1 - np.log(a / c)) / 2) / 2
+        assert found[name] == pytest.approx(expected.mean(), rel=1e-3), name
+
+
+def test_the_shipped_network_on_digits_is_warned_of_wrong_scales_alone(student, digits):
+    data = transfer.from_arrays(*digits)
+    assert warn_of_inputs(make_feed(read_model(student), data), read_model(student), data, seed=0) == ()
+    for wrong in (
+        Preprocessing(color="grey"),
+        Preprocessing(color="grey", scale=1 / 127.5, mean=(1.0,)),
+        Preprocessing(color="grey", scale=257.0),
+        Preprocessing(color="grey", scale=1 / 255**2),
+    ):
+        network = read_model(student)
+        (warning,) = warn_of_inputs(make_feed(network, data, preprocessing=wrong, size=(28, 28)), network, data, seed=0)
+        assert "this file expects about 0 to 1, as its card says" in warning
+
+
+def test_a_run_notes_the_warning_and_is_the_same_to_the_bit_without_the_look(
+    colour_student, colours, tmp_path, monkeypatch
+):
+    data = transfer.from_arrays(*colours)
+    recipe = transfer.Recipe((transfer.Stage("probe"), transfer.Stage("tune", "conv_2", epochs=1, rate=1e-3)), seed=4)
+
+    def run(name, preprocessing):
+        return transfer.finetune(colour_student, data, recipe=recipe, preprocessing=preprocessing, out=tmp_path / name)
+
+    looked = run("looked", "raw")
+    monkeypatch.setattr(finetuning, "warn_of_inputs", lambda *_arguments, **_options: ())
+    blind = run("blind", "raw")
+    for name in ("model.keras", "history.jsonl"):
+        assert (looked.folder / name).read_bytes() == (blind.folder / name).read_bytes(), name
+    added = set(looked.result.notes) - set(blind.result.notes)
+    assert len(added) == 1
+    assert added.pop().startswith(WARNING)
+
+
+def test_examples_are_chosen_by_the_seed_and_keep_their_order(colours):
+    data = transfer.from_arrays(*colours)
+    first, again, other = (choose_examples(data, 5, seed) for seed in (1, 1, 2))
+    assert first.names == again.names != other.names
+    places = [data.names.index(name) for name in first.names]
+    assert places == sorted(places)
+    np.testing.assert_array_equal(first.inputs, np.asarray(data.inputs)[places])
+    assert choose_examples(data, 16, 0).names == data.names
+
+
+def test_no_run_fails_because_its_inputs_cannot_be_judged(colour_student, truncate, tmp_path):
+    (tmp_path / "a").mkdir()
+    data = Inputs("broken", ("a/x.jpg",), (truncate(tmp_path / "a" / "x.jpg"),))
+    network = read_model(colour_student)
+    assert warn_of_inputs(make_feed(network, data, preprocessing="unit"), network, data, seed=0) == ()

@@ -1,0 +1,96 @@
+"""`transfer drift`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from transfer.cli.options import (
+    PREPROCESSING_NAMES,
+    SizeType,
+    into_option,
+    json_option,
+    restoring_options,
+    seed_option,
+)
+
+if TYPE_CHECKING:
+    from transfer.analysis.drift import Drift
+    from transfer.specs import Restoring
+
+
+@click.command("drift")
+@click.argument("file")
+@click.argument("data", type=click.Path(path_type=Path))
+@into_option
+@restoring_options
+@click.option(
+    "--size", type=SizeType(), help="Fit images to this, keeping their aspect ratio: 160 or 160x224 (height x width)."
+)
+@click.option(
+    "--preprocessing",
+    type=click.Choice(PREPROCESSING_NAMES),
+    help="How images are prepared, where FILE has no card, or to try another way.",
+)
+@click.option(
+    "--most", type=click.IntRange(min=1), default=256, show_default=True, help="Look at no more examples than this."
+)
+@seed_option
+@json_option
+def command(
+    file: str,
+    data: Path,
+    into: str | None,
+    size: tuple[int, int] | None,
+    preprocessing: str | None,
+    most: int,
+    seed: int,
+    as_json: bool,
+    restoring: Restoring,
+) -> None:
+    """Say whether FILE fits DATA: its batch norms have kept what they saw in training, and see DATA now.
+
+    DATA is a picture, a folder of pictures, a table (CSV, TSV) of pictures, or an .npz with an array x; it needs no
+    labels. Wrong preprocessing is named, with what to do; then, layer by layer, how far the data lies from that of the
+    training.
+
+    \b
+    transfer drift mobilenet_v2_imagenet photos/
+    transfer drift resnet50.h5 photos/ --into app:ResNet50 --preprocessing torch
+    """
+    from transfer.cli.quieting import import_tensorflow
+    from transfer.cli.showing import progress_bar, show_json
+    from transfer.data.inputs import read_inputs
+    from transfer.data.reading import read_labelled
+    from transfer.weights.opening import begin_opening
+
+    is_table = data.suffix.lower() in (".csv", ".tsv")
+    examples = read_labelled(data) if is_table else read_inputs([data])
+    with begin_opening(file) as opening:  # another process reads the structure while TensorFlow is imported
+        import_tensorflow()
+        checkpoint = opening.checkpoint()
+    from transfer.jobs.measuring_drift import measure_drift
+    from transfer.models.restoring import restore_file
+
+    restored = restore_file(checkpoint, into, restoring)
+    with progress_bar() as progress:
+        drift = measure_drift(
+            restored, examples, preprocessing=preprocessing, size=size, most=most, seed=seed, progress=progress
+        )
+    if as_json:
+        show_json(drift.to_json())
+        return
+    _show(drift)
+
+
+def _show(drift: Drift) -> None:
+    from transfer.analysis.drift import COLUMNS
+    from transfer.cli.showing import show_table
+
+    click.echo(f"{drift.source}, {drift.examples} examples of {drift.data}")
+    click.echo(str(drift.inputs))
+    if drift.layers:
+        show_table(COLUMNS, drift.rows(), numbers=COLUMNS[1:6])
+    click.echo(drift.conclusion)

@@ -1,0 +1,160 @@
+"""Whether a checkpoint fits the data at hand: what its batch norms have kept beside what they see there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from transfer.analysis.drift import Drift, LayerDrift, layer_drift
+from transfer.analysis.pooled_moments import PooledMoments
+from transfer.data.inputs import Examples, Inputs
+from transfer.errors import DataError
+from transfer.jobs.checking_inputs import BATCH, check_inputs, choose_examples, open_models, read_batches
+from transfer.jobs.feeding import make_feed
+from transfer.models.batch_norms import BatchNorm, batch_norms
+from transfer.models.building import read_model
+from transfer.models.observing import observe
+from transfer.models.restoring import Restored, restore
+from transfer.specs import Preprocessing, Progress, silent
+from transfer.surgery.network import Network
+from transfer.weights.checkpoint import Checkpoint
+
+MOST = 256
+
+
+def measure_drift(
+    source: keras.Model | Restored | Checkpoint | str | os.PathLike[str],
+    data: Examples | NDArray[Any],
+    *,
+    preprocessing: Preprocessing | str | None = None,
+    size: tuple[int, int] | None = None,
+    most: int = MOST,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Drift:
+    """Say whether a network fits some data, without any of the data that it was trained on.
+
+    A batch norm keeps the mean and variance of each channel in training. The network is run over the data once, in
+    inference mode, and each batch norm's share of it is compared with what it keeps; how images are prepared is judged
+    by the card and by the first batch norm. Memory stays bounded by a batch.
+
+    Args:
+        source: a Keras model, what `restore` gave, or a checkpoint that holds its architecture. Left as it is.
+        data: labelled or not: a set, or an array (n, …).
+        preprocessing: how images are prepared, or the name of a common way; by default what the card says.
+        size: (h, w) to which images are fitted; by default what the network or its card says, also for another way.
+        most: examples that are looked at.
+        seed: of their choice where there are more.
+        progress: told of what is going on.
+
+    Raises:
+        DataError: if the examples do not fit the network, or none can be read.
+        LayerError: if the model has no graph.
+        TransferError: what `restore` raises, for a checkpoint.
+    """
+    if most < 1:
+        raise ValueError(f"most counts examples: at least 1, not {most}")
+    examples = _as_examples(data)
+    if not len(examples):
+        raise DataError(f"{examples.source} holds no example.")
+    model, name = _model_of(source)
+    network, paths = open_models(read_model(model))
+    feed = make_feed(network, examples, preprocessing=preprocessing, size=size or _size(network, preprocessing))
+    inputs = check_inputs(feed, network, examples, most=most, seed=seed)
+    chosen = choose_examples(examples, most, seed)
+    norms = batch_norms(feed.network)
+    trained = tuple(each for each in norms if not each.is_untrained)
+    sites = [_located(norm, paths) for norm in trained]
+    counted = _Counted(read_batches(feed, chosen, progress))
+    layers = _compare(feed.network, sites, counted)
+    notes = [feed.note, *_notes(norms, trained, len(chosen) - counted.examples, len(examples) - len(chosen))]
+    return Drift(name, examples.source, counted.examples, layers, inputs, tuple(notes))
+
+
+class _Counted:
+    """Batches, and how many examples they held."""
+
+    def __init__(self, batches: Iterator[NDArray[Any]]) -> None:
+        self.examples = 0
+        self._batches = batches
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        for batch in self._batches:
+            self.examples += len(batch)
+            yield batch
+
+
+def _compare(model: keras.Model, norms: list[BatchNorm], batches: _Counted) -> tuple[LayerDrift, ...]:
+    """One pass over the data, with each example's mean and variance from each batch norm."""
+    seen = {norm.name: PooledMoments.empty(len(norm.mean)) for norm in norms}
+    tensors = {
+        f"{part} {norm.name}": each for norm in norms for part, each in zip("mv", norm.statistics(), strict=True)
+    }
+    for found in observe(model, tensors or {"out": model.outputs[0]}, batches, batch_size=BATCH):
+        for name, so_far in seen.items():
+            seen[name] = so_far.update(found[f"m {name}"], found[f"v {name}"])
+    sizes_known = all(norm.positions for norm in norms)
+    return tuple(
+        layer_drift(
+            norm.name,
+            (norm.mean, norm.variance),
+            (seen[norm.name].mean, seen[norm.name].variance),
+            epsilon=norm.epsilon,
+            positions=(norm.positions or 1) if sizes_known else 1,
+            cut=norm.cut,
+        )
+        for norm in norms
+    )
+
+
+def _located(norm: BatchNorm, paths: Mapping[str, str]) -> BatchNorm:
+    """With the names that its layers had before nested models were opened; no cut within the preprocessing."""
+    name, _, call = norm.name.partition(" (call ")
+    path = paths.get(name, name)
+    return replace(norm, name=f"{path} (call {call}" if call else path, cut=paths.get(norm.cut, ""))
+
+
+def _size(network: Network, preprocessing: Preprocessing | str | None) -> tuple[int, int] | None:
+    """That on the card, where another way of preparing images says none."""
+    card = network.card.preprocessing if network.card is not None else None
+    own = preprocessing.size if isinstance(preprocessing, Preprocessing) else None
+    return own or (card.size if card is not None and preprocessing is not None else None)
+
+
+def _model_of(source: Any) -> tuple[keras.Model, str]:
+    if isinstance(source, keras.Model):
+        return source, str(source.name)
+    if isinstance(source, Restored):
+        return source.model, source.receipt.source
+    restored = restore(source)
+    return restored.model, restored.receipt.source
+
+
+def _as_examples(data: Examples | NDArray[Any]) -> Examples:
+    if not isinstance(data, np.ndarray):
+        return data
+    if data.ndim < 2 or data.dtype.kind not in "uif":
+        raise DataError(
+            f"Examples are an array (n, …) of numbers, not {data.shape} {data.dtype}.",
+            next_step="give an array, or what transfer.read_labelled gave",
+        )
+    return Inputs("an array", tuple(f"x[{place}]" for place in range(len(data))), data)
+
+
+def _notes(
+    norms: tuple[BatchNorm, ...], trained: tuple[BatchNorm, ...], unreadable: int, left_out: int
+) -> Iterator[str]:
+    if left_out:
+        yield f"examples that were not looked at: {left_out}"
+    if unreadable:
+        yield f"examples that cannot be read: {unreadable}"
+    if not norms:
+        yield "the network has no batch norm that could tell (it may have been folded): only the input was judged"
+    elif len(trained) < len(norms):
+        yield f"batch norms that have kept nothing yet, left out: {len(norms) - len(trained)}"
