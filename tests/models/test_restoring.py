@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import transfer
-from transfer.errors import CheckpointError, LayerError, MatchError
+from transfer.errors import CheckpointError, DataError, LayerError, MatchError
 from transfer.graphs.parsing import parse_config
 from transfer.models.building import read_model
 from transfer.models.restoring import restore
@@ -618,7 +618,8 @@ def test_small_outputs_are_held_against_small_differences(trained, tmp_path):
 def test_what_is_ignored_as_asked_stands_in_the_receipt(tmp_path):
     path, _ = theano_file(tmp_path / "silent.h5")
     (note,) = restore(path, convolution, era="ignore").receipt.notes
-    assert note.startswith("conv/kernel: left open, as asked: the backend that computed it")
+    assert note.startswith("conv/kernel: left open, as asked: expected the backend that computed it: ")
+    assert note.endswith("; found no backend named in the file (1 such kernels)")
 
 
 def test_a_doubt_that_the_writers_defaults_leave_says_what_is_left_to_do(tmp_path):
@@ -627,3 +628,37 @@ def test_a_doubt_that_the_writers_defaults_leave_says_what_is_left_to_do(tmp_pat
         restore(path, convolution, era="apply")
     assert "--era apply" not in caught.value.next_step
     assert "--backend theano" in caught.value.next_step
+
+
+def test_a_doubt_about_the_backend_alone_is_not_sent_to_the_writers_defaults(tmp_path):
+    path, _ = theano_file(tmp_path / "silent.h5")
+    with pytest.raises(MatchError) as caught:
+        restore(path, convolution)
+    assert "--era apply" not in caught.value.next_step
+    assert "--backend theano or tensorflow" in caught.value.next_step
+
+
+def test_recorded_outputs_that_no_declared_reading_gives_send_back_to_what_was_declared(tmp_path):
+    path, stored = theano_file(tmp_path / "silent.h5")
+    model = convolution()
+    model.set_weights([stored[::-1, ::-1]])
+    images = np.random.default_rng(0).normal(size=(2, 5, 5, 3)).astype("float32")
+    (tmp_path / "kept").mkdir()
+    recorded = tmp_path / "kept" / "outputs.npz"
+    np.savez(recorded, x0=images, y0=outputs(model, images))
+    restore(path, convolution, check=recorded)
+    for declared in ({"backend": "tensorflow"}, {"era": "ignore", "backend": "tensorflow"}):
+        with pytest.raises(MatchError, match="does not compute here") as caught:
+            restore(path, convolution, check=recorded, **declared)
+        assert caught.value.next_step.startswith("leave out --backend tensorflow")
+
+
+def test_recorded_outputs_that_are_not_there_are_told_with_the_nearest(legacy, tmp_path):
+    np.savez(tmp_path / "outputs.npz", x0=X, y0=X)
+    for wrong, found in ((tmp_path / "output.npz", "nothing"), (tmp_path, "a folder")):
+        with pytest.raises(DataError, match="There is no file") as caught:
+            restore(legacy, small_mlp, check=wrong)
+        assert caught.value.problems[0].found == found
+    with pytest.raises(DataError) as caught:
+        restore(legacy, small_mlp, check=tmp_path / "output.npz")
+    assert caught.value.next_step == "nearest there: 'outputs.npz'"

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from transfer.errors import DataError, MatchError, Problem
+from transfer.errors import DataError, MatchError, Problem, nearest
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-5  # of each value, and of the largest: sums of terms that cancel are off by that
 SMALLEST = 1e-12  # below which arithmetic in 32 bits may round anything to zero
@@ -40,8 +40,19 @@ def read_recorded(path: str | os.PathLike[str]) -> Recorded:
     """Read an `.npz` with `x0`, `x1`, … and `y0`, `y1`, …; a single `x` and `y` will do.
 
     Raises:
-        DataError: if it cannot be read, or lacks them.
+        DataError: if it does not exist, cannot be read, or lacks them.
     """
+    if not Path(path).is_file():
+        there = [each.name for each in Path(path).absolute().parent.glob("*.npz")]
+        raise DataError(
+            f"There is no file {path} with recorded outputs.",
+            [
+                Problem(
+                    str(path), "an .npz with arrays x0, … and y0, …", "a folder" if Path(path).exists() else "nothing"
+                )
+            ],
+            next_step=f"nearest there: {nearest(Path(path).name, there)}" if there else "",
+        )
     try:
         with np.load(path, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files if name[:1] in "xy"}

@@ -128,7 +128,8 @@ def _restore_checked(
         live.set_weights(before)
     if not passed:
         # Of several readings one whose outputs were compared says more than one that was left open.
-        raise next((each for each in failures if str(recorded.path) in each.summary), failures[0])
+        compared = [each for each in failures if recorded.path.name in each.summary]
+        raise _with_readings_left(compared[0], how) if compared else failures[0]
     first = passed[0][1]
     differing = [reading for reading, outputs in passed if not _same_outputs(first, outputs)]
     if differing:
@@ -139,6 +140,16 @@ def _restore_checked(
             next_step="record outputs for varied inputs, or say it with --era and --backend (era=…, backend=…)",
         )
     return _restore(checkpoint, _aim(into, custom_objects), passed[0][0], custom_objects, recorded)
+
+
+def _with_readings_left(error: MatchError | LayerError, how: Restoring) -> MatchError | LayerError:
+    """Recorded outputs that do not fit may speak against what the caller declared, before the architecture."""
+    declared = [f"--backend {how.backend}"] if how.backend is not None else []
+    declared += ["--era ignore"] if how.era == "ignore" else []
+    if not declared:
+        return error
+    first = f"leave out {' and '.join(declared)}, so that the recorded outputs decide (backend=, era=)"
+    return type(error)(error.summary, error.problems, f"{first}; if they fit then neither, {error.next_step}")
 
 
 def _same_outputs(one: Fingerprint | None, other: Fingerprint | None) -> bool:

@@ -67,7 +67,7 @@ def settle_other(
 
 
 def _ignored(doubts: tuple[Problem, ...]) -> tuple[str, ...]:
-    return tuple(f"{each.where}: left open, as asked: {each.expected}; taken: {each.found}" for each in doubts)
+    return tuple(f"{each.where}: left open, as asked: expected {each.expected}; found {each.found}" for each in doubts)
 
 
 def _recurrent_writer(opened: Tensors) -> Writer:

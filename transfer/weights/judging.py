@@ -96,9 +96,11 @@ def unsettled(
         is_computed: whether the model will be run here, so that recorded outputs can decide.
         is_settled: whether the writer's defaults were applied already, and these are left.
     """
-    open_backend = not writer.backend and any("backend" in each.expected for each in doubts)
-    ways = ["--backend theano or tensorflow (backend=…)"] if open_backend else []
-    if is_settled:
+    backends = [each for each in doubts if not writer.backend and "backend" in each.expected]
+    ways = ["--backend theano or tensorflow (backend=…)"] if backends else []
+    if backends and len(backends) == len(doubts):
+        ways.append("--era ignore takes kernels as they lie, as TensorFlow has them (era='ignore')")
+    elif is_settled:
         ways.append("--era ignore takes it as it is, which computes something else (era='ignore')")
     else:
         ways.append("--era apply takes the writer's defaults, --era ignore goes on (era=…)")
