@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from transfer.graphs.input_shapes import with_input_shapes
 from transfer.surgery.network import Network
 from transfer.surgery.planning import own_graph
 from transfer.weights.checkpoint import Checkpoint
+from transfer.weights.opening import open_checkpoint
 
 
 def count_flops(source: Any, *, input_shape: Sizes | Mapping[str, Sizes] | None = None) -> Flops:
@@ -23,7 +25,8 @@ def count_flops(source: Any, *, input_shape: Sizes | Mapping[str, Sizes] | None 
     shape here: then Keras is asked.
 
     Args:
-        source: a Keras model, what `restore` gave, a checkpoint that holds its architecture, a `Network` or a graph.
+        source: a Keras model, what `restore` gave, a checkpoint that holds its architecture or its path, a `Network`
+            or a graph.
         input_shape: of the input, or of each by its name, without the batch axis. Needed where the network takes
             inputs of any size: `(224, 224, 3)`.
 
@@ -35,6 +38,8 @@ def count_flops(source: Any, *, input_shape: Sizes | Mapping[str, Sizes] | None 
         LayerError: if an input's size is open and none is given, or what is given does not fit.
         CheckpointError: if a file holds no architecture.
     """
+    if isinstance(source, str | os.PathLike):
+        source = open_checkpoint(source)
     if isinstance(source, Checkpoint):
         source = own_graph(source)
     elif isinstance(source, Network):
