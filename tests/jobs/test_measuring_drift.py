@@ -7,7 +7,7 @@ from sample_pictures import clipart, crops, wrong_ways
 
 import transfer
 from transfer.analysis.drift import MARKED
-from transfer.errors import DataError
+from transfer.errors import DataError, LayerError
 from transfer.models.building import attach_card
 
 PHOTOGRAPHS = ("temple", "flower", "both")
@@ -182,3 +182,25 @@ def test_data_that_the_network_cannot_take_is_refused(nested, data):
         transfer.measure_drift(nested, data)
     with pytest.raises(ValueError, match="most"):
         transfer.measure_drift(nested, data, most=0)
+
+
+def test_a_network_of_several_inputs_is_refused():
+    left, right = keras.Input((4,)), keras.Input((4,))
+    model = keras.Model([left, right], keras.layers.Add()([left, right]))
+    with pytest.raises(LayerError, match="2 inputs"):
+        transfer.measure_drift(model, np.zeros((3, 4)))
+
+
+def test_batch_norm_on_rows_of_numbers_is_compared_column_by_column():
+    inputs = keras.Input((3,), name="columns")
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.BatchNormalization(name="norm", epsilon=0)(inputs)))
+    mean, variance = np.array([1.0, -2.0, 0.0]), np.array([4.0, 1.0, 9.0])
+    model.get_layer("norm").set_weights([np.ones(3), np.zeros(3), mean, variance])
+    rows = np.random.default_rng(0).normal([1, -2, 6], [2, 1, 3], (4000, 3))
+    found = transfer.measure_drift(model, rows, most=4000)
+    a, c = variance, rows.var(0)
+    expected = (a / c + c / a - 2 + (rows.mean(0) - mean) ** 2 * (1 / a + 1 / c)) / 4
+    assert found.score == pytest.approx(expected.mean(), rel=1e-4)
+    assert found.layers[0].cut == ""
+    assert found.inputs.readings == ()
+    assert found.parts_at == "norm"

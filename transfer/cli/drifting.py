@@ -58,7 +58,7 @@ def command(
 
     \b
     transfer drift mobilenet_v2_imagenet photos/
-    transfer drift resnet50.h5 photos/ --into app:ResNet50 --preprocessing torch
+    transfer drift resnet50.h5 photos/ --into app:ResNet50 --preprocessing caffe
     """
     from transfer.cli.quieting import import_tensorflow
     from transfer.cli.showing import progress_bar, show_json

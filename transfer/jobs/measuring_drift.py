@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from transfer.analysis.drift import Drift, LayerDrift, layer_drift
 from transfer.analysis.pooled_moments import PooledMoments
 from transfer.data.inputs import Examples, Inputs
-from transfer.errors import DataError
+from transfer.errors import DataError, LayerError
 from transfer.jobs.checking_inputs import BATCH, check_inputs, choose_examples, open_models, read_batches
 from transfer.jobs.feeding import make_feed
 from transfer.models.batch_norms import BatchNorm, batch_norms
@@ -55,7 +55,7 @@ def measure_drift(
 
     Raises:
         DataError: if the examples do not fit the network, or none can be read.
-        LayerError: if the model has no graph.
+        LayerError: if the model has no graph, or several inputs.
         TransferError: what `restore` raises, for a checkpoint.
     """
     if most < 1:
@@ -65,6 +65,10 @@ def measure_drift(
         raise DataError(f"{examples.source} holds no example.")
     model, name = _model_of(source)
     network, paths = open_models(read_model(model))
+    if len(network.graph.inputs) != 1:
+        raise LayerError(
+            f"{model.name!r} has {len(network.graph.inputs)} inputs; data is held against networks of one."
+        )
     feed = make_feed(network, examples, preprocessing=preprocessing, size=size or _size(network, preprocessing))
     inputs = check_inputs(feed, network, examples, most=most, seed=seed)
     chosen = choose_examples(examples, most, seed)
