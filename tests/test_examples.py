@@ -89,6 +89,18 @@ def test_clipart_is_learnt_from_forty_each_by_python_and_by_shell(tmp_path: Path
     assert "200 examples left out: the run learnt from them" in printed
 
 
+def test_a_network_that_cannot_learn_is_told_why_and_can_once_it_is_mended(tmp_path: Path) -> None:
+    printed = run(sys.executable, str(EXAMPLES / "08_diagnose.py"), cwd=tmp_path)
+    rows = re.findall(r"^(\w+) +(healthy|vanishing), (-?\d+\.\d) decades, (\d) faults$", printed, re.M)
+    verdicts = {name: (verdict, float(decades), int(faults)) for name, verdict, decades, faults in rows}
+    assert verdicts["sigmoid"] == ("vanishing", pytest.approx(7.5, abs=0.5), 1)
+    for name in ("relu", "mended"):
+        assert verdicts[name] == ("healthy", pytest.approx(0, abs=1), 0)
+    sigmoid, mended = map(float, re.findall(r"(\d\.\d\d)", printed.splitlines()[-1]))
+    assert sigmoid < 0.3
+    assert mended > 0.95
+
+
 @pytest.mark.slow
 def test_drift_is_least_for_the_right_preprocessing_and_for_photographs(tmp_path: Path) -> None:
     printed = run(sys.executable, str(EXAMPLES / "09_drift.py"), cwd=tmp_path)

@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from transfer.analysis.diagnosis import Diagnosis as Diagnosis
     from transfer.analysis.drift import Drift as Drift
     from transfer.analysis.flops import Flops as Flops
     from transfer.data.arrays import from_arrays as from_arrays
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from transfer.data.reading import read_labelled as read_labelled
     from transfer.errors import TransferError as TransferError
     from transfer.jobs.counting_flops import count_flops as count_flops
+    from transfer.jobs.diagnosing import diagnose as diagnose
     from transfer.jobs.finetuning import finetune as finetune
     from transfer.jobs.measuring_drift import measure_drift as measure_drift
     from transfer.jobs.running import load_run as load_run
@@ -42,6 +44,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Card": "transfer.weights.cards",
+    "Diagnosis": "transfer.analysis.diagnosis",
     "Drift": "transfer.analysis.drift",
     "Flops": "transfer.analysis.flops",
     "Head": "transfer.specs",
@@ -54,6 +57,7 @@ _HOMES = {
     "Stage": "transfer.specs",
     "TransferError": "transfer.errors",
     "count_flops": "transfer.jobs.counting_flops",
+    "diagnose": "transfer.jobs.diagnosing",
     "extract": "transfer.models.extracting",
     "finetune": "transfer.jobs.finetuning",
     "from_arrays": "transfer.data.arrays",

@@ -162,10 +162,10 @@ def _vanishing(activations: Sequence[ActivationReport], flow: GradientFlow, is_n
         return Finding("vanishing", layers, cause, evidence, "start that layer anew (--fix)", fix="revive")
     if squashing and lost >= max(1.0, flow.decades / 2):
         names = ", ".join(dict.fromkeys(each.activation for each in squashing))
-        slopes = [each.slope for each in squashing]
+        ends = dict.fromkeys(f"{each:.2g}" for each in sorted(each.slope for each in squashing))
+        part = " to ".join(list(ends)[:: max(1, len(ends) - 1)])
         cause = (
-            f"{len(squashing)} x {names}: each passes on {min(slopes):.2g} to {max(slopes):.2g} of a gradient, which "
-            f"makes {lost:.1f} decades in all"
+            f"{len(squashing)} x {names}: each passes on {part} of a gradient, which makes {lost:.1f} decades in all"
         )
         advice = (
             "take relu with he_normal (--fix on a network that was never trained), or normalise before each of them"

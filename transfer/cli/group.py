@@ -11,6 +11,7 @@ import click
 COMMANDS = {
     "checkpoints": "transfer.cli.checkpoints",
     "convert": "transfer.cli.converting",
+    "diagnose": "transfer.cli.diagnosing",
     "drift": "transfer.cli.drifting",
     "evaluate": "transfer.cli.evaluating",
     "extract": "transfer.cli.extracting",

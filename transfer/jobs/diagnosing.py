@@ -1,0 +1,184 @@
+"""Looking at a network while data goes through it: saturation, dead units, gradients, and what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from transfer.analysis.diagnosis import Diagnosis, UpdateReport
+from transfer.analysis.findings import find
+from transfer.data.arrays import from_arrays
+from transfer.data.labelled import LabelledSet
+from transfer.errors import DataError
+from transfer.jobs.feeding import Feed
+from transfer.jobs.mending import Look, mend
+from transfer.jobs.run_folders import HISTORY
+from transfer.jobs.subjects import Source, Subject, feed_subject, open_subject, pose
+from transfer.jobs.watching import BATCH, Watched, load_some, watch_activations, watch_gradients
+from transfer.models.building import build_model, classes_of, read_model
+from transfer.models.calibrating import calibrate
+from transfer.models.exposing import Built, ExposedModel, expose
+from transfer.models.restoring import Into
+from transfer.models.saving import save_model, save_weights
+from transfer.placing import refuse_existing
+from transfer.specs import Preprocessing, Progress, Restoring, silent
+from transfer.surgery.network import Network
+from transfer.surgery.untrained import is_untrained
+
+_SOME = 4 * BATCH  # examples that stand for all
+
+
+def diagnose(
+    source: Source,
+    data: LabelledSet | tuple[ArrayLike, ArrayLike],
+    *,
+    into: Into = None,
+    restoring: Restoring | None = None,
+    preprocessing: Preprocessing | str | None = None,
+    size: tuple[int, int] | None = None,
+    batches: int = 8,
+    seed: int = 0,
+    skip_unreadable: bool = False,
+    fix: str | os.PathLike[str] | None = None,
+    force: bool = False,
+    progress: Progress = silent,
+) -> Diagnosis:
+    """Send data through a network, and say what keeps it from learning: where, why, and what to do.
+
+    All examples go through for the activations, some batches for the gradients. Only statistics are kept; the network
+    is not changed. The loss is the network's own cross-entropy where its outputs are the data's classes; else that of a
+    fresh head on its features, as `finetune` would attach it.
+
+    Args:
+        source: a Keras model with one input, what `restore` or `finetune` gave, a run's folder, or a checkpoint.
+        data: labelled examples, or arrays (x, y).
+        into: the original architecture, where a checkpoint does not hold it.
+        restoring: how a checkpoint is brought into it.
+        preprocessing: of images, or the name of a common way; by default what the card says.
+        size: (h, w) of images.
+        batches: for the gradients, of up to 16 examples each.
+        seed: of the choice of these, of a fresh head, and of weights that a fix draws.
+        skip_unreadable: whether examples that cannot be decoded are left out.
+        fix: a new file for the network with what can safely be mended: `NAME.keras`, or weights with a card. What was
+            done and what was not stands in the diagnosis; where nothing was, no file is written.
+        force: whether an existing file may be replaced.
+        progress: told of what is going on.
+
+    Raises:
+        LayerError: if the network cannot be looked into.
+        DataError: if the examples do not fit it, or cannot be read.
+        OutputError: if the file exists already or cannot be written.
+    """
+    if batches < 1:
+        raise ValueError(f"gradients take at least one batch, not {batches}")
+    if fix is not None:
+        refuse_existing(Path(fix), force=force)
+    labelled = data if isinstance(data, LabelledSet) else from_arrays(*data)
+    subject = open_subject(source, into=into, restoring=restoring)
+    bench = _Bench(subject, labelled, preprocessing, size, seed, progress)
+    diagnosis, good = bench.diagnose(batches, skip_unreadable=skip_unreadable)
+    if fix is None or not diagnosis.findings:
+        return diagnosis if fix is None else replace(diagnosis, fixes=("nothing to mend; nothing written",))
+    mended = mend(read_model(subject.model), diagnosis, replace(bench, data=good).look, seed=seed)
+    refused = tuple(f"not done: {each}" for each in mended.refused)
+    if not mended.done:
+        return replace(diagnosis, fixes=(*refused, "nothing written"))
+    _write(mended.network, subject, Path(fix), mended.done, force=force)
+    return replace(diagnosis, fixes=(*mended.done, *refused, f"wrote {fix}"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """A subject and the data that goes through it."""
+
+    subject: Subject
+    data: LabelledSet
+    preprocessing: Preprocessing | str | None
+    size: tuple[int, int] | None
+    seed: int
+    progress: Progress
+
+    def feed(self, network: Network) -> Feed:
+        return feed_subject(self.subject, network, self.data, preprocessing=self.preprocessing, size=self.size)
+
+    def diagnose(self, batches: int, *, skip_unreadable: bool) -> tuple[Diagnosis, LabelledSet]:
+        """The diagnosis, and the examples that could be read."""
+        network = read_model(self.subject.model)
+        feed = self.feed(network)
+        posed = pose(self.subject, read_model(feed.network), self.data, seed=self.seed)
+        exposed, logits = posed.exposed, posed.exposed.logits
+        built, notes = self._built(exposed, feed)
+        watched = watch_activations(exposed, built, feed, posed.data, seed=self.seed, progress=self.progress)
+        good = _readable(posed.data, watched, skip_unreadable=skip_unreadable)
+        flow = None
+        if logits is not None:
+            flow = watch_gradients(exposed, built, logits, feed, good, batches=batches, seed=self.seed)
+        is_new, updates = is_untrained(network), _updates(self.subject.folder)
+        classes = len(self.data.classes) if logits is None else logits.classes
+        diagnosis = Diagnosis(
+            source=self.subject.name,
+            examples=len(good),
+            is_new=is_new,
+            input=watched.input,
+            activations=watched.activations,
+            gradients=flow,
+            updates=updates,
+            findings=find(watched.activations, flow, watched.input, is_new=is_new, classes=classes, updates=updates),
+            hidden=(*((exposed.paths[name], kind) for name, kind in exposed.sites.hidden), *watched.unseen),
+            notes=(*posed.notes, *notes, *(f"left out: {problem.where}" for _, problem in watched.failures)),
+        )
+        return diagnosis, good
+
+    def look(self, network: Network) -> Look:
+        """The activations of a network made from the subject's, and its outputs for some examples."""
+        feed = self.feed(network)
+        exposed = expose(read_model(feed.network))
+        built, _ = self._built(exposed, feed)
+        watched = watch_activations(exposed, built, feed, self.data, seed=self.seed, progress=self.progress)
+        outputs = built.model.predict_on_batch(load_some(feed, self.data, count=_SOME, seed=self.seed))
+        reports = dict(zip(watched.places, watched.activations, strict=True))
+        return Look(reports, np.concatenate([np.ravel(each) for each in np.atleast_1d(outputs)]))
+
+    def _built(self, exposed: ExposedModel, feed: Feed) -> tuple[Built, tuple[str, ...]]:
+        built = Built(exposed, classes_of(self.subject.model))
+        if not calibrate(built.model, lambda: load_some(feed, self.data, count=_SOME, seed=self.seed)):
+            return built, ()
+        return built, ("batch normalization had seen no data: some examples gave it statistics, as in training",)
+
+
+def _readable(data: LabelledSet, watched: Watched, *, skip_unreadable: bool) -> LabelledSet:
+    if watched.failures and not skip_unreadable:
+        raise DataError(
+            f"{len(watched.failures)} of {len(data)} examples of {data.source} cannot be read.",
+            [problem for _, problem in watched.failures],
+            next_step="remove them, or leave them out with --skip-unreadable (skip_unreadable=True)",
+        )
+    bad = {place for place, _ in watched.failures}
+    return data.subset(np.array([place for place in range(len(data)) if place not in bad], np.int64))
+
+
+def _updates(folder: Path | None) -> tuple[UpdateReport, ...]:
+    """What a run recorded of its steps, layer by layer."""
+    if folder is None:
+        return ()
+    found: dict[str, list[float]] = {}
+    for line in (folder / HISTORY).read_text().splitlines():
+        recorded: Mapping[str, float] = json.loads(line).get("updates") or {}
+        for layer, ratio in recorded.items():
+            found.setdefault(layer, []).append(ratio)
+    return tuple(UpdateReport(layer, tuple(ratios)) for layer, ratios in found.items())
+
+
+def _write(network: Network, subject: Subject, out: Path, done: list[str], *, force: bool) -> None:
+    card = network.card
+    if card is not None:
+        card = replace(card.without_proof(), architecture=None, history=(*card.history, *done))
+    model = build_model(replace(network, card=card), classes_of(subject.model))
+    save = save_model if out.name.endswith(".keras") else save_weights
+    save(model, out, force=force)

@@ -1,0 +1,139 @@
+"""Examples sent through a network whose activations are watched, and its gradients computed: a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transfer.analysis.diagnosis import ActivationReport, InputReport
+from transfer.analysis.gradient_flow import GradientFlow, GradientSums
+from transfer.analysis.moments import Moments
+from transfer.analysis.watching import ActivationWatch, report_input
+from transfer.data.labelled import LabelledSet
+from transfer.data.loading import ImageBatch
+from transfer.errors import DataError, Problem
+from transfer.graphs.logits import Logits
+from transfer.jobs.feeding import Feed
+from transfer.models.exposing import Built, ExposedModel, unit_axis
+from transfer.models.gradients import norms, stream_gradients, weights_by_layer
+from transfer.models.observing import observe
+from transfer.specs import Progress
+
+BATCH = 16
+_NUMBERS = 2**25  # that are watched at a time: 128 MiB
+_INPUT = "input"
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What was seen.
+
+    Attributes:
+        input: what reaches the first layer that learns.
+        activations: in the order of the network.
+        places: of each of these among the network's sites.
+        unseen: (layer, why) of activations whose tensors could not be watched.
+        failures: (place, what is wrong) of examples that could not be read.
+    """
+
+    input: InputReport
+    activations: tuple[ActivationReport, ...]
+    places: tuple[int, ...]
+    unseen: tuple[tuple[str, str], ...]
+    failures: tuple[tuple[int, Problem], ...]
+
+
+def watch_activations(
+    exposed: ExposedModel, built: Built, feed: Feed, data: LabelledSet, *, seed: int, progress: Progress
+) -> Watched:
+    """Send all examples through that can be read, and keep statistics alone.
+
+    Raises:
+        DataError: if none can.
+    """
+    axis = unit_axis(exposed.network)
+    watches: dict[int, ActivationWatch] = {}
+    unseen: list[tuple[str, str]] = []
+    tensors = {_INPUT: built.tensor(exposed.sites.entry)}
+    for place, site in enumerate(exposed.sites.found):
+        before, after = built.tensor(site.before), built.tensor(site.after)
+        units = after.shape[axis] if len(after.shape) > 2 else after.shape[-1]
+        if len(after.shape) < 2 or units is None:
+            unseen.append((exposed.name_of(site.after), f"{site.activation} of an open number of units"))
+            continue
+        watches[place] = ActivationWatch(site, units, seed)
+        tensors |= {f"{place}/before": before, f"{place}/after": after}
+    entering: Moments | None = None
+    size = _batch_size(tensors)
+    failures: list[tuple[int, Problem]] = []
+    readable = _readable(feed.batches(data, size, progress), failures)
+    for values in observe(built.model, tensors, readable, batch_size=size):
+        given = _units_last(values[_INPUT], axis)
+        entering = (entering or Moments.empty(given.shape[-1])).update(given)
+        for place, watch in watches.items():
+            watch.update(*(_units_last(values[f"{place}/{side}"], axis) for side in ("before", "after")))
+    if entering is None:
+        raise DataError(f"{data.source} holds no example that can be used.", [problem for _, problem in failures])
+    reports = tuple(watch.report(exposed.name_of(watch.site.after)) for watch in watches.values())
+    return Watched(report_input(entering), reports, tuple(watches), tuple(unseen), tuple(failures))
+
+
+def watch_gradients(
+    exposed: ExposedModel, built: Built, logits: Logits, feed: Feed, data: LabelledSet, *, batches: int, seed: int
+) -> GradientFlow:
+    """Gradients of some batches, drawn with the seed.
+
+    Args:
+        exposed: the network.
+        built: of it.
+        logits: where the loss begins.
+        feed: how examples go in.
+        data: labels are places among the loss's classes.
+        batches: at most; fewer where there are not as many examples.
+        seed: of the order of the examples.
+    """
+    order = np.random.default_rng(seed).permutation(len(data))
+    size = min(BATCH, len(order))
+    count = max(1, min(batches, len(order) // size))
+
+    def chosen() -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
+        for start in range(0, count * size, size):
+            part = data.subset(order[start : start + size])
+            yield feed.load(part, size), part.labels
+
+    model = built.to(logits.ref)
+    weights = weights_by_layer(model)
+    sums = GradientSums()
+    for each in stream_gradients(model, logits.loss, weights, chosen()):
+        sums.add({exposed.paths[layer]: values for layer, values in each.layers.items()}, each.loss, each.error)
+    return sums.flow({exposed.paths[layer]: norm for layer, norm in norms(weights).items()})
+
+
+def load_some(feed: Feed, data: LabelledSet, *, count: int, seed: int) -> NDArray[Any]:
+    """Examples drawn with the seed, (n, …), without those that cannot be read."""
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(data))[:count])
+    return np.concatenate(list(_readable(feed.batches(data.subset(chosen), BATCH), [])))
+
+
+def _readable(batches: Iterable[ImageBatch], failures: list[tuple[int, Problem]]) -> Iterator[NDArray[Any]]:
+    """The batches without the examples that could not be read, which are noted."""
+    for batch in batches:
+        failures += batch.failures
+        good = np.delete(batch.images, [place - batch.first for place, _ in batch.failures], axis=0)
+        if len(good):
+            yield good
+
+
+def _batch_size(tensors: dict[str, Any]) -> int:
+    """As many examples as fit what may be watched at a time."""
+    numbers = sum(prod(size or 1 for size in tensor.shape[1:]) for tensor in tensors.values())
+    return max(1, min(BATCH, _NUMBERS // max(1, numbers)))
+
+
+def _units_last(values: NDArray[Any], axis: int) -> NDArray[Any]:
+    return np.moveaxis(values, axis, -1) if values.ndim > 2 else values
