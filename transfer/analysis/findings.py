@@ -36,7 +36,8 @@ def find(
     """
     found = [*_not_finite(activations, flow), *_input_scale(activations, flow, entering, is_new, classes)]
     explained = {layer for each in found for layer in each.layers}
-    found += _saturated(activations, explained, is_new)
+    learns = not is_new and flow is not None and flow.verdict == "healthy"
+    found += _saturated(activations, explained, is_new=is_new, learns=learns)
     found += _dead(activations)
     kinds = {each.kind for each in found}
     if flow is not None and "not finite" not in kinds:
@@ -90,8 +91,13 @@ def _input_scale(
         yield Finding("input scale", (), cause, evidence, advice, fix="rescale")
 
 
-def _saturated(activations: Sequence[ActivationReport], explained: set[str], is_new: bool) -> Iterator[Finding]:
-    """Outputs may be confident and gates may be open; hidden units that hardly respond do not learn."""
+def _saturated(
+    activations: Sequence[ActivationReport], explained: set[str], *, is_new: bool, learns: bool
+) -> Iterator[Finding]:
+    """Outputs may be confident and gates may be open; hidden units that hardly respond do not learn.
+
+    In a trained network whose gradients arrive they may have learnt to be sure: that is a remark.
+    """
     for each in activations:
         if each.role != "hidden" or each.saturated < MOSTLY or each.layer in explained:
             continue
@@ -103,6 +109,7 @@ def _saturated(activations: Sequence[ActivationReport], explained: set[str], is_
             "what goes in is too large for it: large weights or biases before it, or a large input",
             f"{each.saturated:.0%} of the values are saturated, for {each.examples:.0%} of the examples most of them",
             "normalise before it (batch or layer normalization), start from smaller weights, or change the activation",
+            severity="remark" if learns else "fault",
             fix="redraw" if is_new else "",
         )
 

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 # With one rate for all layers, one whose gradient is 100 times smaller beside its weights takes 100 times as many steps
-# for the same change. Healthy networks stay within one decade (measured: plain, residual and convolutional ones, new
-# ones and trained ones); deep sigmoid networks lose more than half a decade a layer.
+# for the same change. Measured on plain networks and on nine of keras.applications, new and trained: healthy ones lose
+# at most 0.5 decades from output to input, sigmoid networks half a decade a layer. New ones of a hundred layers with
+# batch normalization, which train well, gain up to 2.1.
 STEEP = 2.0  # decades from output to input
+STEEP_UP = 3.0  # from input to output
 WEAK, STRONG = 1e-4, 1e2  # of the median ratio where the error counts 1; healthy ones lie from 1e-3 to 10
 _TINY = 1e-300
 
@@ -69,7 +71,7 @@ class GradientFlow:
             return "not finite"
         if self.decades >= STEEP or self.strength < WEAK:
             return "vanishing"
-        return "exploding" if self.decades <= -STEEP or self.strength > STRONG else "healthy"
+        return "exploding" if self.decades <= -STEEP_UP or self.strength > STRONG else "healthy"
 
     @property
     def starved(self) -> tuple[str, ...]:

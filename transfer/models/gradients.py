@@ -70,7 +70,6 @@ def stream_gradients(
     """
     watched = [variable.value for variables in weights.values() for variable in variables]
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def step(batch: Any, wanted: Any) -> Any:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(watched)
@@ -81,8 +80,10 @@ def stream_gradients(
         dense = [None if one is None else tf.reshape(tf.convert_to_tensor(one), [-1]) for one in found]
         return dense, mean, tf.reduce_mean(tf.norm(error, axis=-1))
 
+    shape = tf.TensorSpec([None, *model.inputs[0].shape[1:]], tf.float32)
+    run = tf.function(step).get_concrete_function(shape, tf.TensorSpec([None], tf.int64))
     for batch, labels in batches:
-        dense, mean, error = step(tf.convert_to_tensor(batch, tf.float32), tf.convert_to_tensor(labels, tf.int64))
+        dense, mean, error = run(tf.convert_to_tensor(batch, tf.float32), tf.convert_to_tensor(labels, tf.int64))
         rest = iter(dense)
         layers = {layer: [next(rest) for _ in variables] for layer, variables in weights.items()}
         reached = {
