@@ -100,6 +100,16 @@ def test_wrong_inputs_come_before_all_other_advice():
     assert found.verdict == "check the preprocessing: inputs look like 0 to 255"
 
 
+def test_colours_that_fit_better_in_the_other_order_are_told_and_nothing_is_where_both_fit_alike():
+    found = replace(drift(0.1, 0.1), colours=(0.12, 0.1))
+    assert found.is_swapped
+    assert found.verdict == "red and blue may have changed places (BGR for RGB): the other order fits 1.20 times better"
+    assert "BGR" in found.advice[0]
+    assert found.to_json()["colours"] == [0.12, 0.1]
+    assert not replace(found, colours=(0.1, 0.1)).is_swapped
+    assert not drift(0.1).is_swapped
+
+
 def test_where_domains_part_a_cut_below_is_advised_and_without_one_batch_norm_that_learns():
     assert "--at before_c" in drift(0.01, 0.01, 2.0, 2.0).advice[0]
     for found in (drift(2.0, 2.0), drift(MARKED, MARKED)):

@@ -9,7 +9,6 @@ from keras.applications.imagenet_utils import preprocess_input
 from transfer.analysis.input_ranges import (
     AS_GIVEN,
     CARD,
-    SWAPPED,
     bounds,
     candidates,
     guess_preprocessing,
@@ -75,9 +74,8 @@ def test_ways_that_give_the_same_values_are_told_from_others():
 
 
 def test_what_is_tried_fits_the_channels_and_names_the_card_once():
-    assert set(candidates(3, RAW, TORCH)) == {AS_GIVEN, SWAPPED, CARD, "raw", "unit", "tf", "caffe"}
+    assert set(candidates(3, RAW, TORCH)) == {AS_GIVEN, CARD, "raw", "unit", "tf", "caffe"}
     assert set(candidates(1, RAW, None)) == {AS_GIVEN, "raw", "unit", "tf"}
-    assert candidates(3, CAFFE, None)[SWAPPED].color == "rgb"
 
 
 def test_inputs_as_the_card_says_are_right(images):
@@ -107,7 +105,7 @@ def test_what_is_prepared_otherwise_than_the_card_says_is_named(images, given, s
 
 def test_the_first_batch_norm_outvotes_a_card_that_fits_much_worse(images):
     seen = moments_of(prepare(images, TF))
-    readings = {AS_GIVEN: 0.1, SWAPPED: 0.2, CARD: 0.9, "tf": 0.1}
+    readings = {AS_GIVEN: 0.1, CARD: 0.9, "tf": 0.1}
     assert judge_inputs(seen, given=TF, card=TORCH, readings=readings).slips == ()
     readings[CARD] = 0.15
     assert len(judge_inputs(seen, given=TF, card=TORCH, readings=readings).slips) == 1
@@ -123,12 +121,13 @@ def test_a_way_that_fits_much_better_is_named_and_one_that_fits_a_little_better_
     assert found.by == "first batch norm"
 
 
-def test_the_other_order_of_colours_is_a_hint_where_it_fits_better(images):
-    seen = moments_of(prepare(images, TORCH))
-    (hint,) = judge_inputs(seen, given=TORCH, card=TORCH, readings={AS_GIVEN: 0.12, SWAPPED: 0.1, CARD: 0.12}).hints
-    assert "BGR" in hint
-    assert "1.20 times" in hint
-    assert judge_inputs(seen, given=TORCH, card=None, readings={AS_GIVEN: 0.1, SWAPPED: 0.1}).hints == ()
+def test_inputs_prepared_as_the_card_says_are_doubted_only_where_another_way_fits_ten_times_better(images):
+    seen = moments_of(prepare(images, UNIT))
+    for times, expected in ((9.0, 0), (11.0, 1)):
+        readings = {AS_GIVEN: 0.1 * times, CARD: 0.1 * times, "raw": 0.1}
+        found = judge_inputs(seen, given=UNIT, card=UNIT, readings=readings)
+        assert len(found.slips) == expected
+    assert found.expected == (0, 255)
 
 
 def test_pictures_that_use_a_sliver_of_the_range_and_values_that_are_not_finite_are_named(images):

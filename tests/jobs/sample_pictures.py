@@ -14,9 +14,9 @@ CLIPART = Path(__file__).parents[2] / "examples" / "data" / "clipart"
 SIDES = (427, 300, 224, 160)  # pixels of a crop; the whole height first
 
 
-def crops(picture: int) -> np.ndarray:
+def crops(picture: int, seed: int = 0) -> np.ndarray:
     """(16, 160, 160, 3): one of scikit-learn's two photographs (0 a temple, 1 a flower) in crops of several scales."""
-    random = np.random.default_rng(picture)
+    random = np.random.default_rng([seed, picture])
     image = load_sample_images().images[picture]
     found = []
     for side in SIDES:

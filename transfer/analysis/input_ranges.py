@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from transfer.analysis.moments import Moments
 from transfer.specs import PREPROCESSINGS, Json, Preprocessing
 
-AS_GIVEN, SWAPPED, CARD = "as given", "channels swapped", "card"
+AS_GIVEN, CARD = "as given", "card"
 # How many times better another preprocessing must fit. On the shipped MobileNetV2 the right one always fits best; wrong
 # ones of photographs fit 2.6 times worse and more, of clip-art 3.9 times and more (but for -1 to 1: 1.0 to 1.2 times).
 FACTOR = 2.0
-SWAP_FACTOR = 1.03  # the order of colours makes a small difference: 1.03 to 1.12 times for sets of pictures
+AGAINST_CARD = 10.0  # the same where inputs are prepared as the card says: other data is likelier than a wrong card
 _SHARE = 0.05  # of the possible range; what uses less is hardly a picture
 _ALIKE = 0.02  # of a range, between preprocessings that are the same
 _RANGES: dict[str, tuple[float, float, Preprocessing]] = {
@@ -54,7 +54,6 @@ class InputDrift:
         readings: (preprocessing, how badly it fits the first batch norm, in nats), best first; `as given` is among
             them. Empty without a batch norm, and for what is no image.
         slips: what is wrong.
-        hints: what may be.
     """
 
     low: float
@@ -65,7 +64,6 @@ class InputDrift:
     by: Literal["card", "first batch norm", ""] = ""
     readings: tuple[tuple[str, float], ...] = ()
     slips: tuple[Slip, ...] = ()
-    hints: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         line = f"inputs {_span(self.low, self.high)}, mean {_listed(self.mean)}, deviation {_listed(self.std)}"
@@ -73,7 +71,7 @@ class InputDrift:
             line += f"; {self.by} expects about {_span(*self.expected)}"
         fits = ", ".join(f"{name} {score:.3g}" for name, score in self.readings)
         lines = [line, *([f"fit of the first batch norm, by preprocessing (lower is better): {fits}"] if fits else [])]
-        return "\n".join([*lines, *(f"wrong: {each.what}" for each in self.slips), *self.hints])
+        return "\n".join([*lines, *(f"wrong: {each.what}" for each in self.slips)])
 
     __repr__ = __str__
 
@@ -96,20 +94,21 @@ def judge_inputs(
         readings: how badly the first batch norm's data fits, by preprocessing: `as given`, and what else was tried.
     """
     low, high = float(seen.low.min()), float(seen.high.max())
-    named = {name: score for name, score in readings.items() if name not in (AS_GIVEN, SWAPPED)}
+    named = {name: score for name, score in readings.items() if name != AS_GIVEN}
     best = min(named, key=lambda name: named[name], default="")
     wanted = card if card is not None else given
     slips = _against_card(low, high, given, card, readings)
     if not slips and best:
-        slips = _against_norm(low, high, readings[AS_GIVEN], best, named[best], card)
+        as_card = given is not None and card is not None and same_arithmetic(given, card)
+        factor = AGAINST_CARD if as_card else FACTOR
+        slips = _against_norm(low, high, readings[AS_GIVEN], best, named[best], card, factor)
         wanted = _preprocessing(best, card) if slips else wanted
     slips = [*_not_finite(seen), *(slips or _against_range(low, high, given))]
     by: Literal["card", "first batch norm", ""] = "card" if card is not None else "first batch norm" if named else ""
     expected = bounds(wanted) if wanted is not None and by else None
     mean, std = _described(seen)
     ranked = tuple(sorted(readings.items(), key=lambda each: each[1]))
-    hints = () if slips else _hints(readings)
-    return InputDrift(low, high, mean, std, expected, by, ranked, tuple(slips), hints)
+    return InputDrift(low, high, mean, std, expected, by, ranked, tuple(slips))
 
 
 def prepare(images: NDArray[Any], preprocessing: Preprocessing) -> NDArray[np.float32]:
@@ -142,10 +141,8 @@ def reread(values: NDArray[Any], given: Preprocessing, wanted: Preprocessing) ->
 
 
 def candidates(channels: int, given: Preprocessing, card: Preprocessing | None) -> dict[str, Preprocessing]:
-    """What is tried on images of 1 or 3 channels: what was given, the card's way, the common ones, swapped channels."""
+    """What is tried on images of 1 or 3 channels: what was given, the card's way, the common ones."""
     ways = {AS_GIVEN: given}
-    if channels == 3:
-        ways[SWAPPED] = replace(given, color="rgb" if given.color == "bgr" else "bgr")
     if card is not None:
         ways[CARD] = card
     common = PREPROCESSINGS.items()
@@ -205,10 +202,10 @@ def _against_card(
 
 
 def _against_norm(
-    low: float, high: float, score: float, best: str, best_score: float, card: Preprocessing | None
+    low: float, high: float, score: float, best: str, best_score: float, card: Preprocessing | None, factor: float
 ) -> list[Slip]:
     wanted = _preprocessing(best, card)
-    if wanted is None or not score > FACTOR * best_score:
+    if wanted is None or not score > factor * best_score:
         return []
     times = f"{score / best_score:.0f} times" if best_score > 0 else "far"
     what = (
@@ -232,13 +229,6 @@ def _against_range(low: float, high: float, given: Preprocessing | None) -> list
 def _not_finite(seen: Moments) -> list[Slip]:
     count = int(seen.nonfinite.sum())
     return [Slip(f"values that are NaN or infinite: {count:,}", "mend or leave out these examples")] if count else []
-
-
-def _hints(readings: Mapping[str, float]) -> tuple[str, ...]:
-    if SWAPPED not in readings or not readings[AS_GIVEN] > SWAP_FACTOR * readings[SWAPPED]:
-        return ()
-    times = readings[AS_GIVEN] / readings[SWAPPED]
-    return (f"red and blue may have changed places (BGR for RGB): the other order fits {times:.2f} times better",)
 
 
 def _described(seen: Moments) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -16,7 +16,7 @@ from transfer.analysis.pooled_moments import PooledMoments
 from transfer.data.inputs import Examples, Inputs
 from transfer.errors import DataError, LayerError
 from transfer.jobs.checking_inputs import BATCH, check_inputs, choose_examples, open_models, read_batches
-from transfer.jobs.feeding import make_feed
+from transfer.jobs.feeding import Feed, make_feed
 from transfer.models.batch_norms import BatchNorm, batch_norms
 from transfer.models.building import read_model
 from transfer.models.observing import observe
@@ -75,46 +75,63 @@ def measure_drift(
     norms = batch_norms(feed.network)
     trained = tuple(each for each in norms if not each.is_untrained)
     sites = [_located(norm, paths) for norm in trained]
-    counted = _Counted(read_batches(feed, chosen, progress))
-    layers = _compare(feed.network, sites, counted)
-    notes = [feed.note, *_notes(norms, trained, len(chosen) - counted.examples, len(examples) - len(chosen))]
-    return Drift(name, examples.source, counted.examples, layers, inputs, tuple(notes))
+    batches = _Batches(read_batches(feed, chosen, progress), swaps=_is_coloured(feed))
+    layers, swapped = _compare(feed.network, sites, batches)
+    colours = (_mean_score(layers), _mean_score(swapped)) if layers and batches.swaps else None
+    notes = [feed.note, *_notes(norms, trained, len(chosen) - batches.examples, len(examples) - len(chosen))]
+    return Drift(name, examples.source, batches.examples, layers, inputs, colours, tuple(notes))
 
 
-class _Counted:
-    """Batches, and how many examples they held."""
+class _Batches:
+    """Batches, each followed by itself with red and blue swapped where that is asked for."""
 
-    def __init__(self, batches: Iterator[NDArray[Any]]) -> None:
+    def __init__(self, batches: Iterator[NDArray[Any]], *, swaps: bool) -> None:
         self.examples = 0
+        self.swaps = swaps
         self._batches = batches
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         for batch in self._batches:
             self.examples += len(batch)
             yield batch
+            if self.swaps:
+                yield batch[..., ::-1]
 
 
-def _compare(model: keras.Model, norms: list[BatchNorm], batches: _Counted) -> tuple[LayerDrift, ...]:
-    """One pass over the data, with each example's mean and variance from each batch norm."""
-    seen = {norm.name: PooledMoments.empty(len(norm.mean)) for norm in norms}
+def _is_coloured(feed: Feed) -> bool:
+    if feed.preprocessing is not None:
+        return feed.preprocessing.channels == 3
+    return feed.shape is not None and len(feed.shape) == 3 and feed.shape[-1] == 3
+
+
+def _mean_score(layers: tuple[LayerDrift, ...]) -> float:
+    return float(np.mean([layer.score for layer in layers]))
+
+
+def _compare(
+    model: keras.Model, norms: list[BatchNorm], batches: _Batches
+) -> tuple[tuple[LayerDrift, ...], tuple[LayerDrift, ...]]:
+    """One pass over the data, with each example's mean and variance from each batch norm: as it is, and swapped."""
+    empty = {norm.name: PooledMoments.empty(len(norm.mean)) for norm in norms}
+    seen = [dict(empty), dict(empty)]
     tensors = {
         f"{part} {norm.name}": each for norm in norms for part, each in zip("mv", norm.statistics(), strict=True)
     }
-    for found in observe(model, tensors or {"out": model.outputs[0]}, batches, batch_size=BATCH):
-        for name, so_far in seen.items():
-            seen[name] = so_far.update(found[f"m {name}"], found[f"v {name}"])
+    found = observe(model, tensors or {"out": model.outputs[0]}, batches, batch_size=BATCH)
+    for place, values in enumerate(found):
+        here = seen[place % 2] if batches.swaps else seen[0]
+        here |= {name: each.update(values[f"m {name}"], values[f"v {name}"]) for name, each in here.items()}
     sizes_known = all(norm.positions for norm in norms)
-    return tuple(
-        layer_drift(
-            norm.name,
-            (norm.mean, norm.variance),
-            (seen[norm.name].mean, seen[norm.name].variance),
-            epsilon=norm.epsilon,
-            positions=(norm.positions or 1) if sizes_known else 1,
-            cut=norm.cut,
-        )
-        for norm in norms
+    as_given, swapped = (
+        tuple(_layer(norm, each[norm.name], norm.positions if sizes_known else 1) for norm in norms) for each in seen
     )
+    return as_given, swapped
+
+
+def _layer(norm: BatchNorm, seen: PooledMoments, positions: int | None) -> LayerDrift:
+    kept = (norm.mean, norm.variance)
+    now = (seen.mean, seen.variance)
+    return layer_drift(norm.name, kept, now, epsilon=norm.epsilon, positions=positions or 1, cut=norm.cut)
 
 
 def _located(norm: BatchNorm, paths: Mapping[str, str]) -> BatchNorm:
