@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
@@ -118,6 +118,7 @@ def make_feed(
     *,
     preprocessing: Preprocessing | str | None = None,
     size: tuple[int, int] | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
 ) -> Feed:
     """Decide how a set goes into a network.
 
@@ -127,6 +128,7 @@ def make_feed(
         preprocessing: of images, or the name of one (`torch`, `tf`, `caffe`, `unit`, `raw`); by default what the
             network's card says.
         size: (h, w) of images; by default what the network or its card says.
+        custom_objects: classes of the caller's that the network holds, by name.
 
     Raises:
         DataError: if pictures have no preprocessing, or an array does not fit.
@@ -141,7 +143,7 @@ def make_feed(
                 next_step="say how images are prepared with --preprocessing (preprocessing=…), or leave it out",
             )
         _fit_rows(data, shape)
-        return Feed(build_model(network), None, shape)
+        return Feed(build_model(network, custom_objects), None, shape)
     if chosen is None:
         raise DataError(
             f"Nothing says how pictures are prepared for {network.graph.name!r}: it has no card.",
@@ -152,7 +154,7 @@ def make_feed(
     if len(chosen.mean) == 1 and shape in ((*fitted, 1), (None, None, 1), (fitted[0] * fitted[1],)):
         chosen = replace(chosen, color="grey")  # a network of one channel
     graph = prepend_preprocessing(network.graph, chosen, fitted)
-    model = build_model(Network(graph, network.tensors, network.card, network.new))
+    model = build_model(Network(graph, network.tensors, network.card, network.new), custom_objects)
     above, left = chosen.frame_pixels(fitted)
     inside = (fitted[0] - 2 * above, fitted[1] - 2 * left)  # the network adds the frame
     fitting = Preprocessing(inside, chosen.color, background=chosen.background)
