@@ -190,6 +190,24 @@ def test_layers_of_nested_models_go_by_their_paths_and_what_cannot_be_watched_is
     assert found.hidden == (("trunk/lstm", "LSTM"),)
 
 
+class Halved(keras.layers.Layer):
+    """A layer of the caller's own."""
+
+    def call(self, inputs):
+        return inputs / 2
+
+
+def test_layers_of_the_callers_own_are_listed_and_looked_around():
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((32,))
+    x = Halved(name="own")(L.Dense(16, "relu", name="hidden")(inputs))
+    found = diagnose(keras.Model(inputs, L.Dense(5, name="out")(x)), (POINTS, LABELS))
+    assert found.hidden == (("own", "Halved"),)
+    assert [each.layer for each in found.gradients.layers] == ["hidden", "out"]
+    other = diagnose(keras.Model(inputs, L.Dense(9, name="out")(x)), (POINTS, LABELS))
+    assert [each.layer for each in other.gradients.layers] == ["hidden", "label"]
+
+
 def test_shipped_networks_on_what_they_are_for_raise_no_alarm(digits_folder):
     found = diagnose("digits_mlp", transfer.read_labelled(digits_folder))
     assert kinds(found) == []

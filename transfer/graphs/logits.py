@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from transfer.graphs.activation_sites import Site
 from transfer.graphs.graph import Graph, Ref
-from transfer.graphs.shapes import infer_shapes
+from transfer.graphs.shapes import Shape, infer_shapes
 
 _LOSSES: dict[str, Literal["softmax", "sigmoid"]] = {
     "softmax": "softmax",
@@ -37,7 +38,7 @@ class Logits:
         return max(2, self.units)
 
 
-def find_logits(graph: Graph, sites: tuple[Site, ...]) -> Logits | None:
+def find_logits(graph: Graph, sites: tuple[Site, ...], shapes: Mapping[Ref, Shape] | None = None) -> Logits | None:
     """The logits of a graph with one output (n, k); None for another one.
 
     Outputs without an activation are taken for logits, as heads give them.
@@ -45,6 +46,7 @@ def find_logits(graph: Graph, sites: tuple[Site, ...]) -> Logits | None:
     Args:
         graph: its activations are layers.
         sites: of these.
+        shapes: of tensors for which there is no rule, where the caller knows them.
     """
     if len(graph.outputs) != 1:
         return None
@@ -54,7 +56,7 @@ def find_logits(graph: Graph, sites: tuple[Site, ...]) -> Logits | None:
         return None
     loss = "softmax" if last is None else _LOSSES[last.activation]
     ref = ref if last is None else last.before
-    shape = infer_shapes(graph).get(ref)
+    shape = infer_shapes(graph, shapes).get(ref)
     if shape is None or len(shape) != 1 or shape[0] is None:
         return None
     return Logits(ref, shape[0], "sigmoid" if shape[0] == 1 else loss)

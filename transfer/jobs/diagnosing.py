@@ -111,7 +111,7 @@ class _Bench:
         """The diagnosis, and the examples that could be read."""
         network = read_model(self.subject.model)
         feed = self.feed(network)
-        posed = pose(self.subject, read_model(feed.network), self.data, seed=self.seed)
+        posed = pose(self.subject, feed.network, self.data, seed=self.seed)
         exposed, logits = posed.exposed, posed.exposed.logits
         built, notes = self._built(exposed, feed)
         watched = watch_activations(exposed, built, feed, posed.data, seed=self.seed, progress=self.progress)

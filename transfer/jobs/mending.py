@@ -125,14 +125,17 @@ def _revive_all(
     """Units that stay dead with new weights are turned round: then they are active wherever they were not."""
     sites = _sites(exposed)
     current, revived = exposed.network, dict[str, tuple[int, ...]]()
+    refused: dict[str, list[str]] = {}
     for place, report in enumerate(each for each in reports if each.dead and each.layer in sites):
         try:
             current = revive(current, sites[report.layer], report.dead, seed=seed + place)
         except LayerError as error:
             problem = error.problems[0]
-            mended.refused.append(f"dead units of {report.layer}: wanted {problem.expected}, found {problem.found}")
+            reason = f"wanted {problem.expected}, found {problem.found.split(' ')[0]}"
+            refused.setdefault(reason, []).append(report.layer)
             continue
         revived[report.layer] = report.dead
+    mended.refused += [f"dead units of {_names(names)}: {reason}" for reason, names in refused.items()]
     if not revived:
         return
     places = {exposed.name_of(site.after): place for place, site in enumerate(exposed.sites.found)}
@@ -148,7 +151,7 @@ def _revive_all(
         return
     mended.network = replace(mended.network, tensors=current.tensors)
     counts = _names(f"{len(units)} of {name}" for name, units in revived.items())
-    mended.done.append(f"dead units started anew: {counts}; outputs changed by {difference:.1e} at most")
+    mended.done.append(f"dead units started anew: {counts}; outputs on these examples stay, to {difference:.1e}")
 
 
 def _sites(exposed: ExposedModel) -> dict[str, Site]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -13,12 +14,15 @@ import numpy as np
 from transfer.data.labelled import LabelledSet
 from transfer.errors import DataError, LayerError
 from transfer.graphs.attaching import free_name
+from transfer.graphs.graph import Ref
+from transfer.graphs.shapes import Shape
 from transfer.jobs.feeding import Feed, feed_of_run, make_feed
 from transfer.jobs.run_folders import ASKED
 from transfer.jobs.running import load_run
-from transfer.models.building import build_model, classes_of
+from transfer.models.building import build_model, classes_of, read_model
 from transfer.models.exposing import ExposedModel, expose
 from transfer.models.restoring import Into, Restored, restore_file
+from transfer.models.shaping import known_shapes
 from transfer.results import Run
 from transfer.specs import Extraction, Head, Json, Preprocessing, Restoring
 from transfer.surgery.extracting import FEATURES, extract_network
@@ -81,7 +85,9 @@ def feed_subject(
         LayerError: if the network does not take images of that size.
     """
     if subject.input is None:
-        return make_feed(network, data, preprocessing=preprocessing, size=size)
+        return make_feed(
+            network, data, preprocessing=preprocessing, size=size, custom_objects=classes_of(subject.model)
+        )
     if preprocessing is not None or size is not None:
         raise DataError(
             f"{subject.name} is a run: its network prepares images itself.",
@@ -105,16 +111,17 @@ class Posed:
     notes: tuple[str, ...] = ()
 
 
-def pose(subject: Subject, network: Network, data: LabelledSet, *, seed: int) -> Posed:
+def pose(subject: Subject, model: keras.Model, data: LabelledSet, *, seed: int) -> Posed:
     """Find the loss: the network's own where its outputs are the data's classes, else that of a fresh head.
 
     Args:
         subject: says what its classes are called.
-        network: raw input in.
+        model: its network, raw input in.
         data: labelled examples.
         seed: of a fresh head.
     """
-    exposed = expose(network)
+    network, shapes = read_model(model), known_shapes(model)
+    exposed = expose(network, shapes)
     units = exposed.logits.classes if exposed.logits is not None else 0
     known = subject.classes if len(subject.classes) == units else ()
     if known and set(data.classes) <= set(known):
@@ -124,15 +131,17 @@ def pose(subject: Subject, network: Network, data: LabelledSet, *, seed: int) ->
         others = f", called {', '.join(known[:4])} there" if known else ""
         note = f"the {units} outputs{others} are taken for {', '.join(data.classes[:4])} … in this order"
         return Posed(exposed, data, (note.replace(" …", "") if units <= 4 else note,))
-    return _with_head(network, data, seed, exposed)
+    return _with_head(network, shapes, data, seed, exposed)
 
 
-def _with_head(network: Network, data: LabelledSet, seed: int, plain: ExposedModel) -> Posed:
+def _with_head(
+    network: Network, shapes: Mapping[Ref, Shape], data: LabelledSet, seed: int, plain: ExposedModel
+) -> Posed:
     head = Head(free_name(network.graph, HEAD), len(data.classes))
     try:
-        extracted = extract_network(network, Extraction(at=(FEATURES,), heads=(head,), seed=seed))
+        extracted = extract_network(network, Extraction(at=(FEATURES,), heads=(head,), seed=seed), shapes)
     except LayerError as error:
         return Posed(replace(plain, logits=None), data, (f"no gradients: {error.summary}",))
     dropped = f" in place of {', '.join(extracted.dropped)}" if extracted.dropped else ""
     note = f"the outputs are not the {len(data.classes)} classes of {data.source}: the loss is that of a fresh head"
-    return Posed(expose(extracted.network), data, (f"{note} {head.name!r}{dropped}",))
+    return Posed(expose(extracted.network, shapes), data, (f"{note} {head.name!r}{dropped}",))

@@ -14,6 +14,7 @@ from transfer.graphs.exposing_activations import expose_activations
 from transfer.graphs.flattening import flatten
 from transfer.graphs.graph import Ref
 from transfer.graphs.logits import Logits, find_logits
+from transfer.graphs.shapes import Shape
 from transfer.models.building import build_model
 from transfer.surgery.network import Chosen, Network
 
@@ -43,8 +44,12 @@ class ExposedModel:
         return self.paths[ref.layer] + (f" ({ref.node + 1})" if ref.node else "")
 
 
-def expose(network: Network) -> ExposedModel:
+def expose(network: Network, shapes: Mapping[Ref, Shape] | None = None) -> ExposedModel:
     """Open nested models and make activations layers.
+
+    Args:
+        network: left as it is.
+        shapes: of tensors for which there is no rule, where the caller knows them.
 
     Raises:
         LayerError: if the network has several inputs, or its models cannot be opened.
@@ -60,7 +65,7 @@ def expose(network: Network) -> ExposedModel:
     paths |= {name: paths[owner] for name, owner in exposed.owners.items()}
     sites = find_sites(exposed.graph)
     opened = Network(flat.graph, Chosen(network.tensors, names), network.card, network.new)
-    logits = find_logits(exposed.graph, sites.found)
+    logits = find_logits(exposed.graph, sites.found, shapes)
     return ExposedModel(replace(opened, graph=exposed.graph), opened, exposed.owners, sites, logits, paths)
 
 
