@@ -22,6 +22,7 @@ from typing import ClassVar
 
 LONGEST = 1800  # bytes of a message; problems past that are counted
 LONGEST_FIELD = 240
+MOST = 12  # problems written out, so that the first line and the last are seen together
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class TransferError(Exception):
         for place, problem in enumerate(self.problems):
             line = str(problem)
             room -= len(line.encode(errors="replace")) + 1
-            if room < 0:
+            if room < 0 or place == MOST:
                 lines.append(f"  … and {len(self.problems) - place} more")
                 break
             lines.append(line)

@@ -66,7 +66,7 @@ def test_what_does_not_fit_ends_as_a_restore_and_shows_the_whole_plan(call, into
         transfer.restore("pretrained.weights.h5", narrow)
     ended = call("match", "pretrained.weights.h5", "--into", into)
     assert ended.code == caught.value.exit_code == 4
-    assert ended.stderr == f"error: {caught.value}\n"
+    assert ended.stderr == f"error: {caught.value.summary}\n  next: {caught.value.next_step}\n"
     lines = [" ".join(line.split()) for line in ended.stdout.splitlines()]
     assert "misshapen dense_1/kernel: expected (784, 32) in layer 'dense_1', found (784, 64) in the file" in lines
     assert "unexpected dense_2/kernel" in lines
@@ -75,6 +75,16 @@ def test_what_does_not_fit_ends_as_a_restore_and_shows_the_whole_plan(call, into
     assert {each["where"] for each in as_json.json["plan"]["misshapen"]} >= {"dense_1/kernel"}
     assert as_json.error["error"] == "MatchError"
     assert [each["where"] for each in as_json.error["problems"]] == [each.where for each in caught.value.problems]
+
+
+@pytest.mark.usefixtures("stored")
+def test_what_is_missing_is_named_once_and_the_last_line_says_what_next(call):
+    ended = call("match", "digits_mlp", "--into", "app:VGG16")
+    printed = ended.stdout + ended.stderr
+    assert ended.code == 4
+    assert printed.count("block1_conv1/kernel") == 1
+    assert "Is it the right one? 0 of the model's tensors are in the file." in ended.stderr
+    assert printed.splitlines()[-1].startswith("  next: give the architecture that the weights were trained in: --into")
 
 
 def test_a_file_that_holds_its_architecture_needs_none(call):

@@ -50,8 +50,11 @@ def command(file: str, into: str | None, as_json: bool, **options: object) -> No
     planned = _plan(checkpoint, into, how)
     error = _objection(planned, how, is_own=into is None)
     _show(planned, error, as_json=as_json)
-    if error is not None:
+    if error is None:
+        return
+    if as_json or planned.doubts:
         raise error
+    raise type(error)(error.summary, next_step=error.next_step)  # the receipt has named every tensor already
 
 
 def _plan(checkpoint: Checkpoint, into: str | None, how: Restoring) -> Planned:

@@ -8,6 +8,8 @@ from transfer.errors import MatchError, Problem
 from transfer.results import Plan
 from transfer.specs import Writer
 
+_SEVERAL = 6  # tensors of a model, from which on their number says something
+
 
 def check_plan(plan: Plan, path: Path, *, stored: int, min_coverage: float = 1.0, is_own: bool = False) -> None:
     """Refuse a plan that would restore something wrong, or too little.
@@ -32,9 +34,10 @@ def check_plan(plan: Plan, path: Path, *, stored: int, min_coverage: float = 1.0
         spare = ", ".join(plan.unexpected[:3]) or "nothing"
         problems = problems or [Problem("model", "at least one tensor in common", f"the file holds {spare}")]
     if problems:
-        raise MatchError(
-            f"{path} does not fit this model ({len(problems)} of {total} tensors).", problems, next_step=way_out(plan)
-        )
+        summary = f"{path} does not fit this model ({len(problems)} of {total} tensors)."
+        if is_foreign(plan):
+            summary += f" Is it the right one? {len(plan.pairs)} of the model's tensors are in the file."
+        raise MatchError(summary, problems, next_step=way_out(plan))
 
 
 def _homeless(plan: Plan) -> list[Problem]:
@@ -62,8 +65,16 @@ def note_numbered(plan: Plan) -> tuple[str, ...]:
     )
 
 
+def is_foreign(plan: Plan) -> bool:
+    """Whether a file fits a model so little that another one was meant: less than half of several tensors."""
+    total = len(plan.pairs) + len(plan.missing) + len(plan.misshapen)
+    return not plan.ambiguous and total >= _SEVERAL and 2 * len(plan.pairs) < total
+
+
 def way_out(plan: Plan) -> str:
     """What to do about a plan that does not fit."""
+    if is_foreign(plan):
+        return "give the architecture that the weights were trained in: --into module:function (into=create_model)"
     if plan.ambiguous:
         rule = f"NAME_IN_FILE={plan.ambiguous[0].where}"
         return f"say which is meant with a rule: --rule {rule} (rules=['{rule}'])"
