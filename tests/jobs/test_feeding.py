@@ -206,3 +206,17 @@ def test_a_preprocessing_may_be_named_and_a_slip_is_told_with_the_nearest():
     with pytest.raises(DataError) as caught:
         make_feed(read_model(model), data, preprocessing="units")
     assert "'unit'" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("inside", "whole", "told"),
+    [
+        ((92, 92), (96, 96), "96 x 96, of which a frame of 2 on each side, aspect"),
+        ((90, 120), (96, 128), "96 x 128, of which a frame of 3 above and below and 4 left and right, aspect"),
+        ((96, 96), (96, 96), "96 x 96, aspect"),
+        ((96, 96), None, "96 x 96, aspect"),
+    ],
+)
+def test_the_note_names_the_size_that_was_asked_for_and_the_frame_within_it(inside, whole, told):
+    preprocessing = None if whole is None else Preprocessing(whole)
+    assert f"images are fitted to {told}" in Feed(None, Preprocessing(inside), preprocessing=preprocessing).note

@@ -125,9 +125,8 @@ def test_the_shipped_network_on_images_learns_drawings(tmp_path):
     assert run.receipt["fingerprint"] == "verified"
     assert run.result.classes == tuple(sorted(run.result.classes))
     assert run.result.score.accuracy.low > run.result.baselines[0].accuracy.value
-    frame = transfer.open_checkpoint("mobilenet_v2_imagenet").card.preprocessing.frame
-    inside = 96 - 2 * round(96 * frame)
-    assert f"images are fitted to {inside} x {inside}" in run.result.notes[-1]
+    frame = round(96 * transfer.open_checkpoint("mobilenet_v2_imagenet").card.preprocessing.frame)
+    assert f"images are fitted to 96 x 96, of which a frame of {frame} on each side, asp" in run.result.notes[-1]
     stock = keras.models.load_model(run.folder / "model.keras")
     assert stock.input_shape == (None, None, None, 3)
     checkpoint = transfer.open_checkpoint(shipped_checkpoints()["mobilenet_v2_imagenet"])

@@ -143,3 +143,27 @@ def test_rows_for_a_run_on_arrays_are_taken_as_they_are(tmp_path):
     np.savez(tmp_path / "other.npz", x=rows[:, :2])
     with pytest.raises(DataError):
         predict(run.folder, [tmp_path / "other.npz"])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "found"),
+    [({"y": np.arange(3)}, "the arrays 'y'"), ({"x": np.arange(3.0)}, "(3,)"), ({"x": np.full((2, 2), np.nan)}, "NaN")],
+    ids=["no x", "one axis", "not finite"],
+)
+def test_an_array_file_that_cannot_be_asked_about_says_so_without_a_word_of_labels(digits_run, tmp_path, arrays, found):
+    np.savez(tmp_path / "rows.npz", **arrays)
+    with pytest.raises(DataError, match="holds no inputs") as caught:
+        predict(digits_run.folder, [tmp_path / "rows.npz"])
+    assert caught.value.problems[0].found.startswith(found)
+    assert "label" not in str(caught.value)
+    assert "y=" not in caught.value.next_step
+
+
+def test_a_file_that_is_no_picture_says_what_would_do(digits_run, digits_folder, tmp_path):
+    (tmp_path / "lab.py").write_text("x = 1\n")
+    with pytest.raises(DataError, match="1 of 1 inputs") as caught:
+        predict(digits_run.folder, [tmp_path / "lab.py"])
+    assert ".npz" in caught.value.next_step
+    with pytest.raises(DataError, match="1 of 31 inputs") as caught:
+        predict(digits_run.folder, [digits_folder, tmp_path / "lab.py"], strict=True)
+    assert "--strict" in caught.value.next_step

@@ -84,12 +84,19 @@ def read_npz_inputs(path: Path) -> NDArray[Any]:
     try:
         with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
             inputs = _read_members(str(path), archive, path.stat().st_size, needed=("x",))["x"]
+    except DataError as error:
+        raise _input_error(path, error.problems) from error
     except _DAMAGE as error:
-        raise _error(str(path), [Problem(str(path), "an .npz file", str(error) or type(error).__name__)]) from error
+        raise _input_error(path, [Problem(str(path), "an .npz file", str(error) or type(error).__name__)]) from error
     problems = _problems_of_inputs(inputs)
     if problems:
-        raise _error(str(path), problems)
+        raise _input_error(path, problems)
     return inputs
+
+
+def _input_error(path: Path, problems: Sequence[Problem]) -> DataError:
+    step = "write it with numpy.savez(path, x=…): x (n, …) numbers, a row an example"
+    return DataError(f"{path} holds no inputs that can be asked about.", problems, step)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,18 @@ class Feed:
         """What is done, in a sentence."""
         if self.image is None or self.image.size is None:
             return "arrays are taken as they are"
-        height, width = self.image.size
-        return f"images are fitted to {height} x {width}, aspect ratio kept; preprocessing is part of the network"
+        return f"images are fitted to {self._fitted}, aspect ratio kept; preprocessing is part of the network"
+
+    @property
+    def _fitted(self) -> str:
+        """The size that was asked for, and how much of it the network's frame takes."""
+        height, width = (self.image and self.image.size) or (0, 0)
+        whole = (self.preprocessing and self.preprocessing.size) or (height, width)
+        above, left = (whole[0] - height) // 2, (whole[1] - width) // 2
+        if not above and not left:
+            return f"{height} x {width}"
+        sides = f"{above} on each side" if above == left else f"{above} above and below and {left} left and right"
+        return f"{whole[0]} x {whole[1]}, of which a frame of {sides}"
 
     @property
     def input_shape(self) -> tuple[int, ...]:

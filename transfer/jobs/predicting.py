@@ -73,9 +73,11 @@ def predict(
     bad = {place for place, _ in found.failures}
     if left_out and (strict or len(bad) == len(examples)):
         raise DataError(
-            f"{len(left_out)} inputs cannot be read.",
+            f"{len(left_out)} of {len(examples) + len(examples.problems)} inputs cannot be read.",
             left_out,
-            next_step="remove them" if strict else "give pictures (PNG, JPEG, …)",
+            next_step="remove them, or leave out --strict (strict=False)"
+            if strict and len(bad) < len(examples)
+            else "give pictures (PNG, JPEG, …), folders of pictures, or one .npz with an array x",
         )
     classes = loaded.result.classes
     answers = tuple(

@@ -178,7 +178,7 @@ def _named(graph: Graph, name: str, names: Mapping[str, str]) -> str:
     """What a layer is called now; names of today will do as well as paths of before."""
     if name in names or name in graph.names:
         return names.get(name, name)
-    known = [*names, *(place.name for place in walk(graph) if "/" in place.name)]
+    known = [FEATURES, *names, *(place.name for place in walk(graph) if "/" in place.name)]
     raise LayerError(f"{graph.name!r} has no layer {name!r}.", next_step=f"nearest: {nearest(name, known)}")
 
 
