@@ -117,6 +117,37 @@ def test_two_ways_to_say_where_to_cut_are_a_slip(call, here, both):
     assert sorted(here.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("slip", "said"),
+    [
+        (("--unfreeze-last", "1", "--freeze", "backbone"), "--unfreeze-last fixes everything before the last blocks: "),
+        (("--unfreeze-last", "1", "--freeze-up-to", "dense_1"), "give no --freeze-up-to beside it."),
+        (("--at", "dense_1", "--at", "dense_1"), "--at: a name comes twice: dense_1, dense_1."),
+        (("--head", "a:2", "--head", "a:3"), "--head: a name comes twice: a, a."),
+    ],
+)
+def test_slips_are_told_in_the_words_of_the_command_line(call, slip, said):
+    ended = call("extract", "digits_mlp", "-o", "new.keras", *slip)
+    assert ended.code == 2
+    assert said in ended.stderr
+
+
+def test_the_word_for_where_features_end_is_among_the_nearest_names(call):
+    ended = call("extract", "digits_mlp", "-o", "new.keras", "--at", "featurs", "--json")
+    assert ended.code == 5
+    assert ended.error["next"].startswith("nearest: 'features'")
+
+
+def test_of_a_layer_that_is_partly_frozen_the_trained_part_is_counted(call, here):
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="a"), keras.layers.Dense(2, name="b")])
+    inner.name = "inner"
+    outer = keras.Input((4,))
+    keras.Model(outer, keras.layers.Dense(2, name="end")(inner(outer))).save(here / "nested.keras")
+    ended = call("extract", "nested.keras", "--freeze", "inner/a", "--dry-run")
+    row = next(line.split() for line in ended.stdout.splitlines() if line.split()[:1] == ["inner"])
+    assert row == ["inner", str(4 * 3 + 3 + 3 * 2 + 2), "partly", "frozen,", str(3 * 2 + 2), "trainable"]
+
+
 def test_a_file_that_exists_is_replaced_only_with_force(call, here):
     (here / "student.keras").write_text("mine")
     assert call(*EXTRACT, "-o", "student.keras").code == 8

@@ -44,6 +44,12 @@ def test_an_unknown_command_names_the_nearest_first(call, written, meant):
     assert ended.stdout == ""
 
 
+def test_restoring_which_is_no_command_is_told_where_it_happens(call):
+    ended = call("restore", "weights.h5")
+    assert ended.code == 2
+    assert all(name in ended.stderr for name in ("'match'", "'extract'", "'finetune'"))
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -141,6 +141,28 @@ def test_examples_to_test_on_may_lie_elsewhere(call, pictures, more_pictures, tm
     assert (ended.json["train_examples"], ended.json["test_examples"]) == (24, 9)
 
 
+@pytest.mark.parametrize("other", [("--shots", "5"), ("--test", "more")])
+def test_a_share_to_test_on_beside_what_says_it_already_is_a_slip(call, pictures, tmp_path, other):
+    ended = call("finetune", "digits_mlp", pictures, "-o", tmp_path / "run", "--test-share", "0.5", *other)
+    assert ended.code == 2
+    assert "--test-share" in ended.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_share_to_test_on_is_heeded_alone(call, pictures, tmp_path):
+    ended = call("finetune", "digits_mlp", pictures, "-o", tmp_path / "run", "--test-share", "0.5", "--json")
+    assert (ended.json["train_examples"], ended.json["test_examples"]) == (12, 12)
+    asked = json.loads((tmp_path / "run/run.json").read_text())
+    assert asked["test_share"] == 0.5
+
+
+def test_what_nobody_can_train_is_not_unfrozen_in_a_dry_run_either(call, pictures, tmp_path):
+    for ending in (("-o", tmp_path / "run"), ("--dry-run",)):
+        ended = call("finetune", "digits_mlp", pictures, "--unfreeze-from", "label", *ending)
+        assert ended.code == 5
+        assert "--unfreeze-from dense_2" in ended.stderr
+
+
 def test_predict_prints_a_row_a_picture_with_its_whole_name(call, run, more_pictures):
     ended = call("predict", run, more_pictures)
     assert ended.code == 0

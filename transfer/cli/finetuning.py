@@ -50,9 +50,7 @@ if TYPE_CHECKING:
 @click.option(
     "--test-share",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.25,
-    show_default=True,
-    help="Share to test on otherwise.",
+    help="Share to test on otherwise.  [default: 0.25]",
 )
 @click.option("--test", "test_data", type=click.Path(path_type=Path), help="Test on these instead.")
 @click.option("--unfreeze-from", metavar="LAYER", help="After the head is solved, train this layer and all after it.")
@@ -75,7 +73,7 @@ def command(
     size: tuple[int, int] | None,
     preprocessing: str | None,
     shots: int | None,
-    test_share: float,
+    test_share: float | None,
     test_data: Path | None,
     unfreeze_from: str | None,
     epochs: int | None,
@@ -105,6 +103,8 @@ def command(
         raise click.UsageError("--epochs and --rate belong to --unfreeze-from.")
     if shots is not None and test_data is not None:
         raise click.UsageError("Give --shots or --test: with a test set of its own all of DATA is learnt from.")
+    if test_share is not None and (shots is not None or test_data is not None):
+        raise click.UsageError("Give --test-share alone: --shots and --test say what is tested on, each by itself.")
     from transfer.cli.quieting import import_tensorflow
     from transfer.cli.scores import show_run
     from transfer.cli.showing import progress_bar, show_json, show_problems
@@ -133,7 +133,7 @@ def command(
         "size": size,
         "preprocessing": preprocessing_named(preprocessing),
         "shots": shots,
-        "test_share": test_share,
+        "test_share": test_share or 0.25,
         "test": test,
         "recipe": Recipe(stages, seed),
     }

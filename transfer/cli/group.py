@@ -43,6 +43,11 @@ class _Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         from transfer.errors import nearest
 
+        if args[:1] == ["restore"]:
+            ctx.fail(
+                "Restoring has no command of its own: 'match' shows what it would do; 'extract', 'convert' and "
+                "'finetune' restore a file and go on from there."
+            )
         if args and args[0] not in COMMANDS:
             ctx.fail(f"There is no command {args[0]!r}. Nearest: {nearest(args[0], COMMANDS)}.")
         return super().resolve_command(ctx, args)

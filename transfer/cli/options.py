@@ -209,6 +209,27 @@ _EXTRACTION = (
 )
 
 
+def _refuse_slips(
+    at: tuple[str, ...],
+    *,
+    heads: tuple[Head, ...],
+    freeze: tuple[str, ...],
+    freeze_up_to: str | None,
+    unfreeze_last: int | None,
+) -> None:
+    """Say in the words of the command line what an `Extraction` would refuse in those of Python.
+
+    Raises:
+        click.UsageError: if options do not go together, or a name comes twice.
+    """
+    if unfreeze_last is not None and (freeze or freeze_up_to):
+        beside = "--freeze" if freeze else "--freeze-up-to"
+        raise click.UsageError(f"--unfreeze-last fixes everything before the last blocks: give no {beside} beside it.")
+    for option, names in (("--at", at), ("--head", [head.name for head in heads])):
+        if len(set(names)) < len(names):
+            raise click.UsageError(f"{option}: a name comes twice: {', '.join(names)}.")
+
+
 def extraction_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """All options that say what is taken from a network, handed over as one `Extraction`."""
 
@@ -217,6 +238,7 @@ def extraction_options(function: Callable[..., Any]) -> Callable[..., Any]:
         from transfer.specs import Extraction
 
         count = dropped(drop_last=drop_last, drop_last_n=drop_last_n, at=at[0] if at else None)
+        _refuse_slips(at, **{name: options[name] for name in ("heads", "freeze", "freeze_up_to", "unfreeze_last")})
         names = (
             "flatten",
             "heads",

@@ -61,6 +61,8 @@ class Extracted:
         lines.append(f"  {'before':{width}}  {_number(self.before):>11}")
         for each in shown:
             state = f"{'trainable' if each.trainable else 'frozen'}, new" if each.state == "new" else each.state
+            if state == "partly frozen":
+                state += f", {_number(each.trainable)} trainable"
             lines.append(f"  {each.name:{width}}  {_number(each.parameters):>11}  {state}".rstrip())
         return "\n".join(
             [*lines, f"  {'total':{width}}  {_number(self.after):>11}  {_number(self.trainable)} trainable"]

@@ -10,6 +10,7 @@ from transfer.data.splitting import split_stratified
 from transfer.graphs.freezing import unfreeze_from
 from transfer.graphs.graph import Graph
 from transfer.graphs.input_shapes import with_input_shapes
+from transfer.jobs.checking_recipes import check_recipe
 from transfer.jobs.feeding import make_feed
 from transfer.jobs.preparing import prepare_student
 from transfer.models.building import read_model
@@ -20,7 +21,17 @@ from transfer.tabulating import format_scaled, format_table
 from transfer.weights.checkpoint import Checkpoint
 
 MEASURED_SECONDS = 1.0
-COLUMNS = ("stage", "trained from", "parameters", "examples", "epochs", "once", "per epoch", "kept: per epoch", "kept: size")
+COLUMNS = (
+    "stage",
+    "trained from",
+    "parameters",
+    "examples",
+    "epochs",
+    "once",
+    "per epoch",
+    "kept: per epoch",
+    "kept: size",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +193,7 @@ def forecast_file(
     restored = restore_file(file, into, restoring or Restoring())
     student = prepare_student(restored, len(data.classes), at=at, drop_last=drop_last, seed=recipe.seed)
     network = read_model(student.model)
+    check_recipe(network.graph, network.graph.outputs[0].layer, recipe)
     feed = make_feed(network, data, preprocessing=preprocessing, size=size)
     if test is None:
         split = split_stratified(
