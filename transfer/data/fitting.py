@@ -114,7 +114,8 @@ def _plain(image: Image.Image, *, grey: bool, background: int) -> Image.Image:
         colors = image if image.mode == "RGBA" else image.convert("RGBA")
         image = Image.new("RGB", image.size, (background,) * 3)
         image.paste(colors, mask=colors)
-    return image.convert("L" if grey else "RGB")
+    mode = "L" if grey else "RGB"
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
