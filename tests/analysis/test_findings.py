@@ -15,7 +15,7 @@ RAW = InputReport(mean=127.0, std=74.0, low=0.0, high=255.0)
 def report(layer: str = "dense", activation: str = "relu", **changes) -> ActivationReport:
     squashes = activation in ("sigmoid", "tanh")
     made = {"units": 10, "low": 0.1, "high": 0.1 * squashes, "examples": 0.0, "slope": 0.7, "input_rms": 1.0}
-    made |= {"mean": 0.0, "std": 1.0, "kurtosis": 0.0, "effective_rank": 5.0, "dead": (), "stuck": 0}
+    made |= {"mean": 0.0, "std": 1.0, "kurtosis": 0.0, "effective_rank": 5.0, "dead": (), "stuck": 0, "flat_units": 0}
     made |= {"never_silent": 0, "nonfinite": 0, "role": "hidden", "is_first": False, "squashes": squashes}
     return ActivationReport(layer=layer, activation=activation, **{**made, **changes})
 

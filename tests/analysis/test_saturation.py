@@ -37,6 +37,8 @@ def test_counts_are_those_of_a_loop(name: str) -> None:
     assert found.low.tolist() == expected["low"]
     assert found.high.tolist() == expected["high"]
     assert (found.seen, found.examples, found.flat_examples) == (expected["seen"], 23, expected["flat"])
+    halves = [low + high > expected["seen"] / 2 for low, high in zip(expected["low"], expected["high"], strict=True)]
+    assert found.flat_units == sum(halves)
     assert found.low_share == sum(expected["low"]) / X.size
     assert found.high_share == sum(expected["high"]) / X.size
     assert found.slope == pytest.approx(math.sqrt(np.mean(response.slope(X.astype(np.float64)) ** 2)), rel=1e-5)

@@ -237,6 +237,10 @@ def test_a_run_is_fed_as_it_learnt_and_says_how_far_its_steps_went(student, digi
     assert (found.input.low, found.input.high) == (0, 1)
     assert found.notes == ()
     assert diagnose(run, data).activations == found.activations
+    mended = diagnose(run, data, fix=tmp_path / "mended.keras")
+    assert mended.fixes[-1].endswith("--preprocessing raw --size 28x28")
+    again = diagnose(tmp_path / "mended.keras", data, preprocessing="raw", size=(28, 28))
+    assert [each.dead for each in again.activations] == [()] * 3
     with pytest.raises(DataError) as caught:
         diagnose(run, data, preprocessing="unit")
     assert "prepares images itself" in str(caught.value)
@@ -325,6 +329,16 @@ def test_dead_units_are_started_anew_without_changing_any_output(tmp_path):
     stock = keras.models.load_model(tmp_path / "mended.keras")
     np.testing.assert_allclose(stock.predict(images, verbose=0), model.predict(images, verbose=0), atol=1e-5)
     assert stock.get_layer("conv").get_weights()[1][[0, 5]].tolist() == [0, 0]
+
+
+def test_a_network_that_died_as_a_whole_lives_again(tmp_path):
+    model = deep("relu", "he_normal", 3)
+    model.get_layer("hidden_0").bias.assign(np.full(48, -99.0))
+    before, after = mended(model, tmp_path / "mended.keras")
+    assert kinds(before) == ["dead units", "vanishing"]
+    assert "all units of hidden_0 are dead" in before.faults[1].cause
+    assert "answered alike" in before.fixes[0]
+    assert kinds(after) == []
 
 
 def test_what_cannot_safely_be_changed_is_refused_with_the_reason_and_nothing_is_written(tmp_path):

@@ -38,6 +38,7 @@ class ActivationReport:
         kurtosis: likewise, 0 for a Gaussian; NaN where nothing varies.
         effective_rank: of what comes out, averaged over positions: at most the units or the examples less one.
         dead: units that never left the flat low end; none where a little gradient passes there.
+        flat_units: number of units that were flat on more than half of their values.
         stuck: number of units that were flat on every value.
         never_silent: number of units that never were at the low end.
         nonfinite: number of values that are NaN or infinite.
@@ -59,6 +60,7 @@ class ActivationReport:
     kurtosis: float
     effective_rank: float
     dead: tuple[int, ...]
+    flat_units: int
     stuck: int
     never_silent: int
     nonfinite: int

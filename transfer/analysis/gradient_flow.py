@@ -29,7 +29,7 @@ class LayerGradient:
         gradient: norm of a batch's gradient, root mean square over the batches.
         weights: norm of the weights.
         signal_to_noise: squared norm of the mean gradient over the variance between batches, both without bias; NaN
-            for a single batch.
+            for a single batch, and where no gradient arrives.
     """
 
     layer: str
@@ -138,7 +138,9 @@ class GradientSums:
         mean = self.total[layer] / b
         mean_square = float(mean @ mean)
         noise = (float(np.mean(squares)) - mean_square) * b / (b - 1)
-        return max(0.0, mean_square - noise / b) / noise if noise > 0 else float("inf")
+        if noise <= 0:
+            return float("inf") if mean_square else float("nan")
+        return max(0.0, mean_square - noise / b) / noise
 
 
 def decades_of(ratios: Sequence[float]) -> float:

@@ -68,6 +68,11 @@ class Saturation:
         return float(np.sqrt(self.square_slope / max(1, self.seen * self.units)))
 
     @property
+    def flat_units(self) -> int:
+        """Number of units that were flat on more than half of their values."""
+        return int((2 * (self.low + self.high) > self.seen).sum())
+
+    @property
     def stuck(self) -> tuple[int, ...]:
         """Units that were flat for every example at every position: no gradient passes."""
         return tuple(map(int, np.flatnonzero((self.low + self.high == self.seen) & (self.seen > 0))))

@@ -98,6 +98,7 @@ class ActivationWatch:
             kurtosis=float(leaving.kurtosis[0]),
             effective_rank=self._scatter.effective_rank,
             dead=seen.dead if dies else (),
+            flat_units=seen.flat_units if response is not None else 0,
             stuck=len(seen.stuck) if response is not None else 0,
             never_silent=len(seen.never_silent) if dies else 0,
             nonfinite=int(leaving.nonfinite[0]),

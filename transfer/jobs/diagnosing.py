@@ -24,6 +24,7 @@ from transfer.jobs.watching import BATCH, Watched, load_some, watch_activations,
 from transfer.models.building import build_model, classes_of, read_model
 from transfer.models.calibrating import calibrate
 from transfer.models.exposing import Built, ExposedModel, expose
+from transfer.models.observing import observe
 from transfer.models.restoring import Into
 from transfer.models.saving import save_model, save_weights
 from transfer.placing import refuse_existing
@@ -90,7 +91,7 @@ def diagnose(
     if not mended.done:
         return replace(diagnosis, fixes=(*refused, "nothing written"))
     _write(mended.network, subject, Path(fix), mended.done, force=force)
-    return replace(diagnosis, fixes=(*mended.done, *refused, f"wrote {fix}"))
+    return replace(diagnosis, fixes=(*mended.done, *refused, f"wrote {fix}{_asking(subject)}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +142,11 @@ class _Bench:
         exposed = expose(read_model(feed.network))
         built, _ = self._built(exposed, feed)
         watched = watch_activations(exposed, built, feed, self.data, seed=self.seed, progress=self.progress)
-        outputs = built.model.predict_on_batch(load_some(feed, self.data, count=_SOME, seed=self.seed))
+        some = load_some(feed, self.data, count=_SOME, seed=self.seed)
+        tensors = {str(place): tensor for place, tensor in enumerate(built.model.outputs)}
+        (outputs,) = observe(built.model, tensors, [some], batch_size=len(some))
         reports = dict(zip(watched.places, watched.activations, strict=True))
-        return Look(reports, np.concatenate([np.ravel(each) for each in np.atleast_1d(outputs)]))
+        return Look(reports, np.concatenate([each.reshape(len(some), -1) for each in outputs.values()], axis=1))
 
     def _built(self, exposed: ExposedModel, feed: Feed) -> tuple[Built, tuple[str, ...]]:
         built = Built(exposed, classes_of(self.subject.model))
@@ -173,6 +176,14 @@ def _updates(folder: Path | None) -> tuple[UpdateReport, ...]:
         for layer, ratio in recorded.items():
             found.setdefault(layer, []).append(ratio)
     return tuple(UpdateReport(layer, tuple(ratios)) for layer, ratios in found.items())
+
+
+def _asking(subject: Subject) -> str:
+    """How what a run's network became is asked again: it prepares images itself, and has no card that says so."""
+    if subject.input is None or subject.input["kind"] != "images":
+        return ""
+    height, width = subject.input["size"]
+    return f"; it takes raw images: --preprocessing raw --size {height}x{width}"
 
 
 def _write(network: Network, subject: Subject, out: Path, done: list[str], *, force: bool) -> None:

@@ -25,7 +25,7 @@ class Look:
 
     Attributes:
         activations: by the place of each among the network's sites.
-        outputs: (n, …), for some examples.
+        outputs: (n, k) of all its outputs, for some examples.
     """
 
     activations: Mapping[int, ActivationReport]
@@ -122,13 +122,17 @@ def _revive_all(
     look: Callable[[Network], Look],
     seed: int,
 ) -> None:
-    """Units that stay dead with new weights are turned round: then they are active wherever they were not."""
-    sites = _sites(exposed)
+    """Units that stay dead with new weights are turned round: then they are active wherever they were not.
+
+    A network that answers alike to all examples has nothing to keep; else no output may change.
+    """
+    sites, before = _sites(exposed), look(exposed.network)
+    is_mute = bool((before.outputs == before.outputs[:1]).all())
     current, revived = exposed.network, dict[str, tuple[int, ...]]()
     refused: dict[str, list[str]] = {}
     for place, report in enumerate(each for each in reports if each.dead and each.layer in sites):
         try:
-            current = revive(current, sites[report.layer], report.dead, seed=seed + place)
+            current = revive(current, sites[report.layer], report.dead, silently=not is_mute, seed=seed + place)
         except LayerError as error:
             problem = error.problems[0]
             reason = f"wanted {problem.expected}, found {problem.found.split(' ')[0]}"
@@ -139,19 +143,20 @@ def _revive_all(
     if not revived:
         return
     places = {exposed.name_of(site.after): place for place, site in enumerate(exposed.sites.found)}
-    before, after = look(exposed.network), look(current)
+    after = look(current)
     for name, units in revived.items():
         still = [unit for unit in after.activations[places[name]].dead if unit in units]
         if still:
             current = turn_round(current, sites[name], still)
             after = look(current)
     difference = float(np.abs(after.outputs - before.outputs).max(initial=0.0))
-    if not difference <= TOLERANCE * max(1.0, float(np.abs(before.outputs).max(initial=0.0))):
+    if not is_mute and not difference <= TOLERANCE * max(1.0, float(np.abs(before.outputs).max(initial=0.0))):
         mended.refused.append(f"dead units of {_names(revived)}: outputs would change by {difference:.1e}")
         return
     mended.network = replace(mended.network, tensors=current.tensors)
     counts = _names(f"{len(units)} of {name}" for name, units in revived.items())
-    mended.done.append(f"dead units started anew: {counts}; outputs on these examples stay, to {difference:.1e}")
+    outputs = "it answered alike to all" if is_mute else f"outputs on these examples stay, to {difference:.1e}"
+    mended.done.append(f"dead units started anew: {counts}; {outputs}")
 
 
 def _sites(exposed: ExposedModel) -> dict[str, Site]:

@@ -32,11 +32,15 @@ def observe(
         ValueError: if a batch has more examples, or none.
     """
     watched = keras.Model(model.inputs[0], dict(tensors))
-    run = tf.function(lambda inputs: watched(inputs, training=False), reduce_retracing=False)
+    run = None
     for batch in batches:
         count = len(batch)
         if not 0 < count <= batch_size:
             raise ValueError(f"a batch has 1 to {batch_size} examples, not {count}")
-        filled = np.concatenate([batch, np.repeat(batch[-1:], batch_size - count, axis=0)])
-        found = run(tf.convert_to_tensor(filled, tf.float32))
+        filled = tf.convert_to_tensor(
+            np.concatenate([batch, np.repeat(batch[-1:], batch_size - count, axis=0)]), tf.float32
+        )
+        if run is None:
+            run = tf.function(lambda inputs: watched(inputs, training=False)).get_concrete_function(filled)
+        found = run(filled)
         yield {name: np.asarray(values[:count], np.float32) for name, values in found.items()}

@@ -22,7 +22,7 @@ _PLAIN = frozenset({"Dense", "Conv1D", "Conv2D", "Conv3D"})
 _CUT_OFF_AT_ZERO = ("relu", "relu6")  # what a dead unit gives is exactly 0
 
 
-def revive(network: Network, site: Site, units: Sequence[int], *, seed: int = 0) -> Network:
+def revive(network: Network, site: Site, units: Sequence[int], *, silently: bool = True, seed: int = 0) -> Network:
     """Draw the weights into dead units from `he_normal`, set their biases to 0, and the weights out of them to 0.
 
     A dead unit gives 0 on the data, and what follows takes nothing from it before and after. The weights out of it get
@@ -32,6 +32,7 @@ def revive(network: Network, site: Site, units: Sequence[int], *, seed: int = 0)
         network: left as it is; its activations are layers of their own.
         site: the activation whose units are dead.
         units: which.
+        silently: whether the weights out of them become 0; else they stay, and outputs change.
         seed: of what is drawn.
 
     Raises:
@@ -50,7 +51,8 @@ def revive(network: Network, site: Site, units: Sequence[int], *, seed: int = 0)
         bias = np.array(network.tensors[f"{weighted.name}/bias"])
         bias[list(units)] = 0
         changed[f"{weighted.name}/bias"] = bias
-    for taker, channels in _takers(network.graph, site.after, units):
+    takers = list(_takers(network.graph, site.after, units))
+    for taker, channels in takers if silently else ():
         out = np.array(changed.get(f"{taker.name}/kernel", network.tensors[f"{taker.name}/kernel"]))
         out[..., channels, :] = 0
         changed[f"{taker.name}/kernel"] = out
