@@ -120,6 +120,14 @@ def placed_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
         _remove(temporary)
 
 
+def clear_unfinished(folder: Path) -> None:
+    """Take away what dead processes left unfinished in a folder, whatever it was to become."""
+    for each in folder.iterdir():
+        found = _TRACE.search(each.name) if each.name.startswith(".") else None
+        if found and found[1] == "unfinished" and found[2] == _machine() and not _is_alive(int(found[3])):
+            _remove(each)
+
+
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
     """Say of an error of the system which output it hit."""

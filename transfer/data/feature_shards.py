@@ -1,0 +1,134 @@
+"""Cached features on the disk: files of some rows each, written once and whole, named by what they hold.
+
+A shard is an HDF5 file with `keys`, (m,) of 32 hex digits, and `rows`, (m, …) float32, in one piece. Its name is
+the SHA-256 of its bytes. So a reader tells a damaged one before HDF5 looks into it; two processes that write the same
+write it twice, to the same effect; and a writer that is killed leaves nothing under such a name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from transfer.errors import DataError, OutputError, Problem
+from transfer.placing import clear_unfinished, placed_file
+
+_NAME = re.compile(r"[0-9a-f]{64}\.h5")
+_ROW = np.dtype("<f4")
+KEY = np.dtype("S32")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shard:
+    """A file of rows that was found whole.
+
+    Attributes:
+        path: of the file.
+        keys: (m,) bytes of 32 hex digits, what each row was made from.
+        shape: of all rows, (m, …).
+        offset: bytes in the file before the first row.
+    """
+
+    path: Path
+    keys: NDArray[np.bytes_]
+    shape: tuple[int, ...]
+    offset: int
+
+    @property
+    def row_bytes(self) -> int:
+        """What one row takes."""
+        return prod(self.shape[1:]) * _ROW.itemsize
+
+    def read(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Some rows, (len(places), …), each read for itself.
+
+        Raises:
+            DataError: if the file has gone or was cut since it was found.
+        """
+        rows = np.empty((len(places), *self.shape[1:]), _ROW)
+        flat = memoryview(rows.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+        size = self.row_bytes
+        try:
+            with self.path.open("rb", buffering=0) as stream:
+                for number, place in enumerate(places.tolist()):
+                    stream.seek(self.offset + place * size)
+                    if stream.readinto(flat[number * size : (number + 1) * size]) != size:
+                        raise _gone(self.path, "a file that was cut")
+        except OSError as error:
+            raise _gone(self.path, error.strerror or str(error)) from error
+        return rows.astype(np.float32, copy=False)
+
+
+def write_shard(folder: Path, keys: NDArray[np.bytes_], rows: NDArray[np.float32]) -> Shard:
+    """Write rows with their keys as a new file of a folder, which is made where it is missing.
+
+    Args:
+        folder: of the shards.
+        keys: (m,) bytes of 32 hex digits.
+        rows: (m, …), m > 0.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    image = io.BytesIO()
+    with h5py.File(image, "w") as file:
+        file.create_dataset("keys", data=keys.astype(KEY))
+        offset = file.create_dataset("rows", data=rows.astype(_ROW, copy=False)).id.get_offset()
+    _make(folder)
+    path = folder / f"{hashlib.sha256(image.getbuffer()).hexdigest()}.h5"
+    with placed_file(path, force=True) as temporary:
+        temporary.write_bytes(image.getbuffer())
+    return Shard(path, keys.astype(KEY), rows.shape, offset)
+
+
+def find_shards(folder: Path) -> Iterator[Shard]:
+    """All whole shards of a folder, by name; damaged ones, and what killed writers left, are taken away."""
+    if not folder.is_dir():
+        return
+    with suppress(OSError):
+        clear_unfinished(folder)
+    for path in sorted(folder.iterdir()):
+        if _NAME.fullmatch(path.name) and (shard := _open_shard(path)) is not None:
+            yield shard
+
+
+def _open_shard(path: Path) -> Shard | None:
+    """The shard at a path; None where it cannot be read, or where its bytes are not those that its name tells."""
+    try:
+        with path.open("rb") as stream:
+            if f"{hashlib.file_digest(stream, 'sha256').hexdigest()}.h5" == path.name:
+                stream.seek(0)
+                with h5py.File(stream, "r") as file:
+                    return Shard(path, file["keys"][()], file["rows"].shape, file["rows"].id.get_offset())
+        path.unlink()
+    except OSError:
+        return None
+    return None
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder} cannot be made: {error.strerror or error}.",
+            next_step="choose another folder for cached features",
+        ) from error
+
+
+def _gone(path: Path, found: str) -> DataError:
+    return DataError(
+        f"Cached features in {path.parent} have changed while they were used.",
+        [Problem(path.name, "the file that was found at the start", found)],
+        next_step="run the same again: what is missing is computed anew",
+    )
