@@ -107,8 +107,8 @@ def _saturated(
             "saturated",
             (each.layer,),
             "what goes in is too large for it: large weights or biases before it, or a large input",
-            f"{each.saturated:.0%} of the values are saturated; most are for {each.examples:.0%} of the examples and for "
-            f"{each.flat_units} of {each.units} units",
+            f"{each.saturated:.0%} of the values are saturated, most of them for {each.examples:.0%} of the examples "
+            f"and {each.flat_units} of {each.units} units",
             "normalise before it (batch or layer normalization), start from smaller weights, or change the activation",
             severity="remark" if learns else "fault",
             fix="redraw" if is_new else "",

@@ -17,7 +17,7 @@ from transfer.analysis.saturation import Saturation, confident
 from transfer.graphs.activation_sites import Site
 
 _SOFTMAX = ("softmax", "log_softmax")
-_BLOCK = 2**15  # numbers that are worked on at a time: they stay in the cache
+_BLOCK = 2**17  # numbers that are worked on at a time: they stay in the cache
 _ROWS = 256  # features that are gathered at a time
 _MOST_CHANNELS = 65_536  # of an input, that are reported one by one
 
