@@ -92,7 +92,7 @@ def test_every_floor_of_the_house_stands_in_a_contract():
     floors = {path.stem for path in PACKAGE.iterdir() if path.is_dir() or path.suffix == ".py"}
     floors -= {"__init__", "__main__", "__pycache__"}
     floors = {name for name in floors if not (PACKAGE / name).is_dir() or (PACKAGE / name / "__init__.py").is_file()}
-    named = set(re.findall(r'"([a-z| ]+)",', contracts.split("layers = [")[1].split("]")[0]))
+    named = set(re.findall(r'"([a-z_| ]+)",', contracts.split("layers = [")[1].split("]")[0]))
     assert {each.strip() for line in named for each in line.split("|")} == floors
 
 

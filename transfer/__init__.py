@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from transfer.models.restoring import restore as restore
     from transfer.models.saving import save_model as save_model
     from transfer.models.saving import save_weights as save_weights
+    from transfer.recipes import Recipe as Recipe
+    from transfer.recipes import Stage as Stage
     from transfer.results import Receipt as Receipt
     from transfer.results import Run as Run
     from transfer.specs import Head as Head
     from transfer.specs import Preprocessing as Preprocessing
-    from transfer.specs import Recipe as Recipe
-    from transfer.specs import Stage as Stage
     from transfer.surgery.network import Network as Network
     from transfer.weights.cards import Card as Card
     from transfer.weights.matching import match as match
@@ -52,9 +52,9 @@ _HOMES = {
     "Network": "transfer.surgery.network",
     "Preprocessing": "transfer.specs",
     "Receipt": "transfer.results",
-    "Recipe": "transfer.specs",
+    "Recipe": "transfer.recipes",
     "Run": "transfer.results",
-    "Stage": "transfer.specs",
+    "Stage": "transfer.recipes",
     "TransferError": "transfer.errors",
     "count_flops": "transfer.jobs.counting_flops",
     "diagnose": "transfer.jobs.diagnosing",

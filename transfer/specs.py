@@ -247,51 +247,6 @@ class Extraction:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """One step of a run.
-
-    Attributes:
-        kind: `probe` solves the head on frozen features; `tune` goes on with Adam.
-        unfreeze_from: for `tune`, the first layer that is trained, with all after it (batch norm stays frozen).
-        epochs: passes over the training examples.
-        rate: Adam's learning rate.
-        batch_size: examples a step.
-    """
-
-    kind: Literal["probe", "tune"]
-    unfreeze_from: str = ""
-    epochs: int = 10
-    rate: float = 1e-5
-    batch_size: int = 32
-
-    def __post_init__(self) -> None:
-        if self.kind == "tune" and not self.unfreeze_from:
-            raise ValueError("a 'tune' stage names the first layer to train: unfreeze_from='block_15_expand'")
-        if self.epochs < 1 or self.batch_size < 1 or not self.rate > 0:
-            raise ValueError(f"epochs, batch_size and rate are above zero: {self}")
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What a run will do.
-
-    Attributes:
-        stages: in order; the first solves the head.
-        seed: of the split, the folds, the order of examples and every initial value.
-    """
-
-    stages: tuple[Stage, ...] = (Stage("probe"),)
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        kinds = [stage.kind for stage in self.stages]
-        if kinds[:1] != ["probe"] or "probe" in kinds[1:]:
-            raise ValueError(f"a recipe starts with its one 'probe' stage: {kinds}")
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"a seed lies in 0 … 2**32 - 1: {self.seed}")
-
-
-@dataclass(frozen=True, slots=True)
 class Preprocessing:
     """How raw images, 0 to 255, become what a network was trained on: `(x * scale - mean) / std`.
 

@@ -109,7 +109,9 @@ def test_a_run_notes_the_warning_and_is_the_same_to_the_bit_without_the_look(
     colour_student, colours, tmp_path, monkeypatch
 ):
     data = transfer.from_arrays(*colours)
-    recipe = transfer.Recipe((transfer.Stage("probe"), transfer.Stage("tune", "conv_2", epochs=1, rate=1e-3)), seed=4)
+    recipe = transfer.Recipe(
+        (transfer.Stage("probe"), transfer.Stage("tune", unfreeze_from="conv_2", epochs=1, rate=1e-3)), seed=4
+    )
 
     def run(name, preprocessing):
         return transfer.finetune(colour_student, data, recipe=recipe, preprocessing=preprocessing, out=tmp_path / name)

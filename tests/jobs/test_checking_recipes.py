@@ -6,7 +6,7 @@ import pytest
 from transfer.errors import LayerError
 from transfer.jobs.checking_recipes import check_recipe
 from transfer.models.building import read_model
-from transfer.specs import Recipe, Stage
+from transfer.recipes import Recipe, Stage
 
 
 def from_layer(name):

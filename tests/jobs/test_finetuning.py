@@ -222,14 +222,16 @@ def test_the_student_is_left_as_it_is(convolutional, colours):
     student = transfer.extract(convolutional, drop_last=1, freeze="backbone", heads=[transfer.Head("label", 2)])
     before = [each.tobytes() for each in student.get_weights()]
     trainable = [layer.trainable for layer in student.layers]
-    recipe = transfer.Recipe((transfer.Stage("probe"), transfer.Stage("tune", "conv_2", epochs=1, rate=1e-2)))
+    recipe = transfer.Recipe(
+        (transfer.Stage("probe"), transfer.Stage("tune", unfreeze_from="conv_2", epochs=1, rate=1e-2))
+    )
     transfer.finetune(student, transfer.from_arrays(*colours), preprocessing=PREPROCESSINGS["tf"], recipe=recipe)
     assert [each.tobytes() for each in student.get_weights()] == before
     assert [layer.trainable for layer in student.layers] == trainable
 
 
 def tuned(student, colours, out, **options) -> transfer.Run:
-    stage = transfer.Stage("tune", "conv_2", **{"epochs": 3, "rate": 1e-2, "batch_size": 4, **options})
+    stage = transfer.Stage("tune", unfreeze_from="conv_2", **{"epochs": 3, "rate": 1e-2, "batch_size": 4, **options})
     recipe = transfer.Recipe((transfer.Stage("probe"), stage), seed=2)
     data = transfer.from_arrays(*colours)
     return transfer.finetune(student, data, preprocessing=PREPROCESSINGS["tf"], recipe=recipe, out=out)
@@ -269,7 +271,7 @@ def test_tuning_that_stops_being_finite_leaves_nothing(colour_student, colours, 
 
 
 def test_unfreezing_from_a_layer_that_is_not_there_names_the_nearest(colour_student, colours, tmp_path):
-    recipe = transfer.Recipe((transfer.Stage("probe"), transfer.Stage("tune", "conv2")))
+    recipe = transfer.Recipe((transfer.Stage("probe"), transfer.Stage("tune", unfreeze_from="conv2")))
     with pytest.raises(LayerError) as caught:
         transfer.finetune(
             colour_student,
@@ -431,7 +433,9 @@ def test_tuning_with_dropout_repeats_to_the_bit_and_stills_what_is_frozen(colour
     keras.utils.set_random_seed(2)
     student = build()
     data = transfer.from_arrays(colours[0].astype(np.float32), colours[1])
-    recipe = transfer.Recipe((transfer.Stage("probe"), transfer.Stage("tune", "conv", epochs=2, rate=1e-3)), seed=4)
+    recipe = transfer.Recipe(
+        (transfer.Stage("probe"), transfer.Stage("tune", unfreeze_from="conv", epochs=2, rate=1e-3)), seed=4
+    )
     first, second = (
         transfer.finetune(
             student,

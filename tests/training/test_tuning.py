@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from transfer.errors import TrainingError
-from transfer.specs import Stage
+from transfer.recipes import Stage
 from transfer.training.tuning import tune
 
 INPUTS = np.random.default_rng(0).normal(size=(20, 6, 6, 2)).astype(np.float32)
@@ -30,7 +30,7 @@ def network(*, rate_of_dropout: float = 0.0) -> keras.Model:
 
 
 def stage(**options) -> Stage:
-    return Stage("tune", "conv2", **{"epochs": 2, "rate": 1e-2, "batch_size": 8, **options})
+    return Stage("tune", unfreeze_from="conv2", **{"epochs": 2, "rate": 1e-2, "batch_size": 8, **options})
 
 
 def weights(model: keras.Model, *names: str) -> list[bytes]:

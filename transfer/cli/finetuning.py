@@ -110,7 +110,7 @@ def command(
     from transfer.cli.showing import progress_bar, show_json, show_problems
     from transfer.data.reading import read_labelled
     from transfer.jobs.run_folders import refuse_foreign
-    from transfer.specs import Recipe, Stage
+    from transfer.recipes import Recipe, Stage
     from transfer.weights.opening import begin_opening
 
     if out is not None:
@@ -124,7 +124,9 @@ def command(
     from transfer.jobs.forecasting import forecast_file
     from transfer.jobs.learning import learn_file
 
-    stages = (Stage("probe"), *([Stage("tune", unfreeze_from, epochs or 10, rate or 1e-5)] if unfreeze_from else []))
+    stages = [Stage("probe")]
+    if unfreeze_from:
+        stages.append(Stage("tune", unfreeze_from=unfreeze_from, epochs=epochs or 10, rate=rate or 1e-5))
     asked: dict[str, Any] = {
         "into": into,
         "restoring": restoring,
@@ -135,7 +137,7 @@ def command(
         "shots": shots,
         "test_share": test_share or 0.25,
         "test": test,
-        "recipe": Recipe(stages, seed),
+        "recipe": Recipe(tuple(stages), seed=seed),
     }
     if out is None or dry_run:
         forecast = forecast_file(checkpoint, labelled, **asked)

@@ -6,7 +6,7 @@ from transfer.errors import LayerError, Problem
 from transfer.graphs.freezing import unfreeze_all, unfreeze_from
 from transfer.graphs.graph import Graph
 from transfer.graphs.summarizing import summarize
-from transfer.specs import Recipe
+from transfer.recipes import Recipe
 
 
 def check_recipe(graph: Graph, head: str, recipe: Recipe) -> None:

@@ -12,7 +12,8 @@ from transfer.data.labelled import LabelledSet
 from transfer.graphs.unparsing import unparse_graph
 from transfer.jobs.feeding import Feed
 from transfer.models.building import read_model
-from transfer.specs import Json, Recipe
+from transfer.recipes import Recipe
+from transfer.specs import Json
 from transfer.surgery.network import Network
 from transfer.training.solving import SolvedHead
 from transfer.weights.digests import digest_manifest

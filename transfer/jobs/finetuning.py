@@ -28,8 +28,9 @@ from transfer.jobs.feeding import Feed, make_feed, read_features
 from transfer.jobs.run_folders import read_asked
 from transfer.jobs.running import load_run, refuse_run, write_run
 from transfer.models.building import attach_card, build_model, read_model
+from transfer.recipes import Recipe, Stage
 from transfer.results import Receipt, Result, Run, Score
-from transfer.specs import Json, Preprocessing, Progress, Recipe, Stage, silent
+from transfer.specs import Json, Preprocessing, Progress, silent
 from transfer.training.features import make_runner, run_in_batches
 from transfer.training.solving import SolvedHead, solve_head
 from transfer.training.tuning import tune

@@ -16,7 +16,8 @@ from transfer.jobs.preparing import prepare_student
 from transfer.models.building import read_model
 from transfer.models.restoring import restore_file
 from transfer.models.throughput import Throughput, measure_throughput
-from transfer.specs import Json, Preprocessing, Recipe, Restoring, Stage
+from transfer.recipes import Recipe, Stage
+from transfer.specs import Json, Preprocessing, Restoring
 from transfer.tabulating import format_scaled, format_table
 from transfer.weights.checkpoint import Checkpoint
 

@@ -8,8 +8,9 @@ from transfer.data.labelled import LabelledSet
 from transfer.jobs.finetuning import finetune
 from transfer.jobs.preparing import prepare_student
 from transfer.models.restoring import restore_file
+from transfer.recipes import Recipe
 from transfer.results import Run
-from transfer.specs import Preprocessing, Progress, Recipe, Restoring, silent
+from transfer.specs import Preprocessing, Progress, Restoring, silent
 from transfer.weights.checkpoint import Checkpoint
 
 

@@ -15,7 +15,8 @@ from transfer.graphs.graph import Graph
 from transfer.models.building import build_model, classes_of, read_model
 from transfer.models.extracting import extract_from_model
 from transfer.models.restoring import Restored
-from transfer.specs import Extraction, Head, Recipe
+from transfer.recipes import Recipe
+from transfer.specs import Extraction, Head
 from transfer.surgery.extracting import FEATURES
 
 HEAD = "label"

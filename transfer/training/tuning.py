@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from transfer.errors import TrainingError
 from transfer.models.variables import name_variables
-from transfer.specs import Progress, Stage, silent
+from transfer.recipes import Stage
+from transfer.specs import Progress, silent
 
 
 @dataclass(frozen=True, slots=True)
