@@ -1,0 +1,29 @@
+"""What a training run tells of each of its epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one pass over the training examples gave.
+
+    Attributes:
+        number: from 1.
+        loss: mean cross-entropy towards the targets that the stage asks for, in nats an example, penalties left out.
+        updates: for each layer that is trained, how far the last step moved its weights: norm of the change over the
+            norm of the weights. Biases and scales are left out.
+        rate: the learning rate of its last step.
+        validation_loss: mean cross-entropy on the validation examples, in nats an example, of the weights that would
+            be kept; None without such examples.
+        validation_accuracy: share of the validation examples whose class has the largest logit; likewise.
+    """
+
+    number: int
+    loss: float
+    updates: Mapping[str, float] = field(default_factory=dict)
+    rate: float = 0.0
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
