@@ -187,8 +187,9 @@ def _read(file: BufferedReader, size: int) -> tuple[int, TrainingState]:
 
 
 def _state(head: Json, groups: Mapping[str, Arrays]) -> TrainingState:
-    plain = {name: head[name] for name in ("asked", "rate", "epoch", "step", "loss", "best_epoch")}
-    return TrainingState(**plain, history=tuple(Epoch(**each) for each in head["history"]), **groups)
+    plain: dict[str, Json] = {name: head[name] for name in ("asked", "rate", "epoch", "step", "loss", "best_epoch")}
+    arrays: dict[str, Json] = dict(groups)
+    return TrainingState(**plain, history=tuple(Epoch(**each) for each in head["history"]), **arrays)
 
 
 def _array(
