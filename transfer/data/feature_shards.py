@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
@@ -91,14 +91,22 @@ def write_shard(folder: Path, keys: NDArray[np.bytes_], rows: NDArray[np.float32
     return Shard(path, keys.astype(KEY), rows.shape, offset)
 
 
-def find_shards(folder: Path) -> Iterator[Shard]:
-    """All whole shards of a folder, by name; damaged ones, and what killed writers left, are taken away."""
+def find_shards(folder: Path, known: Collection[str] = ()) -> Iterator[Shard]:
+    """The whole shards of a folder, by name; damaged ones, and what killed writers left, are taken away.
+
+    Args:
+        folder: of the shards; it need not be there.
+        known: names of files that are passed over.
+    """
     if not folder.is_dir():
         return
     with suppress(OSError):
         clear_unfinished(folder)
     for path in sorted(folder.iterdir()):
-        if _NAME.fullmatch(path.name) and (shard := _open_shard(path)) is not None:
+        if path.name in known or not _NAME.fullmatch(path.name):
+            continue
+        shard = _open_shard(path)
+        if shard is not None:
             yield shard
 
 
