@@ -20,8 +20,10 @@ DRAWN = 60  # rows
 
 
 def show_json(values: Any) -> None:
-    """Print plain values."""
-    click.echo(json.dumps(values, indent=1, default=str, ensure_ascii=False))
+    """Print plain values; a number that is not finite is null."""
+    from transfer.plain_json import plain
+
+    click.echo(json.dumps(plain(values), indent=1, default=str, ensure_ascii=False, allow_nan=False))
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[str] = ()) -> None:
