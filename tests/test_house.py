@@ -59,6 +59,7 @@ def test_importing_the_package_loads_no_library_that_takes_time():
     [
         ("inspect", "digits_mlp"),
         ("checkpoints",),
+        ("recipe", "show", "bit", "--set", "stages.1.rate=1e-3"),
         ("checkpoints", "--json"),
         ("flops", "mobilenet_v2_imagenet", "--input", "224,224,3", "--training"),
     ],
@@ -78,6 +79,11 @@ def test_looking_at_files_loads_neither_tensorflow_nor_keras(arguments):
 )
 def test_a_slip_on_the_command_line_shows_before_tensorflow_is_loaded(arguments):
     assert loaded_after(calling(*arguments, ends_with=2), *FRAMEWORKS) == []
+
+
+def test_recipes_are_read_without_tensorflow_and_without_libraries_that_take_time():
+    code = "from transfer import named_recipe, read_recipe\nfrom transfer.training.recipe_texts import format_recipe"
+    assert loaded_after(f"{code}\nformat_recipe(named_recipe('lora', examples=3))", *HEAVY) == []
 
 
 def test_imports_go_down_the_house():
@@ -152,9 +158,10 @@ def test_a_command_has_help_with_an_example(name):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_of_a_command_has_help(name):
     command = importlib.import_module(COMMANDS[name]).command
-    options = [each for each in command.params if isinstance(each, click.Option)]
-    assert [each.name for each in options if not each.help] == []
-    assert "--json" in [text for each in options for text in each.opts]
+    for each in command.commands.values() if isinstance(command, click.Group) else [command]:
+        options = [option for option in each.params if isinstance(option, click.Option)]
+        assert [option.name for option in options if not option.help] == []
+        assert "--json" in [text for option in options for text in option.opts]
 
 
 def test_the_command_line_names_every_preprocessing():

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from transfer.specs import Head as Head
     from transfer.specs import Preprocessing as Preprocessing
     from transfer.surgery.network import Network as Network
+    from transfer.training.named_recipes import named_recipe as named_recipe
+    from transfer.training.recipe_texts import read_recipe as read_recipe
     from transfer.weights.cards import Card as Card
     from transfer.weights.matching import match as match
     from transfer.weights.opening import open_checkpoint as open_checkpoint
@@ -65,8 +67,10 @@ _HOMES = {
     "load_run": "transfer.jobs.running",
     "match": "transfer.weights.matching",
     "measure_drift": "transfer.jobs.measuring_drift",
+    "named_recipe": "transfer.training.named_recipes",
     "open_checkpoint": "transfer.weights.opening",
     "read_labelled": "transfer.data.reading",
+    "read_recipe": "transfer.training.recipe_texts",
     "remove_layer": "transfer.models.editing",
     "rename_layers": "transfer.models.editing",
     "replace_layer": "transfer.models.editing",

@@ -5,7 +5,7 @@
     ├── MatchError             4   a file does not fit a model
     ├── LayerError             5   a name, a cut or a graph is wrong
     │   └── KerasNeededError       only Keras can tell what a layer makes or gives
-    ├── DataError              6   a labelled set is wrong
+    ├── DataError              6   a labelled set or a recipe is wrong
     ├── TrainingError          7   a run went wrong: NaN, interrupted, cluster
     └── OutputError            8   an output exists already or cannot be written
 
@@ -103,7 +103,7 @@ class KerasNeededError(LayerError):
 
 
 class DataError(TransferError):
-    """A labelled set, or an input to predict, is wrong."""
+    """A labelled set, an input to predict, or a recipe is wrong."""
 
     exit_code = 6
 

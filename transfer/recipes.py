@@ -35,8 +35,8 @@ class Stage:
         rate: the learning rate at its highest; `auto` finds one by a range test. Source: Smith (2017), section 3.3.
         layer_decay: factor on the rate from one block to the one before it; the head has all of it, the last block
             this share, the block before that the square. Source: Howard & Ruder (2018), section 3.2.
-        schedule: of the rate after warm-up: `constant`; `linear` and `cosine` down to 0; `steps`, a tenth of it each
-            from 30, 60 and 90 % of the steps on. Sources: Loshchilov & Hutter (2017), section 3; Kolesnikov et al.
+        schedule: of the rate after warm-up: `constant`; `linear` and `cosine` down to 0; `steps`, divided by 10 at
+            30, 60 and 90 % of the steps. Sources: Loshchilov & Hutter (2017), section 3; Kolesnikov et al.
             (2020), section 3.3.
         warmup: share of the steps in which the rate rises from 0. Source: Goyal et al. (2017), section 2.2.
         weight_decay: of `adamw` and `sgd`: share of a weight that is taken off in a step, times the rate; not of
@@ -136,12 +136,14 @@ def stage_problems(values: Mapping[str, Any]) -> tuple[Problem, ...]:
     return tuple(problems)
 
 
-def recipe_problems(values: Mapping[str, Any], stages: Sequence[Stage]) -> tuple[Problem, ...]:
-    """Everything that is wrong with the values of a recipe's other fields, and with the order of its stages."""
+def recipe_problems(values: Mapping[str, Any], stages: Sequence[Stage | None]) -> tuple[Problem, ...]:
+    """Everything that is wrong with a recipe's other fields and the order of its stages; None for one not known."""
     problems = [*refused(values, RECIPE_RULES)]
     if not stages:
         problems.append(Problem("stages", "at least one stage", "none"))
     for place, stage in enumerate(stages):
+        if stage is None:
+            continue
         if place and stage.kind == "probe":
             problems.append(Problem(f"stages.{place}.kind", "'tune': a 'probe' stage stands first", "'probe'"))
         if place and stage.fresh:

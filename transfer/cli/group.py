@@ -21,6 +21,7 @@ COMMANDS = {
     "inspect": "transfer.cli.inspecting",
     "match": "transfer.cli.matching",
     "predict": "transfer.cli.predicting",
+    "recipe": "transfer.cli.recipes",
     "verify": "transfer.cli.verifying",
 }
 

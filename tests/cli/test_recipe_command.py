@@ -1,0 +1,92 @@
+"""`transfer recipe`, and the options with which other commands take a recipe."""
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from transfer.cli.options import chosen_recipe, recipe_option, seed_option, set_option
+from transfer.errors import DataError
+from transfer.recipes import Recipe, Stage
+from transfer.training.named_recipes import NAMED, named_recipe
+from transfer.training.recipe_texts import format_recipe, parse_recipe
+
+
+def test_without_a_name_all_are_listed(call):
+    shown = call("recipe", "show")
+    assert [line.split()[0] for line in shown.stdout.splitlines()[1:]] == list(NAMED)
+    assert list(call("recipe", "show", "--json").json) == list(NAMED)
+
+
+def test_a_recipe_is_shown_as_a_file_that_can_be_used(call, tmp_path):
+    shown = call("recipe", "show", "lp-ft", "--examples", "64", "--seed", "3", "--set", "stages.1.augment=flip")
+    recipe = parse_recipe(shown.stdout)
+    assert (recipe.seed, recipe.stages[1].augment, recipe.stages[1].epochs) == (3, ("flip",), 100)
+    path = tmp_path / "mine.toml"
+    path.write_text(shown.stdout)
+    assert call("recipe", "check", path).stdout == f"{path}: ok, 'lp-ft, changed': probe, then tune\n"
+    assert call("recipe", "show", path).stdout == shown.stdout  # the seed is the file's
+
+
+def test_a_recipe_is_shown_as_json_with_a_line_for_each_stage(call):
+    shown = call("recipe", "show", "bit", "--examples", "30000", "--json").json
+    stages = tuple(Stage(**each) for each in shown["recipe"]["stages"])
+    assert Recipe(**{**shown["recipe"], "stages": stages}) == named_recipe("bit", examples=30_000)
+    assert shown["does"][0] == "solves the head on frozen features"
+    assert "10000 steps" in shown["does"][1]
+
+
+def test_everything_wrong_in_a_file_is_told_with_the_exit_code_of_data(call, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('sed = 1\n[[stages]]\nkind = "probe"\n[[stages]]\nunfreeze_last = -1\n')
+    plain = call("recipe", "check", path)
+    assert plain.code == 6
+    assert "2 things wrong" in plain.stderr
+    ended = call("recipe", "check", path, "--json")
+    assert ended.code == 6
+    assert [each["where"] for each in ended.error["problems"]] == ["sed", "stages.1.unfreeze_last"]
+
+
+def test_slips(call):
+    assert call("recipe", "show", "lpft").code == 6
+    assert call("recipe", "show", "lp-ft", "--set", "stages.1.rte=1").code == 6
+    assert call("recipe", "show", "--set", "seed=1").code == 2
+    assert call("recipe", "show", "lp-ft", "--seed", "1", "--set", "seed=1").code == 2
+    assert call("recipe", "check", "missing.toml").code == 6
+
+
+@pytest.fixture
+def resolved():
+    """A function that gives what a command with these options resolves to."""
+
+    @click.command()
+    @recipe_option
+    @set_option
+    @seed_option
+    def command(recipe, settings, seed):
+        click.echo(format_recipe(chosen_recipe(recipe, settings, examples=64, seed=seed)))
+
+    def run(*arguments):
+        done = CliRunner().invoke(command, [*map(str, arguments)], catch_exceptions=False)
+        return parse_recipe(done.stdout)
+
+    return run
+
+
+def test_the_options_of_a_command_resolve_to_a_recipe_for_its_examples(resolved, tmp_path):
+    mine = Recipe((Stage(unfreeze_last=0),), seed=4, name="mine")
+    path = tmp_path / "mine.toml"
+    path.write_text(format_recipe(mine))
+    assert resolved() == named_recipe("lp-ft", examples=64)
+    assert resolved("--recipe", "gradual", "--seed", 2) == named_recipe("gradual", examples=64, seed=2)
+    assert resolved("--recipe", path) == mine
+    assert resolved("--recipe", path, "--seed", 0).seed == 0
+    assert resolved("--recipe", path, "--set", "seed=7").seed == 7
+    changed = resolved("--recipe", path, "--set", "stages.0.epochs=3", "--set", "stages.0.rate=auto").stages[0]
+    assert (changed.epochs, changed.rate) == (3, "auto")
+    with pytest.raises(DataError, match=r"^1 thing wrong in the settings"):
+        resolved("--set", "stages.9.rate=1")
+
+
+def test_the_help_of_the_option_names_every_recipe():
+    for name in NAMED:
+        assert f"{name}, " in recipe_option(click.command()(lambda: None)).params[-1].help
