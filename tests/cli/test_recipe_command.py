@@ -24,7 +24,18 @@ def test_a_recipe_is_shown_as_a_file_that_can_be_used(call, tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(shown.stdout)
     assert call("recipe", "check", path).stdout == f"{path}: ok, 'lp-ft, changed': probe, then tune\n"
-    assert call("recipe", "show", path).stdout == shown.stdout  # the seed is the file's
+    again = call("recipe", "show", path).stdout
+    assert parse_recipe(again) == recipe  # with the seed of the file
+    assert shown.stdout.endswith(again)
+
+
+def test_a_named_recipe_is_shown_with_what_it_does_and_its_source(call):
+    lines = call("recipe", "show", "bit").stdout.splitlines()
+    assert lines[0].startswith("# Solve the head, then train the whole network by the BiT hyper-rule")
+    assert any("scaled linearly to 0.003 * 32 / 512" in line for line in lines)
+    assert any(
+        line.startswith('# Source: Kolesnikov et al. (2020), "Big transfer (BiT)", section 3.3') for line in lines
+    )
 
 
 def test_a_recipe_is_shown_as_json_with_a_line_for_each_stage(call):

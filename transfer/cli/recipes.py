@@ -44,7 +44,7 @@ def show(recipe: str | None, settings: tuple[str, ...], examples: int, seed: int
 
     from transfer.cli.showing import show_json, show_table
     from transfer.training.describing_stages import describe_stage
-    from transfer.training.named_recipes import summarize_named
+    from transfer.training.named_recipes import NAMED, explain_named, summarize_named
     from transfer.training.recipe_texts import format_recipe
 
     if recipe is None:
@@ -58,7 +58,8 @@ def show(recipe: str | None, settings: tuple[str, ...], examples: int, seed: int
         does = [describe_stage(stage) for stage in chosen.stages]
         show_json({"schema": 1, "recipe": asdict(chosen), "does": does})
     else:
-        click.echo(format_recipe(chosen), nl=False)
+        lines = explain_named(recipe).splitlines() if recipe in NAMED else []
+        click.echo("".join(f"{f'# {line}'.rstrip()}\n" for line in lines) + format_recipe(chosen), nl=False)
 
 
 @command.command("check")

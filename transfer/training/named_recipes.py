@@ -7,6 +7,7 @@ numbers of steps are starting points from the papers named, not values tuned on 
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import cleandoc
 from math import ceil
 
 from transfer.errors import DataError, nearest
@@ -48,6 +49,11 @@ def unknown_name(name: str) -> DataError:
 def summarize_named() -> dict[str, str]:
     """A sentence about each, by name."""
     return {name: (stages_of.__doc__ or "").partition("\n")[0].rstrip(".") for name, stages_of in NAMED.items()}
+
+
+def explain_named(name: str) -> str:
+    """What a recipe does, what in it differs from its paper, and where it comes from, in lines."""
+    return cleandoc(NAMED[name].__doc__ or "")
 
 
 def _probe(examples: int) -> tuple[Stage, ...]:  # noqa: ARG001
