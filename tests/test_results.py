@@ -1,6 +1,9 @@
-"""Receipts as they are printed."""
+"""Receipts as they are printed; results as they are kept."""
 
-from transfer.results import Pair, Plan, Receipt
+import json
+
+from transfer.errors import Problem
+from transfer.results import Interval, Pair, Plan, Receipt, Result, Score
 
 
 def test_a_brief_receipt_leaves_out_what_went_where_its_name_says_as_it_was():
@@ -30,3 +33,14 @@ def test_a_brief_receipt_leaves_out_what_went_where_its_name_says_as_it_was():
     assert last == (
         "  4 of 5 tensors matched, 1 of them converted, 1 missing; 18 of 20 parameters (90 %); outputs verified"
     )
+
+
+def test_a_result_comes_back_from_its_json_also_from_one_that_knows_no_warnings():
+    score = Score("probe", 9, 10, Interval(0.9, 0.6, 0.98))
+    result = Result(
+        ("a", "b"), 20, 10, score, (score,), (score,), {"penalty": 1.0}, (Problem("x.png"),), ("a note",), ("look",)
+    )
+    values = json.loads(json.dumps(result.to_json()))
+    assert Result.from_json(values) == result
+    del values["warnings"]
+    assert Result.from_json(values).warnings == ()

@@ -10,7 +10,7 @@ from transfer.specs import Json
 
 
 def plain(values: Any) -> Json:
-    """The same with null for each number that is not finite, and lists for tuples; other values are left as they are."""
+    """The same with null for each number that is not finite and lists for tuples; all else is left as it is."""
     if isinstance(values, Mapping):
         return {key: plain(value) for key, value in values.items()}
     if isinstance(values, list | tuple):

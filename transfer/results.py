@@ -176,6 +176,7 @@ class Result:
         probe: what the probe's cross-validation chose and saw.
         left_out: files that were not used, and why.
         notes: what was done on the way that a reader should know.
+        warnings: what looks wrong and is worth a look before the result is trusted, with what to do.
     """
 
     classes: tuple[str, ...]
@@ -187,6 +188,7 @@ class Result:
     probe: Json
     left_out: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> Json:
         """As plain values."""
@@ -194,7 +196,7 @@ class Result:
 
     @classmethod
     def from_json(cls, values: Json) -> Result:
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`; results written before there were warnings have none."""
 
         def score(each: Json) -> Score:
             return Score(**{**each, "accuracy": Interval(**each["accuracy"])})
@@ -208,6 +210,7 @@ class Result:
                 "stages": tuple(map(score, values["stages"])),
                 "left_out": tuple(Problem(**each) for each in values["left_out"]),
                 "notes": tuple(values["notes"]),
+                "warnings": tuple(values.get("warnings", ())),
             }
         )
 

@@ -84,4 +84,8 @@ def test_finetune_warns_on_stderr_and_goes_on(call, pictures, tmp_path):
     assert ended.code == 0
     said = "warning: check the preprocessing: inputs look like 0 to 255, this file expects about 0 to 1"
     assert ended.stderr.startswith(said)
-    assert (tmp_path / "run" / "model.keras").is_file()
+    assert "check the preprocessing" not in ended.stdout
+    again = call("finetune", "digits_mlp", pictures, "-o", tmp_path / "run", *options, "--json")
+    assert again.stderr.startswith(said)
+    (warning,) = again.json["warnings"]
+    assert f"warning: {warning}\n" == again.stderr

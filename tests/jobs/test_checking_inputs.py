@@ -11,8 +11,9 @@ import transfer
 from transfer.analysis.input_ranges import prepare
 from transfer.data.inputs import Inputs
 from transfer.jobs import finetuning
-from transfer.jobs.checking_inputs import WARNING, check_inputs, choose_examples, warn_of_inputs
+from transfer.jobs.checking_inputs import check_inputs, choose_examples, warn_of_inputs
 from transfer.jobs.feeding import make_feed
+from transfer.jobs.running import load_run
 from transfer.models.building import read_model
 from transfer.specs import PREPROCESSINGS, Preprocessing
 
@@ -48,7 +49,7 @@ def test_clipart_and_photographs_prepared_rightly_are_not_warned_of(network, pho
 def test_each_wrong_way_is_warned_of_where_there_is_a_card(network, way):
     wrong = wrong_ways(network.card.preprocessing)[way]
     (warning,) = warnings_of(network, clipart(32), wrong)
-    assert warning.startswith(WARNING)
+    assert warning.startswith("check the preprocessing: ")
     assert "--preprocessing" in warning
 
 
@@ -105,7 +106,7 @@ def test_the_shipped_network_on_digits_is_warned_of_wrong_scales_alone(student, 
         assert "this file expects about 0 to 1, as its card says" in warning
 
 
-def test_a_run_notes_the_warning_and_is_the_same_to_the_bit_without_the_look(
+def test_a_run_keeps_the_warning_and_is_the_same_to_the_bit_without_the_look(
     colour_student, colours, tmp_path, monkeypatch
 ):
     data = transfer.from_arrays(*colours)
@@ -121,9 +122,11 @@ def test_a_run_notes_the_warning_and_is_the_same_to_the_bit_without_the_look(
     blind = run("blind", "raw")
     for name in ("model.keras", "history.jsonl"):
         assert (looked.folder / name).read_bytes() == (blind.folder / name).read_bytes(), name
-    added = set(looked.result.notes) - set(blind.result.notes)
-    assert len(added) == 1
-    assert added.pop().startswith(WARNING)
+    (warning,) = looked.result.warnings
+    assert warning.startswith("check the preprocessing: ")
+    assert blind.result.warnings == ()
+    assert looked.result.notes == blind.result.notes
+    assert load_run(tmp_path / "looked").result == looked.result
 
 
 def test_examples_are_chosen_by_the_seed_and_keep_their_order(colours):

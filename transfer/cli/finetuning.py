@@ -120,7 +120,6 @@ def command(
     with begin_opening(file) as opening:  # another process reads the structure while TensorFlow is imported
         import_tensorflow()
         checkpoint = opening.checkpoint()
-    from transfer.jobs.checking_inputs import WARNING
     from transfer.jobs.forecasting import forecast_file
     from transfer.jobs.learning import learn_file
 
@@ -147,9 +146,8 @@ def command(
         run = learn_file(
             checkpoint, labelled, out, **asked, skip_unreadable=skip_unreadable, force=force, progress=progress
         )
-    for note in run.result.notes:
-        if note.startswith(WARNING):
-            click.echo(f"warning: {note}", err=True)
+    for warning in run.result.warnings:
+        click.echo(f"warning: {warning}", err=True)
     if as_json:
         show_json({"run": str(run.folder), "reused": run.reused, **run.result.to_json(), "receipt": run.receipt})
         return

@@ -33,7 +33,6 @@ from transfer.surgery.network import Chosen, Network, Selection
 from transfer.training.features import Runner, make_runner
 
 BATCH = 16
-WARNING = "check the preprocessing:"
 FEW = 32  # examples that show how inputs are scaled
 
 
@@ -82,7 +81,7 @@ def warn_of_inputs(feed: Feed, network: Network, data: Examples, *, seed: int) -
         found = check_inputs(feed, network, data, seed=seed)
     except TransferError:
         return ()
-    return tuple(f"{WARNING} {each.what}; {each.next_step}" for each in found.slips)
+    return tuple(f"check the preprocessing: {each.what}; {each.next_step}" for each in found.slips)
 
 
 def choose_examples(data: Examples, most: int, seed: int) -> Inputs:

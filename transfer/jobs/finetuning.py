@@ -27,7 +27,7 @@ from transfer.jobs.describing import describe_probe, describe_request
 from transfer.jobs.feeding import Feed, make_feed, read_features
 from transfer.jobs.run_folders import read_asked
 from transfer.jobs.running import load_run, refuse_run, write_run
-from transfer.models.building import attach_card, build_model, read_model
+from transfer.models.building import attach_card, build_model, classes_of, read_model
 from transfer.recipes import Recipe, Stage
 from transfer.results import Receipt, Result, Run, Score
 from transfer.specs import Json, Preprocessing, Progress, silent
@@ -93,7 +93,7 @@ def finetune(
     head = _head(network.graph)
     _check_classes(head, data, test)
     check_recipe(network.graph, head.name, recipe)
-    feed = make_feed(network, data, preprocessing=preprocessing, size=size)
+    feed = make_feed(network, data, preprocessing=preprocessing, size=size, custom_objects=classes_of(student))
     asked = describe_request(recipe, network, feed, data, test, shots=shots, test_share=test_share)
     target = Path(out) if out is not None else None
     if target is not None:
@@ -131,7 +131,8 @@ def finetune(
         stages=tuple(work.scores),
         probe=describe_probe(solved),
         left_out=(*data.problems, *(test.problems if test else ()), *work.failures),
-        notes=(*notes, feed.note, *warnings, *_remarks(twins, work.scores)),
+        notes=(*notes, feed.note, *_remarks(twins, work.scores)),
+        warnings=warnings,
     )
     split = {
         name: sorted(work.examples.names[i] for i in rows) for name, rows in (("train", train), ("test", held_out))
@@ -229,7 +230,9 @@ class _Work:
             keras.utils.set_random_seed(
                 self.recipe.seed
             )  # layers that draw random numbers are seeded when they are built
-            self.model = build_model(replace(current, graph=unfreeze_from(current.graph, stage.unfreeze_from)))
+            self.model = build_model(
+                replace(current, graph=unfreeze_from(current.graph, stage.unfreeze_from)), classes_of(self.model)
+            )
             frozen = _digest_frozen(self.model)
             inputs = self.feed.load(self.examples.subset(train), BATCH)
             epochs = tune(self.model, inputs, labels[train], stage, seed=self.recipe.seed, progress=self.progress)
