@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from transfer.data.loading import ImageBatch
+from transfer.errors import LayerError
 from transfer.graphs.freezing import freeze_all, unfreeze, unfreeze_all, unfreeze_from, unfreeze_last
 from transfer.models.building import build_model, read_model
 from transfer.surgery.network import Network
@@ -106,6 +107,18 @@ def test_a_stage_in_the_midst_of_a_block_takes_several_tensors_as_one_row(mobile
     assert between is None
     assert features.shape == (5, 3 * 3 * (56 + 336))
     close(outputs_of(suffix, features.values()), outputs_of(mobilenet, IMAGES))
+
+
+def test_images_that_come_in_their_size_are_not_resized_again(mobilenet):
+    raw = keras.Input((None, None, 3), name="raw")
+    fitted = L.Resizing(96, 96, antialias=True, pad_to_aspect_ratio=True, name="fit")(raw)
+    network = read_model(keras.Model(raw, build_model(mobilenet)(fitted)))
+    prefix, _ = split_off_prefix(network, [freeze_all(network.graph)])
+    plain, known = Piece(prefix), Piece(prefix, shape=(96, 96, 3))
+    assert plain.run(IMAGES).tobytes() == known.run(IMAGES).tobytes()
+    assert plain.key != known.key
+    with pytest.raises(LayerError):
+        Piece(prefix, shape=(96, 96))
 
 
 def test_several_tensors_go_on_into_the_next_piece(mobilenet):

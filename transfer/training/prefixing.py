@@ -5,7 +5,7 @@ begins at its outputs. In each stage a further stretch of the rest may be fixed:
 runs once on the outputs of the prefix; what follows it is the stage's *suffix*, which is trained. For example:
 
     prefix, rest = split_off_prefix(network, [one, two])      # graphs of the same layers, with each stage's flags
-    piece = Piece(prefix, feeding=feed.to_json())
+    piece = Piece(prefix, shape=feed.input_shape, feeding=feed.to_json())
     keys = example_keys(piece.key, data.digests())
     rows = store.compute(piece, keys, lambda places: feed.batches(data.subset(places), piece.batch_size))
 
@@ -39,6 +39,8 @@ from numpy.typing import NDArray
 from transfer.graphs.fixed_layers import why_not_fixed
 from transfer.graphs.freezing import freeze_all
 from transfer.graphs.graph import Graph, Layer
+from transfer.graphs.idle_resizing import drop_idle_resizing
+from transfer.graphs.input_shapes import with_input_shapes
 from transfer.graphs.packing import pack_inputs
 from transfer.models.building import build_model
 from transfer.specs import Json
@@ -117,6 +119,7 @@ class Piece:
         self,
         network: Network,
         *,
+        shape: tuple[int, ...] | None = None,
         feeding: Json = None,
         batch_size: int = BATCH,
         custom_objects: dict[str, Any] | None = None,
@@ -125,11 +128,18 @@ class Piece:
 
         Args:
             network: a prefix or a between; all of it counts as frozen.
+            shape: of every example, where the network leaves its input open: what would bring images to a size that
+                they have goes.
             feeding: how examples are brought to it, as plain values; part of the key.
             batch_size: of each batch.
             custom_objects: classes of the caller's that the network holds, by name.
+
+        Raises:
+            LayerError: if the network takes examples of another rank.
         """
         graph = replace(freeze_all(network.graph), input_keys=None, output_keys=None)
+        if shape is not None:
+            graph = drop_idle_resizing(with_input_shapes(graph, shape))
         self._network = replace(network, graph=graph, new=frozenset())
         self._custom_objects = custom_objects
         self._runner: Runner | None = None
