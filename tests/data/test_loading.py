@@ -11,8 +11,8 @@ from transfer.data import loading
 from transfer.data.arrays import from_arrays
 from transfer.data.folders import read_folder
 from transfer.data.images import read_image
-from transfer.data.loading import load_images
-from transfer.errors import DataError
+from transfer.data.loading import ImageBatch, load_images
+from transfer.errors import DataError, Problem
 
 
 @pytest.fixture
@@ -162,3 +162,10 @@ def test_arrays_that_are_no_images_are_refused_at_once(x, grey, found):
 def test_numbers_outside_their_range_are_a_slip(pictures, options):
     with pytest.raises(ValueError, match="above 0"):
         load_images(pictures, **({"size": (4, 4)} | options))
+
+
+def test_a_batch_gives_its_examples_without_those_that_cannot_be_decoded():
+    images = np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1)
+    batch = ImageBatch(8, images, ((8, Problem("a")), (10, Problem("b"))))
+    assert batch.readable.ravel().tolist() == [1, 3]
+    assert ImageBatch(8, images).readable.ravel().tolist() == [0, 1, 2, 3]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
+import numpy as np
 from numpy.typing import NDArray
 
 from transfer.data.arrays import holds_arrays, read_npz_inputs
@@ -33,6 +34,9 @@ class Examples(Protocol):
     def __len__(self) -> int:
         """Number of examples."""
 
+    def subset(self, indices: NDArray[np.int64]) -> Self:
+        """The examples at `indices`, in that order."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inputs:
@@ -52,6 +56,17 @@ class Inputs:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def subset(self, indices: Sequence[int] | NDArray[np.integer]) -> Inputs:
+        """The examples at `indices`, in that order; problems stay."""
+        places = np.asarray(indices, np.int64)
+        inputs = tuple(self.inputs[i] for i in places) if isinstance(self.inputs, tuple) else self.inputs[places]
+        return replace(self, names=tuple(self.names[i] for i in places), inputs=inputs)
+
+    @classmethod
+    def of_array(cls, rows: NDArray[Any], source: str = "an array") -> Inputs:
+        """The rows of an array (n, …), called `x[17]`."""
+        return cls(source, tuple(f"x[{place}]" for place in range(len(rows))), rows)
 
 
 def read_inputs(paths: Sequence[str | os.PathLike[str]]) -> Inputs:
@@ -77,7 +92,7 @@ def read_inputs(paths: Sequence[str | os.PathLike[str]]) -> Inputs:
         if len(found) > 1:
             raise DataError("Arrays are asked about one file at a time.", [Problem(str(path)) for path in found])
         rows = read_npz_inputs(arrays[0])
-        return Inputs(str(arrays[0]), tuple(f"x[{place}]" for place in range(len(rows))), rows)
+        return Inputs.of_array(rows, str(arrays[0]))
     pictures: list[Path] = []
     problems: list[Problem] = []
     for path in found:

@@ -39,6 +39,11 @@ class ImageBatch:
     images: NDArray[np.uint8]
     failures: tuple[tuple[int, Problem], ...] = ()
 
+    @property
+    def readable(self) -> NDArray[Any]:
+        """(b, …), the examples without those that could not be decoded."""
+        return np.delete(self.images, [place - self.first for place, _ in self.failures], axis=0)
+
 
 def load_images(
     examples: Examples,

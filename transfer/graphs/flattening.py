@@ -41,6 +41,11 @@ class Flattened:
         around = [path.split("/")[:-1] for path in self.names]
         return tuple(dict.fromkeys("/".join(each[:depth]) for each in around for depth in range(1, len(each) + 1)))
 
+    @property
+    def paths(self) -> dict[str, str]:
+        """What each layer is called now → where it stood."""
+        return {name: path for path, name in self.names.items()}
+
     def rename(self, tensor: str) -> str:
         """`backbone/conv1/kernel` → `conv1/kernel`.
 

@@ -11,12 +11,12 @@ import keras
 from transfer.errors import LayerError
 from transfer.graphs.activation_sites import Sites, find_sites
 from transfer.graphs.exposing_activations import expose_activations
-from transfer.graphs.flattening import flatten
 from transfer.graphs.graph import Ref
 from transfer.graphs.logits import Logits, find_logits
 from transfer.graphs.shapes import Shape
 from transfer.models.building import build_model
-from transfer.surgery.network import Chosen, Network
+from transfer.surgery.network import Network
+from transfer.surgery.opening_nested import open_nested
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +56,14 @@ def expose(network: Network, shapes: Mapping[Ref, Shape] | None = None) -> Expos
     """
     if len(network.graph.inputs) != 1:
         raise LayerError(
-            f"{network.graph.name!r} has {len(network.graph.inputs)} inputs; one with one can be looked at."
+            f"{network.graph.name!r} has {len(network.graph.inputs)} inputs; one with one can be looked at.",
+            next_step="look at the part behind one of them: cut it out with 'transfer extract'",
         )
-    flat = flatten(network.graph)
-    exposed = expose_activations(flat.graph)
-    names = {flat.rename(name): name for name in network.tensors}
-    paths = {name: path for path, name in flat.names.items()}
+    opened, flat = open_nested(network)
+    exposed = expose_activations(opened.graph)
+    paths = flat.paths
     paths |= {name: paths[owner] for name, owner in exposed.owners.items()}
     sites = find_sites(exposed.graph)
-    opened = Network(flat.graph, Chosen(network.tensors, names), network.card, network.new)
     logits = find_logits(exposed.graph, sites.found, shapes)
     return ExposedModel(replace(opened, graph=exposed.graph), opened, exposed.owners, sites, logits, paths)
 

@@ -13,7 +13,7 @@ from transfer.errors import KerasNeededError, LayerError, nearest
 from transfer.graphs.attaching import attach
 from transfer.graphs.cutting import cut, drop_last
 from transfer.graphs.feature_layers import feature_layer
-from transfer.graphs.flattening import Flattened, flatten
+from transfer.graphs.flattening import Flattened
 from transfer.graphs.freezing import fits_path, freeze, freeze_all, freeze_up_to, unfreeze_last
 from transfer.graphs.graph import Graph, Ref
 from transfer.graphs.shapes import Shape
@@ -23,6 +23,7 @@ from transfer.specs import Extraction
 from transfer.surgery.adapting_inputs import adapt_input
 from transfer.surgery.initializing import draw_lazily
 from transfer.surgery.network import Chosen, Network, Selection
+from transfer.surgery.opening_nested import open_nested
 from transfer.weights.cards import Card
 
 BACKBONE = "backbone"
@@ -145,12 +146,10 @@ def _adapted(network: Network, how: Extraction) -> tuple[Network, tuple[str, ...
 def _opened(network: Network, how: Extraction, done: list[str]) -> tuple[Network, Flattened]:
     """The network with those models opened that a cut leads into, or all."""
     around = [name.rpartition("/")[0] for name in how.at if "/" in name and name not in network.graph.names]
-    flat = flatten(network.graph, None if how.flatten else around)
-    if not flat.opened:
-        return network, flat
-    done.append(f"opened {', '.join(flat.opened)}")
-    names = {flat.rename(name): name for name in network.tensors}
-    return replace(network, graph=flat.graph, tensors=Chosen(network.tensors, names)), flat
+    opened, flat = open_nested(network, None if how.flatten else around)
+    if flat.opened:
+        done.append(f"opened {', '.join(flat.opened)}")
+    return opened, flat
 
 
 def _shortened(network: Network, how: Extraction, names: Mapping[str, str], done: list[str]) -> Network:
