@@ -1,0 +1,257 @@
+"""Training a model from features to logits by steps, and going on to the bit where a run was cut off.
+
+Orders, mixing and the layers' random numbers come from the seed; where a run stands is written down as
+`training_state` says. No clock enters the result, but for a deadline that somebody sets.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from transfer.errors import Problem, TrainingError
+from transfer.models.variables import name_variables
+from transfer.recipes import Stage
+from transfer.specs import Progress, silent
+from transfer.training.batching import Batching, Features
+from transfer.training.history import Epoch
+from transfer.training.rate_finding import find_rate
+from transfer.training.saving_times import SavingTimes
+from transfer.training.schedules import rate_at
+from transfer.training.stepping import Stepping, assign_values, copy_values, seed_layers
+from transfer.training.stilling import stilled
+from transfer.training.training_state import Arrays, StateFolder, TrainingState
+from transfer.training.update_sizes import copy_weights, update_sizes
+from transfer.training.validating import make_validator
+from transfer.weights.digests import digest_json, digest_manifest
+from transfer.weights.tensor_digests import digest_tensor
+
+Labelled: TypeAlias = tuple[Features, NDArray[np.integer[Any]]]  # n examples and their labels (n,)
+Ending: TypeAlias = Literal["complete", "patience", "deadline"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What training came to.
+
+    Attributes:
+        history: of the complete epochs.
+        steps: taken in all.
+        rate: the learning rate at its highest, as given or found.
+        kept_epoch: the epoch after which the weights were as they are now; with early stopping the best one.
+        ended: `complete`, by `patience`, or by the `deadline`.
+    """
+
+    history: tuple[Epoch, ...]
+    steps: int
+    rate: float
+    kept_epoch: int
+    ended: Ending
+
+
+def fit(
+    model: keras.Model,
+    features: Features,
+    labels: NDArray[np.integer[Any]],
+    stage: Stage,
+    *,
+    seed: int,
+    validation: Labelled | None = None,
+    state_folder: Path | None = None,
+    digest: str = "",
+    save_every_seconds: float = 60.0,
+    save_every_steps: int = 0,
+    deadline: float | None = None,
+    progress: Progress = silent,
+) -> Fit:
+    """Train a model's trainable variables in place.
+
+    Called again with the same arguments and the model as it was, it goes on from the state in `state_folder`, and ends
+    with the same bits as a run that was never cut off; where that one is over, it gives its result.
+
+    Args:
+        model: features to logits (n, k); what is trainable is set already.
+        features: (n, …), in memory or read by places.
+        labels: (n,), each in 0 … k - 1.
+        stage: how to train.
+        seed: of the order of examples, of mixing, and of layers that draw random numbers.
+        validation: examples to stop early by and to tell of; nothing is learnt from them.
+        state_folder: where the run writes down where it stands; None for nowhere.
+        digest: of the features and all else that the caller puts in; a state with another is refused.
+        save_every_seconds: how much work a kill may cost.
+        save_every_steps: the same in steps, besides; 0 for no such limit.
+        deadline: of `time.monotonic`, after which no step is taken; the state is kept, and the result is that so far.
+        progress: told of each epoch.
+
+    Raises:
+        TrainingError: if a step is not finite: the model keeps the values before it; if the state is damaged or
+            another run's.
+        ValueError: if there are no examples, nothing is trainable, or patience has nothing to validate on.
+    """
+    if stage.patience and validation is None:
+        raise ValueError("patience needs examples to validate on")
+    seed_layers(model, seed)
+    folder = StateFolder(state_folder) if state_folder is not None else None
+    asked = _asked(model, labels, stage, seed, validation, digest) if folder else ""
+    state = folder.load(asked) if folder else None
+    batching = Batching(features, labels, int(model.output_shape[-1]), stage, seed=seed)
+    with stilled(model):
+        if stage.rate == "auto":
+            stage = replace(stage, rate=state.rate if state else find_rate(model, batching, stage))
+        run = _Run(model, batching, stage, asked, validation)
+        if state:
+            run.resume(state)
+        saving = SavingTimes(folder, every_seconds=save_every_seconds, every_steps=save_every_steps)
+        ended = run.go(saving, deadline, progress)
+        saving.save(run.state)
+        return run.finish(ended)
+
+
+class _Run:
+    """A run and where it stands."""
+
+    def __init__(
+        self, model: keras.Model, batching: Batching, stage: Stage, asked: str, validation: Labelled | None
+    ) -> None:
+        self.stepping = Stepping(model, stage)
+        self.batching, self.stage, self.asked = batching, stage, asked
+        self.validate = make_validator(model, *validation, stage.batch_size) if validation else None
+        self.steps = stage.steps or stage.epochs * batching.steps
+        self.epochs = -(-self.steps // batching.steps)
+        self.history: list[Epoch] = []
+        self.step, self.loss = 0, 0.0
+        self.best_epoch = 0
+        self.best: Arrays = ()
+
+    @property
+    def taken(self) -> int:
+        """Steps in all."""
+        return min(len(self.history) * self.batching.steps + self.step, self.steps)
+
+    def state(self) -> TrainingState:
+        return TrainingState(
+            asked=self.asked,
+            rate=float(self.stage.rate),
+            epoch=len(self.history),
+            step=self.step,
+            loss=self.loss,
+            history=tuple(self.history),
+            best_epoch=self.best_epoch,
+            variables=copy_values(self.stepping.model.variables),
+            optimizer=copy_values(self.stepping.optimizer.variables),
+            averages=copy_values(self.stepping.averages),
+            best=self.best,
+        )
+
+    def resume(self, state: TrainingState) -> None:
+        self.history = list(state.history)
+        self.step, self.loss = state.step, state.loss
+        self.best_epoch, self.best = state.best_epoch, state.best
+        assign_values(self.stepping.model.variables, state.variables)
+        assign_values(self.stepping.optimizer.variables, state.optimizer)
+        assign_values(self.stepping.averages, state.averages)
+
+    def go(self, saving: SavingTimes, deadline: float | None, progress: Progress) -> Ending:
+        while len(self.history) < self.epochs:
+            if self.has_lost_patience():
+                return "patience"
+            if not self.go_through_epoch(saving, deadline):
+                return "deadline"
+            saving.after_epoch(self.state)
+            progress(f"tuning, loss {self.history[-1].loss:.4f}", len(self.history), self.epochs)
+        return "complete"
+
+    def has_lost_patience(self) -> bool:
+        return 0 < self.stage.patience <= len(self.history) - self.best_epoch
+
+    def go_through_epoch(self, saving: SavingTimes, deadline: float | None) -> bool:
+        """Take the steps that an epoch lacks; false if there was no time for all."""
+        last = min(self.batching.steps, self.steps - len(self.history) * self.batching.steps) - 1
+        while self.step < last:
+            if _is_over(deadline):
+                return False
+            self.take_step()
+            saving.after_step(self.state)
+        if _is_over(deadline):
+            return False
+        before = copy_weights(self.stepping.trained)
+        self.take_step()
+        self.end_epoch(update_sizes(before, copy_weights(self.stepping.trained)))
+        return True
+
+    def take_step(self) -> None:
+        epoch = len(self.history) + 1
+        batch = self.batching.batch(epoch, self.step)
+        loss, finite = self.stepping.take(batch, self.rate())
+        if not finite:
+            raise TrainingError(
+                f"The loss stopped being finite in epoch {epoch}; the last finite values were kept.",
+                [Problem(f"step {self.step + 1} of epoch {epoch}", "a finite loss, gradients and weights", str(loss))],
+                "choose a smaller rate",
+            )
+        self.loss += loss * batch.count
+        self.step += 1
+
+    def rate(self) -> float:
+        return rate_at(self.stage, self.taken, self.steps)
+
+    def end_epoch(self, updates: dict[str, float]) -> None:
+        """Tell of the epoch that is complete, and keep its weights where they are the best."""
+        number, rate = len(self.history) + 1, rate_at(self.stage, self.taken - 1, self.steps)
+        seen = min(self.step * self.batching.size, self.batching.examples)
+        epoch = Epoch(number, self.loss / seen, updates, rate)
+        if self.validate is not None:
+            with self.stepping.averaged():
+                loss, accuracy = self.validate()
+                epoch = replace(epoch, validation_loss=loss, validation_accuracy=accuracy)
+                if self.stage.patience and self.is_best(epoch):
+                    self.best_epoch, self.best = number, copy_values(self.stepping.model.variables)
+        self.history.append(epoch)
+        self.step, self.loss = 0, 0.0
+
+    def is_best(self, epoch: Epoch) -> bool:
+        loss = epoch.validation_loss
+        best = self.history[self.best_epoch - 1].validation_loss if self.best_epoch else float("inf")
+        return loss is not None and best is not None and loss < best
+
+    def finish(self, ended: Ending) -> Fit:
+        """Give the model the weights that are kept."""
+        if self.best:
+            assign_values(self.stepping.model.variables, self.best)
+        else:
+            self.stepping.keep_averages()
+        kept = self.best_epoch or len(self.history)
+        return Fit(tuple(self.history), self.taken, float(self.stage.rate), kept, ended)
+
+
+def _is_over(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() >= deadline
+
+
+def _asked(
+    model: keras.Model,
+    labels: NDArray[np.integer[Any]],
+    stage: Stage,
+    seed: int,
+    validation: Labelled | None,
+    digest: str,
+) -> str:
+    """Digest of all that settles the result, the features by what the caller says of them."""
+    weights = {name: digest_tensor(*copy_values([each])) for name, each in name_variables(model).items()}
+    return digest_json(
+        {
+            "inputs": digest,
+            "labels": digest_tensor(np.asarray(labels, np.int64)),
+            "validation": digest_tensor(np.asarray(validation[1], np.int64)) if validation else "",
+            "stage": asdict(stage),
+            "seed": seed,
+            "weights": digest_manifest(weights),
+            "trained": [names for names, each in name_variables(model).items() if each.trainable],
+        }
+    )

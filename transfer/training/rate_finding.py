@@ -1,0 +1,84 @@
+"""The learning-rate range test: the rate rises from step to step until the loss no longer falls. It leaves no trace.
+
+Losses of single batches differ more than a few steps change them. So the same batches, with the same random numbers in
+the layers, are looked at twice, without learning and with it, and what counts is the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import keras
+import numpy as np
+
+from transfer.errors import Problem, TrainingError
+from transfer.recipes import Stage
+from transfer.training.batching import Batching
+from transfer.training.stepping import Stepping, assign_values, copy_values
+
+STEPS = 60
+LOWEST, HIGHEST = 1e-7, 1.0
+_MARGIN = 10.0  # a rate so much below the one where the loss is lowest is still on its way down
+_SMOOTHING = 0.8  # share of the past in the running mean
+
+
+def find_rate(model: keras.Model, batching: Batching, stage: Stage, *, steps: int = STEPS) -> float:
+    """The rate that a range test from `LOWEST` to `HIGHEST` suggests.
+
+    Weights, random generators and the order of examples are afterwards what they were, to the bit; the optimizer is
+    one of its own.
+
+    Args:
+        model: features to logits; what is trainable is set already.
+        batching: the run's; the batches of its first epochs are taken.
+        stage: its rate does not matter.
+        steps: at most so many.
+
+    Raises:
+        TrainingError: if the first step is not finite, at the lowest rate already.
+
+    Source: Smith (2017), section 3.3, but for the second look.
+    """
+    stepping = Stepping(model, replace(stage, rate=LOWEST, ema=0.0))
+    rates = [float(rate) for rate in np.geomspace(LOWEST, HIGHEST, steps)]
+    learning = _losses(stepping, batching, rates)
+    if not learning:
+        raise TrainingError(
+            "The loss is not finite at the start, so no rate can be found.",
+            [Problem("first step", "a finite loss", "none")],
+            "look for values that are not finite among the inputs and weights",
+        )
+    resting = _losses(stepping, batching, [0.0] * len(learning))
+    return suggest_rate(rates, [after - before for after, before in zip(learning, resting, strict=False)])
+
+
+def suggest_rate(rates: Sequence[float], changes: Sequence[float]) -> float:
+    """A tenth of the rate at which the running mean of the changes is lowest, and at least the lowest rate.
+
+    Args:
+        rates: rising.
+        changes: of the loss of a batch through the steps before it, at each rate, until one was not finite.
+    """
+    lowest, mean, best = 0.0, 0.0, rates[0]
+    for rate, change in zip(rates, changes, strict=False):
+        mean = _SMOOTHING * mean + (1 - _SMOOTHING) * change
+        if mean < lowest:
+            lowest, best = mean, rate
+    return max(best / _MARGIN, rates[0])
+
+
+def _losses(stepping: Stepping, batching: Batching, rates: Sequence[float]) -> list[float]:
+    """The loss of each step until one is not finite; all variables are then what they were."""
+    variables = [*stepping.model.variables, *stepping.optimizer.variables]
+    before, losses = copy_values(variables), list[float]()
+    try:
+        for place, rate in enumerate(rates):
+            epoch, step = divmod(place, batching.steps)
+            loss, finite = stepping.take(batching.batch(epoch + 1, step), rate)
+            if not finite:
+                break
+            losses.append(loss)
+    finally:
+        assign_values(variables, before)
+    return losses
