@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import keras
+import pytest
 from keras import layers
 
+import transfer
+from transfer.analysis.counting_flops import count_graph_flops
 from transfer.analysis.freeze_boundaries import cost_boundaries
 from transfer.analysis.training_cost import count_training
+from transfer.graphs.freezing import unfreeze_last
+from transfer.graphs.input_shapes import with_input_shapes
+from transfer.graphs.shapes import infer_shapes
+from transfer.graphs.splitting import split
+from transfer.jobs.counting_flops import settle_shapes
 from transfer.models.building import read_model
+from transfer.surgery.planning import own_graph
 
 
 def three(trained: str) -> keras.Model:
@@ -53,6 +64,44 @@ def test_layers_of_models_inside_count_one_by_one():
     inputs = keras.Input((5,))
     cost = count_training(read_model(keras.Model(inputs, layers.Dense(2, name="c")(inner(inputs)))).graph)
     assert (cost.backward_weights, cost.backward_inputs, cost.prefix) == (12 + 6, 6, 20)
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 5, 12, 19])
+def test_what_can_be_kept_is_what_a_split_puts_into_its_prefix(blocks: int):
+    graph = with_input_shapes(own_graph(transfer.open_checkpoint("mobilenet_v2_imagenet")), (96, 96, 3))
+    flagged = unfreeze_last(graph, blocks)
+    parts = split(flagged, latest=True, stilled=True)
+    cost = count_training(flagged)
+    assert cost.prefix == count_graph_flops(parts.prefix).macs
+    assert cost.cached_step - cost.backward == count_graph_flops(parts.suffix).macs
+    shapes = infer_shapes(flagged)
+    assert cost.feature_bytes == 4 * sum(prod(shapes[ref]) for ref in parts.boundary)
+
+
+def test_a_boundary_told_for_all_blocks_is_the_one_that_the_flags_give():
+    graph = with_input_shapes(own_graph(transfer.open_checkpoint("mobilenet_v2_imagenet")), (96, 96, 3))
+    for each in cost_boundaries(graph).boundaries[::4]:
+        assert each.cost == count_training(unfreeze_last(graph, each.blocks))
+
+
+def test_a_mask_is_not_kept_so_the_boundary_lies_before_it():
+    inputs = keras.Input((6,), dtype="int32")
+    embedded = layers.Embedding(9, 4, mask_zero=True, name="embed")(inputs)
+    embedded = layers.Dense(5, name="frozen")(embedded)
+    model = keras.Model(inputs, layers.Dense(2, name="label")(layers.LSTM(3, name="read")(embedded)))
+    for name in ("embed", "frozen"):
+        model.get_layer(name).trainable = False
+    cost = count_training(read_model(model).graph)
+    assert (cost.prefix, cost.feature_bytes) == (0, 6 * 4 + 6)  # the words, and the mask that Keras makes of them
+
+
+def test_layers_that_are_not_counted_are_told_below_the_table():
+    inputs = keras.Input((800,))
+    x = layers.GlobalAveragePooling1D()(layers.MelSpectrogram(name="mel", fft_length=256)(inputs))
+    graph = read_model(keras.Model(inputs, layers.Dense(2, name="label")(x))).graph
+    assert str(cost_boundaries(graph)).splitlines()[-1].startswith("not counted: mel")
+    told = str(cost_boundaries(graph, shapes=settle_shapes(graph))).splitlines()[-1]
+    assert told == "not counted: mel"
 
 
 def test_boundaries_go_from_the_head_to_everything_and_cost_more_each_time():

@@ -31,6 +31,11 @@ def test_a_network_for_any_size_asks_for_one_and_takes_it(call):
     assert call("flops", "small.keras", "--input", "8,0,3").code == 2
 
 
+def test_several_inputs_are_given_by_name(call):
+    ended = call("flops", "digits_mlp", "--input", "3", "--input", "4")
+    assert (ended.code, "name of its input" in ended.stderr) == (2, True)
+
+
 def test_json_holds_what_the_table_shows(call):
     found = call("flops", "digits_mlp", "--json").json
     assert (found["macs"], found["flops"], found["parameters"]) == (54912, 109824, 55050)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 
 import transfer
 from transfer.errors import DataError
 from transfer.jobs.forecasting import forecast_file
+from transfer.jobs.learning import learn_file
 
 
 @pytest.fixture
 def digits():
     rng = np.random.default_rng(0)
-    return transfer.from_arrays(rng.random((40, 784), np.float32), np.arange(40) % 4)
+    return transfer.from_arrays(rng.integers(0, 256, (40, 784)).astype(np.float32), np.arange(40) % 4)
 
 
 def test_the_probe_runs_the_frozen_part_once_over_all_examples(digits):
@@ -47,6 +49,25 @@ def test_tuning_runs_the_whole_network_in_each_epoch_and_less_with_kept_features
 def test_a_test_set_of_its_own_is_counted(digits):
     found = forecast_file("digits_mlp", digits, test=digits.subset(np.arange(8)))
     assert (found.train_examples, found.test_examples, found.stages[0].examples) == (40, 8, 48)
+
+
+def test_what_is_told_is_what_the_run_does(digits):
+    found = forecast_file("digits_mlp", digits, shots=6)
+    run = learn_file("digits_mlp", digits, None, shots=6)
+    assert (found.train_examples, found.test_examples) == (run.result.train_examples, run.result.test_examples)
+    head = run.model.get_layer(found.stages[0].first)
+    assert found.stages[0].cost.trainable == head.count_params()
+    assert set(found.notes) <= set(run.result.notes)
+
+
+def test_a_size_that_the_network_leaves_open_is_that_of_the_data(tmp_path):
+    inputs = keras.Input((None,), dtype="int32")
+    x = keras.layers.LSTM(4, name="read")(keras.layers.Embedding(9, 3)(inputs))
+    path = tmp_path / "words.keras"
+    keras.Model(inputs, keras.layers.Dense(3, name="kind")(x)).save(path)
+    words = transfer.from_arrays(np.random.default_rng(0).integers(0, 9, (40, 11)), np.arange(40) % 4)
+    found = forecast_file(str(path), words)
+    assert found.stages[0].cost.forward == 11 * 4 * (4 * 3 + 4 * 4) + 4 * 4
 
 
 def test_what_a_run_would_refuse_is_refused(digits):

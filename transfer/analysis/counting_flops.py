@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 
+from transfer.analysis.closed_shapes import Sizes, closed, count
 from transfer.analysis.flops import Flops, LayerFlops
 from transfer.analysis.layer_work import layer_work
-from transfer.analysis.sizes import Sizes, closed, count
 from transfer.analysis.work import Work
 from transfer.errors import LayerError
 from transfer.graphs.graph import Call, Graph, Layer, Ref

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from transfer.analysis.sizes import Sizes
+from transfer.analysis.closed_shapes import Sizes
 from transfer.analysis.work import Work
 from transfer.graphs.shapes import Shape
 from transfer.graphs.summarizing import format_shape, printable
@@ -106,11 +106,6 @@ class Flops:
     def uncounted(self) -> tuple[tuple[str, str], ...]:
         """(layer, what of it) that there is no rule for; the totals lack it."""
         return tuple((layer.name, ", ".join(layer.work.uncounted)) for layer in self.layers if layer.work.uncounted)
-
-    @property
-    def unshaped(self) -> tuple[str, ...]:
-        """Layers of which not even the output's size is known, so that nothing after them could be counted."""
-        return tuple(layer.name for layer in self.layers if not layer.shapes)
 
     @property
     def summary(self) -> str:

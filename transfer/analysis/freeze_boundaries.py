@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from transfer.analysis.sizes import Sizes
-from transfer.analysis.training_cost import TrainingCost, count_training
-from transfer.graphs.blocks import blocks_of
-from transfer.graphs.freezing import unfreeze_last
+from transfer.analysis.closed_shapes import Sizes
+from transfer.analysis.training_cost import OpenedCosts, TrainingCost
+from transfer.graphs.blocks import blocks_of, head_of
 from transfer.graphs.graph import Graph, Ref
-from transfer.graphs.input_shapes import with_input_shapes
 from transfer.graphs.shapes import Shape
 from transfer.graphs.summarizing import printable
 from transfer.specs import Json
@@ -54,7 +52,8 @@ class FreezeBoundaries:
             )
             for each in self.boundaries
         ]
-        return format_table(COLUMNS, rows, numbers=COLUMNS[1:])
+        remarks = dict.fromkeys(each.cost.remark for each in self.boundaries if each.cost.remark)
+        return "\n".join([format_table(COLUMNS, rows, numbers=COLUMNS[1:]), *remarks])
 
     __repr__ = __str__
 
@@ -79,14 +78,11 @@ def cost_boundaries(
     Raises:
         LayerError: if an input's size is open and none is given.
     """
-    sized = with_input_shapes(graph, input_shape)
-    blocks = blocks_of(sized)
-    firsts = ["head", *(block[0] for block in reversed(blocks))]
-    costs = [count_training(unfreeze_last(sized, count), shapes=shapes) for count in range(len(firsts))]
-    return FreezeBoundaries(
-        tuple(
-            Boundary(first, count, cost)
-            for count, (first, cost) in enumerate(zip(firsts, costs, strict=True))
-            if cost.trainable
-        )
-    )
+    costs = OpenedCosts(graph, input_shape, shapes=shapes)
+    blocks = blocks_of(graph)
+    trained = set(head_of(graph))
+    boundaries = [Boundary("head", 0, costs.when_trained(trained))]
+    for count, block in enumerate(reversed(blocks), 1):
+        trained |= set(block)
+        boundaries.append(Boundary(block[0], count, costs.when_trained(trained)))
+    return FreezeBoundaries(tuple(each for each in boundaries if each.cost.trainable or each.cost.uncounted))

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 
 from transfer.analysis.activation_work import activation_work
+from transfer.analysis.closed_shapes import Sizes, count
 from transfer.analysis.operation_work import operation_work
 from transfer.analysis.sequence_work import sequence_work
-from transfer.analysis.sizes import Sizes, count
 from transfer.analysis.work import Work
 from transfer.errors import LayerError
 from transfer.graphs.einsum import dense_shapes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from transfer.analysis.activation_work import activation_name, activation_work
-from transfer.analysis.sizes import Sizes, count
+from transfer.analysis.closed_shapes import Sizes, count
 from transfer.analysis.work import Work
 
 _FREE = frozenset(

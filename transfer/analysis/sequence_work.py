@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 
 from transfer.analysis.activation_work import activation_work
-from transfer.analysis.sizes import Sizes, closed, count
+from transfer.analysis.closed_shapes import Sizes, closed, count
 from transfer.analysis.work import Work
 from transfer.graphs.graph import Call, Layer
 from transfer.graphs.layer_shapes import channels_of, each_axis

@@ -10,24 +10,30 @@ Source: Griewank & Walther (2008), section 3.4, for the cost of reverse mode, he
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
+from transfer.analysis.closed_shapes import Sizes, closed
 from transfer.analysis.counting_flops import count_graph_flops
 from transfer.analysis.layer_work import layer_work
-from transfer.analysis.sizes import Sizes, closed
 from transfer.analysis.work import Work
 from transfer.graphs.call_order import calls_in_order
 from transfer.graphs.fixed_layers import TRAINED, why_not_fixed
 from transfer.graphs.flattening import flatten
+from transfer.graphs.freezing import freeze_all, unfreeze_all
 from transfer.graphs.graph import Call, Graph, Layer, Ref
 from transfer.graphs.input_shapes import with_input_shapes
+from transfer.graphs.masks import masked_calls
 from transfer.graphs.shapes import Shape, infer_shapes
 from transfer.graphs.splitting import split
-from transfer.graphs.summarizing import summarize
+from transfer.graphs.summarizing import printable, summarize
 from transfer.graphs.tensor_types import infer_types, size_of_type
-from transfer.specs import Json
+from transfer.graphs.training_flags import set_trained
+from transfer.specs import BatchNormPolicy, Json
+
+Node = tuple[str, int]  # a layer and which of its calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,11 @@ class TrainingCost:
         """The same from kept features on."""
         return self.step - self.prefix
 
+    @property
+    def remark(self) -> str:
+        """What the numbers lack, in a line; empty where they lack nothing."""
+        return f"not counted: {', '.join(map(printable, self.uncounted))}" if self.uncounted else ""
+
     def total(self, examples: int, epochs: int, *, cached: bool) -> int:
         """Multiply-adds of a whole training; with kept features the prefix runs once over the examples."""
         return examples * (self.prefix + epochs * self.cached_step if cached else epochs * self.step)
@@ -94,43 +105,125 @@ def count_training(
     Raises:
         LayerError: if an input's size is open and none is given.
     """
-    opened = flatten(with_input_shapes(graph, input_shape)).graph
-    known = infer_shapes(opened, shapes)
-    forward, inputs, weights = Work(), 0, 0
-    moved: set[tuple[str, int]] = set()  # calls whose output depends on what is trained
-    for layer, node, call in calls_in_order(opened):
-        work = _work(layer, node, call, known)
-        is_trained = why_not_fixed(layer) == TRAINED
-        is_reached = any((ref.layer, ref.node) in moved for ref in call.sources)
-        forward += work
-        if is_trained:
-            weights += work.kernel_macs + work.inner_macs
-        if is_reached:
-            inputs += work.kernel_macs
-        if is_trained or is_reached:
-            inputs += work.inner_macs + 2 * work.product_macs
-            moved.add((layer.name, node))
-    prefix, kept = _prefix(opened, known)
-    trainable = sum(each.trainable or 0 for each in summarize(opened))
-    return TrainingCost(forward.macs, inputs, weights, prefix, kept, trainable, forward.uncounted)
+    return OpenedCosts(graph, input_shape, shapes=shapes).as_flagged()
 
 
-def _work(layer: Layer, node: int, call: Call, shapes: Mapping[Ref, Shape]) -> Work:
-    inputs = closed(shapes[ref] for ref in call.sources if ref in shapes)
-    given = sorted((ref for ref in shapes if (ref.layer, ref.node) == (layer.name, node)), key=lambda ref: ref.tensor)
-    outputs = closed(shapes[ref] for ref in given)
-    if inputs is None or len(inputs) < len(call.sources) or not outputs:
-        return Work(uncounted=(layer.name,))
-    work = layer_work(layer, call, inputs, outputs)
-    return Work(work.kernel_macs, work.inner_macs, work.product_macs, uncounted=(layer.name,) if work.uncounted else ())
+class OpenedCosts:
+    """A graph with its nested models opened and the work of each call, to be asked for several boundaries."""
 
+    def __init__(
+        self,
+        graph: Graph,
+        input_shape: Sizes | Mapping[str, Sizes] | None = None,
+        *,
+        shapes: Mapping[Ref, Shape] | None = None,
+    ) -> None:
+        """Open the graph and work out its shapes; arguments and errors as for `count_training`."""
+        opened = flatten(with_input_shapes(graph, input_shape))
+        self.names = opened.names
+        self._graph = opened.graph
+        self._shapes = infer_shapes(self._graph, shapes)
+        self._types = infer_types(self._graph, self._shapes)
+        self._masked = masked_calls(self._graph)
+        self._calls = calls_in_order(self._graph)
+        outputs: dict[Node, list[Ref]] = {}
+        for ref in sorted(self._shapes, key=lambda each: each.tensor):
+            outputs.setdefault((ref.layer, ref.node), []).append(ref)
+        self._work = {
+            (layer.name, node): self._work_of(layer, call, outputs.get((layer.name, node), []))
+            for layer, node, call in self._calls
+        }
 
-def _prefix(graph: Graph, shapes: Mapping[Ref, Shape]) -> tuple[int, int]:
-    """Multiply-adds of what can be computed once, and bytes of what is kept of it."""
-    parts = split(graph, latest=True, stilled=True, shapes=shapes)
-    types = infer_types(graph, shapes)
-    kept = sum(
-        prod(size or 1 for size in shapes.get(ref, ())) * size_of_type(types.get(ref, "float32"))
-        for ref in parts.boundary
-    )
-    return count_graph_flops(parts.prefix, shapes=shapes).macs, kept
+    def as_flagged(self) -> TrainingCost:
+        """For the flags that the graph has."""
+        trained = {layer.name for layer in self._graph if why_not_fixed(layer) == TRAINED}
+        moving = {layer.name for layer in self._graph if why_not_fixed(layer, stilled=True)}
+        trainable = sum(each.trainable or 0 for each in summarize(self._graph))
+        return self._cost(trained, moving, trainable, lambda: self._graph)
+
+    def when_trained(self, paths: Collection[str], *, batch_norm: BatchNormPolicy = "frozen") -> TrainingCost:
+        """With some layers trained and all others frozen, whatever the flags are.
+
+        Args:
+            paths: of the layers, as they stood in the graph before it was opened: `backbone/conv1`.
+            batch_norm: what becomes of batch normalization.
+        """
+        names = {self.names.get(path, path) for path in paths}
+        if batch_norm == "frozen":
+            names -= self._batch_norms
+        trained = names & self._trainable.keys()
+        trainable = sum(self._trainable[name] for name in trained)
+
+        def flagged() -> Graph:
+            return set_trained(self._graph, lambda part: part.path in trained, "train")
+
+        return self._cost(trained, trained | self._always_moving, trainable, flagged)
+
+    @cached_property
+    def _batch_norms(self) -> frozenset[str]:
+        return frozenset(layer.name for layer in self._graph if layer.class_name == "BatchNormalization")
+
+    @cached_property
+    def _trainable(self) -> dict[str, int]:
+        """Parameters of each layer that training can change."""
+        everything = unfreeze_all(self._graph, batch_norm="train")
+        return {each.name: each.trainable for each in summarize(everything) if each.trainable}
+
+    @cached_property
+    def _always_moving(self) -> frozenset[str]:
+        """Layers that give something else at each step though nothing is trained."""
+        frozen = freeze_all(self._graph)
+        return frozenset(layer.name for layer in frozen if why_not_fixed(layer, stilled=True))
+
+    def _cost(
+        self, trained: Collection[str], moving: Collection[str], trainable: int, flagged: Callable[[], Graph]
+    ) -> TrainingCost:
+        forward, inputs, weights = Work(), 0, 0
+        reached: set[Node] = set()  # calls whose output depends on what is trained
+        for layer, node, call in self._calls:
+            work = self._work[layer.name, node]
+            is_trained = layer.name in trained
+            is_reached = any((ref.layer, ref.node) in reached for ref in call.sources)
+            forward += work
+            if is_trained:
+                weights += work.kernel_macs + work.inner_macs
+            if is_reached:
+                inputs += work.kernel_macs
+            if is_trained or is_reached:
+                inputs += work.inner_macs + 2 * work.product_macs
+                reached.add((layer.name, node))
+        prefix, kept = self._prefix(moving, flagged)
+        return TrainingCost(forward.macs, inputs, weights, prefix, kept, trainable, forward.uncounted)
+
+    def _prefix(self, moving: Collection[str], flagged: Callable[[], Graph]) -> tuple[int, int]:
+        """Multiply-adds of what can be computed once, and bytes of what is kept of it."""
+        fixed: set[Node] = set()
+        boundary: dict[Ref, None] = {}
+        for layer, node, call in self._calls:
+            if layer.name not in moving and all((ref.layer, ref.node) in fixed for ref in call.sources):
+                fixed.add((layer.name, node))
+            else:
+                boundary |= dict.fromkeys(ref for ref in call.sources if (ref.layer, ref.node) in fixed)
+        boundary |= dict.fromkeys(ref for ref in self._graph.outputs if (ref.layer, ref.node) in fixed)
+        if any((ref.layer, ref.node) in self._masked or ref not in self._types for ref in boundary):
+            return self._prefix_of_split(flagged())  # a mask does not survive being kept: an earlier boundary
+        return sum(self._work[node].macs for node in fixed), self._bytes(boundary)
+
+    def _prefix_of_split(self, graph: Graph) -> tuple[int, int]:
+        parts = split(graph, latest=True, stilled=True, shapes=self._shapes)
+        return count_graph_flops(parts.prefix, shapes=self._shapes).macs, self._bytes(parts.boundary)
+
+    def _bytes(self, refs: Collection[Ref]) -> int:
+        return sum(
+            prod(size or 1 for size in self._shapes.get(ref, ())) * size_of_type(self._types.get(ref, "float32"))
+            for ref in refs
+        )
+
+    def _work_of(self, layer: Layer, call: Call, given: list[Ref]) -> Work:
+        inputs = closed(self._shapes[ref] for ref in call.sources if ref in self._shapes)
+        outputs = closed(self._shapes[ref] for ref in given)
+        if inputs is None or len(inputs) < len(call.sources) or not outputs:
+            return Work(uncounted=(layer.name,))
+        work = layer_work(layer, call, inputs, outputs)
+        lacking = (layer.name,) if work.uncounted else ()
+        return Work(work.kernel_macs, work.inner_macs, work.product_macs, uncounted=lacking)

@@ -71,8 +71,10 @@ def command(
     """
     from transfer.cli.architectures import read_graph
     from transfer.cli.showing import show_json
-    from transfer.jobs.counting_flops import count_flops
+    from transfer.jobs.counting_flops import count_flops, settle_shapes
 
+    if len(inputs) > 1 and not all(name for name, _ in inputs):
+        raise click.UsageError("Of several --input each needs the name of its input: NAME=224,224,3.")
     graph = read_graph(into or file)
     shape: Any = inputs[0][1] if len(inputs) == 1 and not inputs[0][0] else dict(inputs) or None
     counted = count_flops(graph, input_shape=shape)
@@ -80,7 +82,7 @@ def command(
     if training:
         from transfer.analysis.freeze_boundaries import cost_boundaries
 
-        extra["training"] = cost_boundaries(graph, shape)
+        extra["training"] = cost_boundaries(graph, shape, shapes=settle_shapes(graph, shape))
     if measure or profile:
         extra |= _run(graph, shape, counted, batch_size if measure else None, profile=profile)
     if as_json:
@@ -106,7 +108,7 @@ def _run(graph: Graph, shape: Any, counted: Any, batch_size: int | None, *, prof
     from transfer.graphs.input_shapes import with_input_shapes
     from transfer.models.building import build_graph
     from transfer.models.profiling import profile_flops
-    from transfer.models.throughput import measure_throughput
+    from transfer.models.timing import measure_throughput
 
     model = build_graph(with_input_shapes(graph, shape))
     found: dict[str, Any] = {}

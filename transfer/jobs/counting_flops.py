@@ -6,12 +6,13 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from transfer.analysis.closed_shapes import Sizes
 from transfer.analysis.counting_flops import count_graph_flops
 from transfer.analysis.flops import Flops
-from transfer.analysis.sizes import Sizes
 from transfer.errors import LayerError
-from transfer.graphs.graph import Graph
+from transfer.graphs.graph import Graph, Ref
 from transfer.graphs.input_shapes import with_input_shapes
+from transfer.graphs.shapes import Shape, first_unknown, infer_shapes
 from transfer.surgery.network import Network
 from transfer.surgery.planning import own_graph
 from transfer.weights.checkpoint import Checkpoint
@@ -39,31 +40,33 @@ def count_flops(source: Any, *, input_shape: Sizes | Mapping[str, Sizes] | None 
         CheckpointError: if a file holds no architecture.
     """
     if isinstance(source, str | os.PathLike):
-        source = open_checkpoint(source)
+        with open_checkpoint(source) as opened:
+            return count_flops(opened, input_shape=input_shape)
     if isinstance(source, Checkpoint):
         source = own_graph(source)
     elif isinstance(source, Network):
         source = source.graph
     if not isinstance(source, Graph):
         return _count_model(source, input_shape)
-    counted = count_graph_flops(source, input_shape)
-    return count_by_keras(source, input_shape) or counted if counted.unshaped else counted
+    return count_graph_flops(source, input_shape, shapes=settle_shapes(source, input_shape))
 
 
-def count_by_keras(
+def settle_shapes(
     graph: Graph,
     input_shape: Sizes | Mapping[str, Sizes] | None = None,
     custom_objects: Mapping[str, Any] | None = None,
-) -> Flops | None:
-    """The same with the shapes that Keras gives; None where it cannot build the graph."""
+) -> Mapping[Ref, Shape]:
+    """Shapes for what there are no rules for, as Keras gives them; none where rules do, or Keras cannot build it."""
+    sized = with_input_shapes(graph, input_shape)
+    if first_unknown(sized, infer_shapes(sized)) is None:
+        return {}
     # Most graphs never come here, and TensorFlow takes seconds to import.
     from transfer.models.shaping import shapes_by_keras
 
     try:
-        shapes = shapes_by_keras(with_input_shapes(graph, input_shape), custom_objects)
+        return shapes_by_keras(sized, custom_objects)
     except LayerError:
-        return None
-    return count_graph_flops(graph, input_shape, shapes=shapes)
+        return {}
 
 
 def _count_model(source: Any, input_shape: Sizes | Mapping[str, Sizes] | None) -> Flops:
@@ -76,5 +79,4 @@ def _count_model(source: Any, input_shape: Sizes | Mapping[str, Sizes] | None) -
     graph = read_model(model).graph
     if input_shape is None:
         return count_graph_flops(graph, shapes=known_shapes(model))
-    counted = count_graph_flops(graph, input_shape)
-    return count_by_keras(graph, input_shape, classes_of(model)) or counted if counted.unshaped else counted
+    return count_graph_flops(graph, input_shape, shapes=settle_shapes(graph, input_shape, classes_of(model)))

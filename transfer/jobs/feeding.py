@@ -57,12 +57,11 @@ class Feed:
         sides = f"{above} on each side" if above == left else f"{above} above and below and {left} left and right"
         return f"{whole[0]} x {whole[1]}, of which a frame of {sides}"
 
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Of one example as the network gets it."""
-        if self.image is None or self.image.size is None:
-            return tuple(size or 1 for size in self.shape or ())
-        return (*self.image.size, self.image.channels)
+    def example_shape(self, examples: Examples) -> tuple[int, ...]:
+        """Of one of these examples as the network gets it, without the batch axis."""
+        if self.image is not None and self.image.size is not None:
+            return (*self.image.size, self.image.channels)
+        return tuple(_fit_rows(examples, self.shape or ()).shape[1:])
 
     def to_json(self) -> Json:
         """As plain values, for `run.json`."""

@@ -4,57 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from transfer.analysis.throughput import PRODUCT_SIDE, Throughput
 from transfer.errors import LayerError, Problem
 from transfer.models.shaping import input_structure
-from transfer.specs import Json
-
-_SIDE = 2048  # of the square matrices whose product is the peak: large enough to keep every core busy
-
-
-@dataclass(frozen=True, slots=True)
-class Throughput:
-    """Measured speeds, the best of several rounds.
-
-    Attributes:
-        examples_per_second: through the network, in inference.
-        batch_size: how many went in at once.
-        gflops: 2 * MACs of the network a second, in 1e9.
-        peak_gflops: of a product of two square matrices of float32, in the same rounds.
-    """
-
-    examples_per_second: float
-    batch_size: int
-    gflops: float
-    peak_gflops: float
-
-    @property
-    def share(self) -> float:
-        """What the network reaches of the peak, in [0, 1]."""
-        return self.gflops / self.peak_gflops
-
-    def __str__(self) -> str:
-        return (
-            f"measured: {self.examples_per_second:.4g} examples/s in batches of {self.batch_size}, "
-            f"{self.gflops:.4g} GFLOP/s, {100 * self.share:.3g} % of the {self.peak_gflops:.4g} GFLOP/s "
-            f"of a product of {_SIDE} x {_SIDE} matrices"
-        )
-
-    def to_json(self) -> Json:
-        """As plain values."""
-        return {
-            "examples_per_second": self.examples_per_second,
-            "batch_size": self.batch_size,
-            "gflops_per_second": self.gflops,
-            "peak_gflops_per_second": self.peak_gflops,
-            "share_of_peak": self.share,
-        }
 
 
 def measure_throughput(
@@ -83,7 +41,7 @@ def measure_throughput(
     def forward(values: Any) -> Any:
         return model(values, training=False)
 
-    square = tf.random.stateless_uniform((_SIDE, _SIDE), (0, 1))
+    square = tf.random.stateless_uniform((PRODUCT_SIDE, PRODUCT_SIDE), (0, 1))
     run_network, run_product = (lambda: forward(batch)), (lambda: tf.linalg.matmul(square, square))
     _seconds(run_network)
     _seconds(run_product)
@@ -93,7 +51,7 @@ def measure_throughput(
         network.append(_seconds(run_network))
         product.append(_seconds(run_product))
     rate = batch_size / min(network)
-    return Throughput(rate, batch_size, 2 * macs * rate / 1e9, 2 * _SIDE**3 / min(product) / 1e9)
+    return Throughput(rate, batch_size, 2 * macs * rate / 1e9, 2 * PRODUCT_SIDE**3 / min(product) / 1e9)
 
 
 def _seconds(run: Callable[[], Any]) -> float:
