@@ -52,7 +52,9 @@ def run_all(feed, pictures, cache) -> None:
     network = read_model(feed.network)
     graph = unfreeze(freeze_all(network.graph), network.graph.outputs[0].layer)
     piece = Piece(
-        split_off_prefix(Network(graph, network.tensors), [graph])[0], shape=feed.input_shape, feeding=feed.to_json()
+        split_off_prefix(Network(graph, network.tensors), [graph])[0],
+        shape=(*feed.image.size, 3),
+        feeding=feed.to_json(),
     )
     keys = example_keys(piece.key, [path.name for path in pictures.inputs])
     before_head = keras.Model(feed.network.inputs, feed.network.layers[-1].input)

@@ -5,7 +5,7 @@ begins at its outputs. In each stage a further stretch of the rest may be fixed:
 runs once on the outputs of the prefix; what follows it is the stage's *suffix*, which is trained. For example:
 
     prefix, rest = split_off_prefix(network, [one, two])      # graphs of the same layers, with each stage's flags
-    piece = Piece(prefix, shape=feed.input_shape, feeding=feed.to_json())
+    piece = Piece(prefix, shape=feed.example_shape(data), feeding=feed.to_json())
     keys = example_keys(piece.key, data.digests())
     rows = store.compute(piece, keys, lambda places: feed.batches(data.subset(places), piece.batch_size))
 
