@@ -63,7 +63,7 @@ def test_values_that_are_not_finite_are_infinitely_far_and_null_in_json():
     assert found.score == np.inf
     values = replace(drift(0.1), layers=(found,)).to_json()
     assert values["layers"][0]["score"] is None
-    assert "Infinity" not in json.dumps(values)
+    json.dumps(values, allow_nan=False)
 
 
 def test_the_score_counts_layers_by_the_positions_they_see():
@@ -100,13 +100,17 @@ def test_wrong_inputs_come_before_all_other_advice():
     assert found.verdict == "check the preprocessing: inputs look like 0 to 255"
 
 
-def test_colours_that_fit_better_in_the_other_order_are_told_and_nothing_is_where_both_fit_alike():
+def test_colours_that_fit_better_in_the_other_order_are_a_note_and_nothing_is_where_both_fit_alike():
     found = replace(drift(0.1, 0.1), colours=(0.12, 0.1))
     assert found.is_swapped
-    assert found.verdict == "red and blue may have changed places (BGR for RGB): the other order fits 1.20 times better"
-    assert "BGR" in found.advice[0]
-    assert found.to_json()["colours"] == [0.12, 0.1]
+    (note,) = found.remarks
+    assert "red and blue in the other order fit 1.20 times better" in note
+    assert "BGR" in note
+    assert (found.verdict, found.advice) == (drift(0.1, 0.1).verdict, drift(0.1, 0.1).advice)
+    assert f"note: {note}" in str(found)
+    assert (found.to_json()["colours"], found.to_json()["notes"]) == ([0.12, 0.1], [note])
     assert not replace(found, colours=(0.1, 0.1)).is_swapped
+    assert replace(found, colours=(0.1, 0.1)).remarks == ()
     assert not drift(0.1).is_swapped
 
 

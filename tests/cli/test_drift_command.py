@@ -89,3 +89,15 @@ def test_finetune_warns_on_stderr_and_goes_on(call, pictures, tmp_path):
     assert again.stderr.startswith(said)
     (warning,) = again.json["warnings"]
     assert f"warning: {warning}\n" == again.stderr
+
+
+def test_a_runs_folder_is_looked_at_as_it_prepares_pictures_itself(call, pictures, tmp_path):
+    assert call("finetune", "digits_mlp", pictures, "-o", tmp_path / "run", "--shots", "5").code == 0
+    found = call("drift", tmp_path / "run", pictures, "--json").json
+    assert found["source"] == str(tmp_path / "run")
+    assert (found["inputs"]["low"], found["inputs"]["high"], found["inputs"]["slips"]) == (0, 255, [])
+    for options in (("--preprocessing", "unit"), ("--size", "28")):
+        refused = call("drift", tmp_path / "run", pictures, *options)
+        assert refused.code == 6
+        assert "leave out --preprocessing and --size" in refused.stderr
+    assert call("drift", tmp_path / "run", pictures, "--into", "app:MobileNetV2").code == 2

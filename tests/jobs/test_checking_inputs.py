@@ -1,5 +1,6 @@
 """Fine-tuning tells of inputs that are scaled otherwise than in training, and of nothing else."""
 
+import json
 from dataclasses import replace
 
 import keras
@@ -10,8 +11,10 @@ from sample_pictures import clipart, crops, wrong_ways
 import transfer
 from transfer.analysis.input_ranges import prepare
 from transfer.data.inputs import Inputs
+from transfer.data.sampling import draw
+from transfer.errors import DataError
 from transfer.jobs import finetuning
-from transfer.jobs.checking_inputs import check_inputs, choose_examples, warn_of_inputs
+from transfer.jobs.checking_inputs import check_inputs, warn_of_inputs
 from transfer.jobs.feeding import make_feed
 from transfer.jobs.running import load_run
 from transfer.models.building import read_model
@@ -76,7 +79,7 @@ def test_arrays_that_are_taken_as_they_are_are_read_by_their_range(network, phot
 
 def test_what_is_tried_on_the_first_batch_norm_is_what_the_whole_network_would_give_it(network, photographs):
     """The misfit of each way, against the network with that way in front of it, its frame of background included."""
-    data = choose_examples(photographs, 6, 0)
+    data = draw(photographs, 6, 0)
     found = dict(check_inputs(make_feed(network, data, size=SIZE), network, data).readings)
     for name in ("tf", "unit", "raw"):
         way = replace(
@@ -129,21 +132,93 @@ def test_a_run_keeps_the_warning_and_is_the_same_to_the_bit_without_the_look(
     assert load_run(tmp_path / "looked").result == looked.result
 
 
-def test_examples_are_chosen_by_the_seed_and_keep_their_order(colours):
-    data = transfer.from_arrays(*colours)
-    first, again, other = (choose_examples(data, 5, seed) for seed in (1, 1, 2))
-    assert first.names == again.names != other.names
-    places = [data.names.index(name) for name in first.names]
-    assert places == sorted(places)
-    np.testing.assert_array_equal(first.inputs, np.asarray(data.inputs)[places])
-    assert choose_examples(data, 16, 0).names == data.names
-
-
 def test_no_run_fails_because_its_inputs_cannot_be_judged(colour_student, truncate, tmp_path):
     (tmp_path / "a").mkdir()
     data = Inputs("broken", ("a/x.jpg",), (truncate(tmp_path / "a" / "x.jpg"),))
     network = read_model(colour_student)
-    assert warn_of_inputs(make_feed(network, data, preprocessing="unit"), network, data, seed=0) == ()
+    feed = make_feed(network, data, preprocessing="unit")
+    assert warn_of_inputs(feed, network, data, seed=0) == ()
+    with pytest.raises(DataError) as caught:
+        check_inputs(feed, network, data)
+    assert caught.value.problems[0].where == "a/x.jpg"
+    assert "PNG" in caught.value.next_step
+
+
+class Doubled(keras.layers.Layer):
+    """A layer of the caller's own."""
+
+    def call(self, x):
+        return 2 * x
+
+
+def learnt_from(rows: np.ndarray, before: keras.layers.Layer, norm: keras.layers.BatchNormalization) -> keras.Model:
+    """A network whose batch norm, behind one layer, keeps the statistics of what it gets for some images."""
+    keras.utils.set_random_seed(5)
+    model = keras.Sequential([keras.Input(rows.shape[1:]), before, norm, keras.layers.Flatten()])
+    model.add(keras.layers.Dense(2, name="label"))
+    values = np.asarray(before(rows))
+    axes = tuple(each for each in range(4) if each != norm.axis % 4)
+    units = values.shape[norm.axis]
+    norm.set_weights([np.ones(units), np.zeros(units), values.mean(axes), values.var(axes)])
+    return model
+
+
+@pytest.fixture
+def scaled() -> np.ndarray:
+    """(24, 8, 8, 3), images from -1 to 1."""
+    return np.random.default_rng(3).uniform(-1, 1, (24, 8, 8, 3)).astype(np.float32)
+
+
+def finetuned(model, rows: np.ndarray) -> transfer.Run:
+    return transfer.finetune(model, transfer.from_arrays(rows, np.arange(len(rows)) % 2))
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_a_batch_norm_on_another_axis_than_the_last_tells_nothing_and_fails_no_run(scaled, axis):
+    model = learnt_from(scaled, keras.layers.ReLU(), keras.layers.BatchNormalization(axis=axis))
+    network, data = read_model(model), Inputs.of_array(scaled * 50)
+    found = check_inputs(make_feed(network, data), network, data)
+    assert (found.readings, found.slips) == ((), ())
+    assert finetuned(model, scaled * 50).result.warnings == ()
+
+
+def test_a_batch_norm_behind_many_layers_is_not_tried(scaled):
+    keras.utils.set_random_seed(0)
+    for depth, count in ((3, 6), (4, 0)):
+        layers = [keras.layers.Conv2D(3, 1) for _ in range(depth)]
+        norm = keras.layers.BatchNormalization(moving_mean_initializer="ones")
+        network = read_model(keras.Sequential([keras.Input((8, 8, 3)), *layers, norm]))
+        data = Inputs.of_array(scaled)
+        assert len(check_inputs(make_feed(network, data), network, data).readings) == count
+
+
+def test_networks_with_layers_of_the_callers_own_are_looked_at_too(scaled):
+    model = learnt_from(scaled, Doubled(), keras.layers.BatchNormalization())
+    assert finetuned(model, scaled).result.warnings == ()
+    (warning,) = finetuned(model, (scaled + 1) * 127.5).result.warnings
+    assert "inputs look like 0 to 255, this file expects about -1 to 1" in warning
+
+
+def test_arrays_without_a_finite_value_are_told_of_and_their_json_holds_no_infinity(scaled):
+    network = read_model(learnt_from(scaled, keras.layers.ReLU(), keras.layers.BatchNormalization()))
+    data = Inputs.of_array(np.full_like(scaled, np.nan))
+    found = check_inputs(make_feed(network, data), network, data)
+    assert str(found).splitlines()[0] == "inputs hold no finite value"
+    values = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert [values[name] for name in ("low", "high", "mean", "std")] == [None, None, [None] * 3, [None] * 3]
+    (warning,) = warn_of_inputs(make_feed(network, data), network, data, seed=0)
+    assert f"NaN or infinite: {scaled.size:,}" in warning
+
+
+def test_one_value_that_is_not_finite_leaves_the_others_described(scaled):
+    network = read_model(learnt_from(scaled, keras.layers.ReLU(), keras.layers.BatchNormalization()))
+    rows = scaled.copy()
+    rows[0, 0, 0, 1] = np.inf
+    data = Inputs.of_array(rows)
+    found = check_inputs(make_feed(network, data), network, data)
+    assert (found.low, found.high) == (scaled.min(), scaled.max())
+    assert found.mean[0] == pytest.approx(scaled[..., 0].mean(dtype=np.float64))
+    json.dumps(found.to_json(), allow_nan=False)
 
 
 @pytest.mark.parametrize("learnt", PREPROCESSINGS)

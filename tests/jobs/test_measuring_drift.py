@@ -3,10 +3,12 @@
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 from sample_pictures import clipart, crops, wrong_ways
 
 import transfer
 from transfer.analysis.drift import MARKED
+from transfer.data.inputs import read_inputs
 from transfer.errors import DataError, LayerError
 from transfer.models.building import attach_card
 
@@ -53,12 +55,34 @@ def test_colours_in_the_wrong_order_are_caught_without_a_card(network, sets):
     look = wrong_ways(network.card.preprocessing)["BGR"]
     found = transfer.measure_drift(bare, sets["both"], preprocessing=look)
     assert found.is_swapped
-    assert "BGR" in found.verdict
-    assert "red and blue" in found.advice[0]
+    assert any("BGR" in each for each in found.remarks)
+    assert "red and blue" not in found.verdict
     swapped_back = transfer.measure_drift(bare, sets["both"][..., ::-1], preprocessing=look)
     assert not swapped_back.is_swapped
     assert swapped_back.score < found.score
     assert swapped_back.colours == pytest.approx(found.colours[::-1], rel=1e-6)
+    assert not any("BGR" in each for each in swapped_back.remarks)
+
+
+def test_colours_of_arrays_in_the_wrong_order_are_noted_beside_the_score_also_with_a_card(network, sets, right):
+    found = transfer.measure_drift(network, sets["both"][..., ::-1])
+    assert found.is_swapped
+    assert any("BGR" in each for each in found.remarks)
+    assert found.verdict.startswith(f"score {found.score:.3f}: ")
+    assert found.score > right["both"].score
+
+
+def test_pictures_that_are_just_blue_are_not_taken_for_swapped_ones(network, sets, tmp_path):
+    blue = (sets["both"] * np.array([0.3, 0.7, 1.0])).astype(np.uint8)
+    for place, image in enumerate(blue):
+        Image.fromarray(image).save(tmp_path / f"{place:02}.png")
+    found = transfer.measure_drift(network, read_inputs([tmp_path]))
+    assert found.colours is None
+    assert not any("red" in each for each in (found.verdict, *found.advice, *found.remarks))
+    as_array = transfer.measure_drift(network, blue)  # here they may be: a note, and all else stays
+    assert as_array.is_swapped
+    assert (as_array.verdict, as_array.advice) == (found.verdict, found.advice)
+    assert as_array.score == pytest.approx(found.score, rel=1e-5)
 
 
 def test_clipart_drifts_more_than_any_photographs(right):
@@ -191,8 +215,9 @@ def test_data_that_the_network_cannot_take_is_refused(nested, data):
 def test_a_network_of_several_inputs_is_refused():
     left, right = keras.Input((4,)), keras.Input((4,))
     model = keras.Model([left, right], keras.layers.Add()([left, right]))
-    with pytest.raises(LayerError, match="2 inputs"):
+    with pytest.raises(LayerError, match="2 inputs") as caught:
         transfer.measure_drift(model, np.zeros((3, 4)))
+    assert "keras.Model(" in caught.value.next_step
 
 
 def test_batch_norm_on_rows_of_numbers_is_compared_column_by_column():

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.analysis.moments import Moments
+from transfer.plain_json import plain
 from transfer.specs import PREPROCESSINGS, Json, Preprocessing
 
 AS_GIVEN, CARD = "as given", "card"
@@ -45,9 +46,9 @@ class InputDrift:
     """What goes into a network, beside what it expects.
 
     Attributes:
-        low: the smallest value.
+        low: the smallest finite value; NaN where there is none.
         high: the largest.
-        mean: per channel, up to four of them; one value for more.
+        mean: of the finite values per channel, up to four of them; one value for more. NaN where there is none.
         std: likewise.
         expected: the values that black and white would have; None where nothing tells.
         by: who says so.
@@ -66,7 +67,9 @@ class InputDrift:
     slips: tuple[Slip, ...] = ()
 
     def __str__(self) -> str:
-        line = f"inputs {_span(self.low, self.high)}, mean {_listed(self.mean)}, deviation {_listed(self.std)}"
+        line = "inputs hold no finite value"
+        if self.low <= self.high:
+            line = f"inputs {_span(self.low, self.high)}, mean {_listed(self.mean)}, deviation {_listed(self.std)}"
         if self.expected is not None:
             line += f"; {self.by} expects about {_span(*self.expected)}"
         fits = ", ".join(f"{name} {score:.3g}" for name, score in self.readings)
@@ -77,9 +80,7 @@ class InputDrift:
 
     def to_json(self) -> Json:
         """As plain values."""
-        values = asdict(self)
-        readings = {name: score if np.isfinite(score) else None for name, score in self.readings}
-        return {**values, "expected": list(self.expected) if self.expected else None, "readings": readings}
+        return plain({**asdict(self), "readings": dict(self.readings)})
 
 
 def judge_inputs(
@@ -93,7 +94,7 @@ def judge_inputs(
         card: how they should be, if the file's card says so.
         readings: how badly the first batch norm's data fits, by preprocessing: `as given`, and what else was tried.
     """
-    low, high = float(seen.low.min()), float(seen.high.max())
+    low, high = (float(seen.low.min()), float(seen.high.max())) if seen.count.any() else (np.nan, np.nan)
     named = {name: score for name, score in readings.items() if name != AS_GIVEN}
     best = min(named, key=lambda name: named[name], default="")
     wanted = card if card is not None else given
@@ -217,7 +218,7 @@ def _against_norm(
 
 
 def _against_range(low: float, high: float, given: Preprocessing | None) -> list[Slip]:
-    if given is None:
+    if given is None or np.isnan(low):
         return []
     black, white = bounds(given)
     if high - low >= _SHARE * (white - black):
@@ -233,9 +234,11 @@ def _not_finite(seen: Moments) -> list[Slip]:
 
 def _described(seen: Moments) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if seen.units <= 4:
-        return tuple(map(float, seen.mean)), tuple(map(float, seen.std))
-    whole = float(np.sqrt(np.mean(seen.variance) + np.var(seen.mean)))
-    return (float(np.mean(seen.mean)),), (whole,)
+        return tuple(map(float, np.where(seen.count > 0, seen.mean, np.nan))), tuple(map(float, seen.std))
+    share = seen.count / max(1, seen.count.sum())
+    mean = float(share @ seen.mean) if share.any() else np.nan
+    spread = share @ (np.where(seen.count > 0, seen.variance, 0) + (seen.mean - mean) ** 2)
+    return (mean,), (float(np.sqrt(spread)),)
 
 
 def _range_of(low: float, high: float) -> str:

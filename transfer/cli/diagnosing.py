@@ -22,7 +22,6 @@ from transfer.cli.options import (
 
 if TYPE_CHECKING:
     from transfer.specs import Restoring
-    from transfer.weights.checkpoint import Checkpoint
 
 
 @click.command("diagnose")
@@ -81,22 +80,12 @@ def command(
     """
     if fix != (out is not None):
         raise click.UsageError("--fix and -o OUT go together.")
-    from transfer.cli.quieting import import_tensorflow
     from transfer.cli.showing import progress_bar, show_json, show_problems
+    from transfer.cli.sources import open_source
     from transfer.data.reading import read_labelled
-    from transfer.jobs.run_folders import ASKED
-    from transfer.weights.opening import begin_opening
 
     labelled = read_labelled(data, strict=strict, skip_unreadable=skip_unreadable)
-    source: Path | Checkpoint = Path(file)
-    if (Path(file) / ASKED).is_file():
-        if into is not None:
-            raise click.UsageError("--into is for checkpoints; a run knows its network.")
-        import_tensorflow()
-    else:
-        with begin_opening(file) as opening:  # another process reads the structure while TensorFlow is imported
-            import_tensorflow()
-            source = opening.checkpoint()
+    source = open_source(file, into)
     from transfer.jobs.diagnosing import diagnose
 
     with progress_bar() as progress:

@@ -12,12 +12,12 @@ from transfer.cli.options import (
     SizeType,
     into_option,
     json_option,
+    preprocessing_named,
     restoring_options,
     seed_option,
 )
 
 if TYPE_CHECKING:
-    from transfer.analysis.drift import Drift
     from transfer.specs import Restoring
 
 
@@ -50,7 +50,7 @@ def command(
     as_json: bool,
     restoring: Restoring,
 ) -> None:
-    """Say whether FILE fits DATA: its batch norms have kept what they saw in training, and see DATA now.
+    """Say whether FILE, a checkpoint or a run's folder, fits DATA: its batch norms have kept what they saw in training.
 
     DATA is a picture, a folder of pictures, a table (CSV, TSV) of pictures, or an .npz with an array x; it needs no
     labels. Wrong preprocessing is named, with what to do; then, layer by layer, how far the data lies from that of the
@@ -59,38 +59,28 @@ def command(
     \b
     transfer drift mobilenet_v2_imagenet photos/
     transfer drift resnet50.h5 photos/ --into app:ResNet50 --preprocessing caffe
+    transfer drift runs/photos more-photos/
     """
-    from transfer.cli.quieting import import_tensorflow
     from transfer.cli.showing import progress_bar, show_json
+    from transfer.cli.sources import open_source
     from transfer.data.inputs import read_inputs
     from transfer.data.reading import read_labelled
-    from transfer.weights.opening import begin_opening
 
     is_table = data.suffix.lower() in (".csv", ".tsv")
     examples = read_labelled(data) if is_table else read_inputs([data])
-    with begin_opening(file) as opening:  # another process reads the structure while TensorFlow is imported
-        import_tensorflow()
-        checkpoint = opening.checkpoint()
+    source = open_source(file, into)
     from transfer.jobs.measuring_drift import measure_drift
-    from transfer.models.restoring import restore_file
 
-    restored = restore_file(checkpoint, into, restoring)
     with progress_bar() as progress:
         drift = measure_drift(
-            restored, examples, preprocessing=preprocessing, size=size, most=most, seed=seed, progress=progress
+            source,
+            examples,
+            into=into,
+            restoring=restoring,
+            preprocessing=preprocessing_named(preprocessing),
+            size=size,
+            most=most,
+            seed=seed,
+            progress=progress,
         )
-    if as_json:
-        show_json(drift.to_json())
-        return
-    _show(drift)
-
-
-def _show(drift: Drift) -> None:
-    from transfer.analysis.drift import COLUMNS
-    from transfer.cli.showing import show_table
-
-    click.echo(f"{drift.source}, {drift.examples} examples of {drift.data}")
-    click.echo(str(drift.inputs))
-    if drift.layers:
-        show_table(COLUMNS, drift.rows(), numbers=COLUMNS[1:6])
-    click.echo(drift.conclusion)
+    show_json(drift.to_json()) if as_json else click.echo(drift)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.analysis.drift import divergence
 from transfer.analysis.input_ranges import (
     InputDrift,
     candidates,
@@ -20,20 +20,22 @@ from transfer.analysis.input_ranges import (
 )
 from transfer.analysis.moments import Moments
 from transfer.analysis.pooled_moments import PooledMoments
-from transfer.data.inputs import Examples, Inputs
-from transfer.errors import DataError, TransferError
+from transfer.data.inputs import Examples
+from transfer.data.sampling import draw
+from transfer.errors import DataError, Problem, TransferError
 from transfer.graphs.cutting import cut_at
-from transfer.graphs.flattening import flatten
 from transfer.graphs.graph import Ref
-from transfer.graphs.shapes import Shape, shape_of
 from transfer.jobs.feeding import Feed
-from transfer.models.building import build_model
-from transfer.specs import Preprocessing, Progress, silent
-from transfer.surgery.network import Chosen, Network, Selection
+from transfer.models.batch_norms import BatchNorm, batch_norms
+from transfer.models.building import build_model, classes_of
+from transfer.specs import Preprocessing
+from transfer.surgery.network import Network, Selection
+from transfer.surgery.opening_nested import open_nested
 from transfer.training.features import Runner, make_runner
 
 BATCH = 16
 FEW = 32  # examples that show how inputs are scaled
+_EARLY = 4  # layers with weights, its own among them, that lead to a batch norm on which other ways are tried cheaply
 
 
 def check_inputs(feed: Feed, network: Network, data: Examples, *, most: int = FEW, seed: int = 0) -> InputDrift:
@@ -51,23 +53,29 @@ def check_inputs(feed: Feed, network: Network, data: Examples, *, most: int = FE
 
     Raises:
         DataError: if no example can be read.
+        LayerError: if the network's models cannot be opened.
     """
-    chosen = choose_examples(data, most, seed)
+    chosen = draw(data, most, seed)
     card = network.card.preprocessing if network.card is not None else None
-    norm = _first_norm(open_models(network)[0])
-    assumed = feed.preprocessing or _assumed(chosen)
-    ways = candidates(_channels(feed, chosen), assumed, card) if norm is not None and assumed is not None else {}
+    trials = _find_trials(feed, network, chosen, card)
     seen: Moments | None = None
-    fits = {name: PooledMoments.empty(len(norm.mean)) for name in ways} if norm is not None else {}
-    for rows in read_batches(feed, chosen):
+    problems: list[Problem] = []
+    for batch in feed.batches(chosen, BATCH):
+        problems += [problem for _, problem in batch.failures]
+        rows = batch.readable
+        if not len(rows):
+            continue
         inputs = rows if feed.preprocessing is None else _framed(rows, feed.preprocessing)
         seen = (seen or Moments.empty(inputs.shape[-1])).update(inputs)
-        for name, way in ways.items():
-            if norm is not None and assumed is not None:
-                fits[name] = fits[name].update(*norm.statistics(reread(inputs, assumed, way)))
+        if trials is not None:
+            trials.add(inputs)
     if seen is None:
-        raise DataError(f"No example of {data.source} can be read.")
-    readings = {name: norm.misfit(found) for name, found in fits.items()} if norm is not None else {}
+        raise DataError(
+            f"No example of {data.source} can be read.",
+            problems,
+            next_step="give pictures that can be opened (PNG, JPEG, …), or an array",
+        )
+    readings = trials.readings if trials is not None else {}
     return judge_inputs(seen, given=feed.preprocessing, card=card, readings=readings)
 
 
@@ -84,85 +92,66 @@ def warn_of_inputs(feed: Feed, network: Network, data: Examples, *, seed: int) -
     return tuple(f"check the preprocessing: {each.what}; {each.next_step}" for each in found.slips)
 
 
-def choose_examples(data: Examples, most: int, seed: int) -> Inputs:
-    """At most so many examples of a set, in its order."""
-    count = len(data)
-    if count <= most:
-        return Inputs(data.source, data.names, data.inputs)
-    places = np.sort(np.random.default_rng(seed).permutation(count)[:most])
-    inputs = data.inputs
-    kept = tuple(inputs[i] for i in places) if isinstance(inputs, tuple) else inputs[places]
-    return Inputs(data.source, tuple(data.names[i] for i in places), kept)
-
-
-def read_batches(feed: Feed, data: Examples, progress: Progress = silent) -> Iterator[NDArray[Any]]:
-    """Examples as the feed's network takes them, without those that cannot be read."""
-    for batch in feed.batches(data, BATCH, progress):
-        bad = [place - batch.first for place, _ in batch.failures]
-        rows = np.delete(batch.images, bad, axis=0)
-        if len(rows):
-            yield rows
-
-
-def open_models(network: Network) -> tuple[Network, Mapping[str, str]]:
-    """The network with its nested models opened, and what each layer was called: `conv` → `backbone/conv`."""
-    flat = flatten(network.graph)
-    paths = {name: path for path, name in flat.names.items()}
-    if not flat.opened:
-        return network, paths
-    names = {flat.rename(name): name for name in network.tensors}
-    return replace(network, graph=flat.graph, tensors=Chosen(network.tensors, names)), paths
-
-
-@dataclass(frozen=True, slots=True)
-class _Norm:
-    """The batch norm that comes first.
+@dataclass(slots=True)
+class _Trials:
+    """Ways of preparing the same images, tried on the batch norm that comes first.
 
     Attributes:
-        mean: (channels,), as kept.
-        variance: likewise.
-        epsilon: added to a variance.
-        run: from what goes into the network to what goes into the batch norm; None where that is the same.
-        shape: of one example that goes into the network.
+        given: how the images are prepared.
+        ways: by name, that one among them.
+        norm: what the batch norm keeps.
+        run: from what goes into the network to (b, 2, channels), mean and variance of what goes into the batch norm.
+        is_flat: whether the network takes images as rows of values.
+        seen: by the batch norm, for each way.
     """
 
-    mean: NDArray[Any] = field(repr=False)
-    variance: NDArray[Any] = field(repr=False)
-    epsilon: float
-    run: Runner | None
-    shape: Shape
+    given: Preprocessing
+    ways: Mapping[str, Preprocessing]
+    norm: BatchNorm
+    run: Runner
+    is_flat: bool
+    seen: dict[str, PooledMoments] = field(init=False)
 
-    def statistics(self, inputs: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """(n, channels) each: mean and variance over the positions of what it gets for a batch of inputs."""
-        rows = inputs.reshape(len(inputs), -1) if len(self.shape) == 1 else inputs
-        values = rows if self.run is None else self.run(rows)
-        positions = tuple(range(1, values.ndim - 1))
-        return values.mean(positions), values.var(positions)
+    def __post_init__(self) -> None:
+        self.seen = dict.fromkeys(self.ways, PooledMoments.empty(len(self.norm.mean)))
 
-    def misfit(self, seen: PooledMoments) -> float:
-        """Mean divergence of what was seen from what it keeps, in nats."""
-        found = divergence(self.mean, self.variance, seen.mean, seen.variance, epsilon=self.epsilon)
-        return float(found.mean()) if np.isfinite(found).all() else np.inf
+    def add(self, inputs: NDArray[Any]) -> None:
+        """Try some more inputs, (b, …) as they were given."""
+        for name, way in self.ways.items():
+            values = reread(inputs, self.given, way)
+            found = self.run(values.reshape(len(values), -1) if self.is_flat else values)
+            self.seen[name] = self.seen[name].update(found[:, 0], found[:, 1])
+
+    @property
+    def readings(self) -> dict[str, float]:
+        """How badly each way fits, in nats."""
+        return {name: self.norm.drift(seen).score for name, seen in self.seen.items()}
 
 
-def _first_norm(network: Network) -> _Norm | None:
-    """The first batch norm in the order of the graph, unless its statistics are those of a new one."""
-    graph = network.graph
-    layer = next((each for each in graph if each.class_name == "BatchNormalization" and each.calls), None)
-    if layer is None or len(graph.inputs) != 1:
+def _find_trials(feed: Feed, network: Network, data: Examples, card: Preprocessing | None) -> _Trials | None:
+    """What can be tried; None where nothing is known of the images, or no batch norm tells."""
+    given = feed.preprocessing or _assumed(feed, data)
+    model = _up_to_first_norm(feed, network) if given is not None else None
+    if given is None or model is None:
         return None
-    mean, variance = (network.tensors[f"{layer.name}/{role}"] for role in ("moving_mean", "moving_variance"))
-    if not mean.any() and (variance == 1).all():
+    norm = batch_norms(model)[0]
+    if norm.is_untrained or norm.axis != len(norm.tensor.shape) - 1:
         return None
-    source = layer.calls[0].sources[0]
-    run = None if source == graph.inputs[0] else make_runner(build_model(_up_to(network, source)), BATCH)
-    epsilon = float(layer.config.get("epsilon", 1e-3))
-    return _Norm(mean.astype(np.float64), variance.astype(np.float64), epsilon, run, shape_of(graph, graph.inputs[0]))
+    ways = candidates(feed.example_shape(data)[-1], given, card)
+    run = make_runner(keras.Model(model.inputs[0], keras.ops.stack(norm.statistics(), axis=1)), BATCH)
+    return _Trials(given, ways, norm, run, len(model.inputs[0].shape) == 2)
 
 
-def _up_to(network: Network, end: Ref) -> Network:
-    graph = cut_at(network.graph, end)
-    return Network(graph, Selection(network.tensors, frozenset(graph.names)))
+def _up_to_first_norm(feed: Feed, network: Network) -> keras.Model | None:
+    """What leads to the first batch norm in the order of the graph; None where there is none, or it comes late."""
+    opened, _ = open_nested(network)
+    layer = next((each for each in opened.graph if each.class_name == "BatchNormalization" and each.calls), None)
+    if layer is None or len(opened.graph.inputs) != 1:
+        return None
+    graph = cut_at(opened.graph, Ref(layer.name))
+    part = Network(graph, Selection(opened.tensors, frozenset(graph.names)))
+    is_early = len({name.split("/", 1)[0] for name in part.tensors}) <= _EARLY
+    return build_model(part, classes_of(feed.network)) if is_early else None
 
 
 def _framed(images: NDArray[Any], preprocessing: Preprocessing) -> NDArray[Any]:
@@ -172,15 +161,9 @@ def _framed(images: NDArray[Any], preprocessing: Preprocessing) -> NDArray[Any]:
     return prepare(np.pad(images, edges, constant_values=preprocessing.background), preprocessing)
 
 
-def _assumed(data: Examples) -> Preprocessing | None:
+def _assumed(feed: Feed, data: Examples) -> Preprocessing | None:
     """How an array that is taken as it is was made, where it holds images and its range tells."""
     rows = data.inputs
-    if isinstance(rows, tuple) or rows.ndim != 4 or rows.shape[-1] not in (1, 3) or not rows.size:
+    if feed.image is not None or isinstance(rows, tuple) or rows.ndim != 4 or rows.shape[-1] not in (1, 3):
         return None
-    return guess_preprocessing(float(rows.min()), float(rows.max()))
-
-
-def _channels(feed: Feed, data: Examples) -> int:
-    if feed.preprocessing is not None:
-        return feed.preprocessing.channels
-    return 0 if isinstance(data.inputs, tuple) else int(data.inputs.shape[-1])
+    return guess_preprocessing(float(rows.min()), float(rows.max())) if rows.size else None

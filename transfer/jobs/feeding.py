@@ -93,6 +93,15 @@ class Feed:
         starts = range(0, len(rows), batch_size)
         return (ImageBatch(start, rows[start : start + batch_size]) for start in starts)
 
+    def readable(self, examples: Examples, batch_size: int, progress: Progress = silent) -> Iterator[NDArray[Any]]:
+        """As `batches`, the arrays (b, …) alone, without examples that cannot be read.
+
+        Raises:
+            DataError: if the examples are not what the network takes.
+        """
+        found = (batch.readable for batch in self.batches(examples, batch_size, progress))
+        return (rows for rows in found if len(rows))
+
     def load(self, examples: Examples, batch_size: int) -> NDArray[Any]:
         """All examples at once, (n, …).
 
@@ -201,7 +210,9 @@ def read_features(
 ) -> Features:
     """Run a network once over a set, keeping a small copy of the raw input where `shrink` makes one."""
     if not len(data):
-        raise DataError(f"{data.source} holds no example that can be used.")
+        raise DataError(
+            f"{data.source} holds no example that can be used.", next_step="give pictures, or an array with rows"
+        )
     values: list[NDArray[np.float32]] = []
     pixels: list[NDArray[Any]] = []
     failures: list[tuple[int, Problem]] = []
@@ -218,7 +229,10 @@ def _fit_rows(data: Examples, shape: Shape) -> NDArray[Any]:
     """An array as the network takes it; (n, h, w) serves a network on h * w values and the other way round."""
     rows = data.inputs
     if isinstance(rows, tuple):
-        raise DataError(f"{data.source} holds pictures; this network takes arrays of shape {('n', *shape)}.")
+        raise DataError(
+            f"{data.source} holds pictures; this network takes arrays of shape {('n', *shape)}.",
+            next_step="write them as an array: numpy.savez(path, x=…)",
+        )
     if len(rows.shape) == len(shape) + 1 and all(
         size in (None, found) for size, found in zip(shape, rows.shape[1:], strict=True)
     ):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,27 +10,31 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.analysis.drift import Drift, LayerDrift, layer_drift
+from transfer.analysis.drift import Drift, LayerDrift
 from transfer.analysis.pooled_moments import PooledMoments
 from transfer.data.inputs import Examples, Inputs
+from transfer.data.sampling import draw
 from transfer.errors import DataError, LayerError
-from transfer.jobs.checking_inputs import BATCH, check_inputs, choose_examples, open_models, read_batches
-from transfer.jobs.feeding import Feed, make_feed
+from transfer.jobs.checking_inputs import BATCH, check_inputs
+from transfer.jobs.feeding import Feed
+from transfer.jobs.subjects import Source, feed_subject, open_subject
 from transfer.models.batch_norms import BatchNorm, batch_norms
 from transfer.models.building import read_model
 from transfer.models.observing import observe
-from transfer.models.restoring import Restored, restore
-from transfer.specs import Preprocessing, Progress, silent
+from transfer.models.restoring import Into
+from transfer.specs import Preprocessing, Progress, Restoring, silent
 from transfer.surgery.network import Network
-from transfer.weights.checkpoint import Checkpoint
+from transfer.surgery.opening_nested import open_nested
 
 MOST = 256
 
 
 def measure_drift(
-    source: keras.Model | Restored | Checkpoint | str | os.PathLike[str],
+    source: Source,
     data: Examples | NDArray[Any],
     *,
+    into: Into = None,
+    restoring: Restoring | None = None,
     preprocessing: Preprocessing | str | None = None,
     size: tuple[int, int] | None = None,
     most: int = MOST,
@@ -45,9 +48,13 @@ def measure_drift(
     by the card and by the first batch norm. Memory stays bounded by a batch.
 
     Args:
-        source: a Keras model, what `restore` gave, or a checkpoint that holds its architecture. Left as it is.
+        source: a Keras model with one input, what `restore` or `finetune` gave, a run's folder, or a checkpoint; it is
+            left as it is.
         data: labelled or not: a set, or an array (n, …).
-        preprocessing: how images are prepared, or the name of a common way; by default what the card says.
+        into: the original architecture, where a checkpoint does not hold it.
+        restoring: how a checkpoint is brought into it.
+        preprocessing: how images are prepared, or the name of a common way; by default what the card says. None for a
+            run, whose network prepares them itself.
         size: (h, w) to which images are fitted; by default what the network or its card says, also for another way.
         most: examples that are looked at.
         seed: of their choice where there are more.
@@ -62,24 +69,28 @@ def measure_drift(
         raise ValueError(f"most counts examples: at least 1, not {most}")
     examples = _as_examples(data)
     if not len(examples):
-        raise DataError(f"{examples.source} holds no example.")
-    model, name = _model_of(source)
-    network, paths = open_models(read_model(model))
+        raise DataError(f"{examples.source} holds no example.", next_step="give pictures, or an array with rows")
+    subject = open_subject(source, into=into, restoring=restoring)
+    network, flat = open_nested(read_model(subject.model))
     if len(network.graph.inputs) != 1:
         raise LayerError(
-            f"{model.name!r} has {len(network.graph.inputs)} inputs; data is held against networks of one."
+            f"{subject.name} has {len(network.graph.inputs)} inputs; data is held against networks of one.",
+            next_step="give the part of it that takes these examples: keras.Model(its input, an output of that part)",
         )
-    feed = make_feed(network, examples, preprocessing=preprocessing, size=size or _size(network, preprocessing))
+    feed = feed_subject(
+        subject, network, examples, preprocessing=preprocessing, size=size or _size(network, preprocessing)
+    )
     inputs = check_inputs(feed, network, examples, most=most, seed=seed)
-    chosen = choose_examples(examples, most, seed)
+    chosen = draw(examples, most, seed)
     norms = batch_norms(feed.network)
     trained = tuple(each for each in norms if not each.is_untrained)
-    sites = [_located(norm, paths) for norm in trained]
-    batches = _Batches(read_batches(feed, chosen, progress), swaps=_is_coloured(feed))
+    sites = [_located(norm, flat.paths) for norm in trained]
+    swaps = _order_is_open(feed, network, chosen)
+    batches = _Batches(feed.readable(chosen, BATCH, progress), swaps=swaps)
     layers, swapped = _compare(feed.network, sites, batches)
     colours = (_mean_score(layers), _mean_score(swapped)) if layers and batches.swaps else None
     notes = [feed.note, *_notes(norms, trained, len(chosen) - batches.examples, len(examples) - len(chosen))]
-    return Drift(name, examples.source, batches.examples, layers, inputs, colours, tuple(notes))
+    return Drift(subject.name, examples.source, batches.examples, layers, inputs, colours, tuple(notes))
 
 
 class _Batches:
@@ -98,10 +109,16 @@ class _Batches:
                 yield batch[..., ::-1]
 
 
-def _is_coloured(feed: Feed) -> bool:
-    if feed.preprocessing is not None:
-        return feed.preprocessing.channels == 3
-    return feed.shape is not None and len(feed.shape) == 3 and feed.shape[-1] == 3
+def _order_is_open(feed: Feed, network: Network, data: Examples) -> bool:
+    """Whether red and blue of colour images may have changed places.
+
+    Pictures are decoded red first, so they cannot have where a card says what the network takes, nor in a run.
+    """
+    shape = feed.example_shape(data)
+    by_card = network.card is not None and network.card.preprocessing is not None
+    of_run = feed.image is not None and feed.preprocessing is None
+    is_known = isinstance(data.inputs, tuple) and (by_card or of_run)
+    return len(shape) == 3 and shape[-1] == 3 and not is_known
 
 
 def _mean_score(layers: tuple[LayerDrift, ...]) -> float:
@@ -123,15 +140,10 @@ def _compare(
         here |= {name: each.update(values[f"m {name}"], values[f"v {name}"]) for name, each in here.items()}
     sizes_known = all(norm.positions for norm in norms)
     as_given, swapped = (
-        tuple(_layer(norm, each[norm.name], norm.positions if sizes_known else 1) for norm in norms) for each in seen
+        tuple(norm.drift(each[norm.name], positions=(norm.positions or 1) if sizes_known else 1) for norm in norms)
+        for each in seen
     )
     return as_given, swapped
-
-
-def _layer(norm: BatchNorm, seen: PooledMoments, positions: int | None) -> LayerDrift:
-    kept = (norm.mean, norm.variance)
-    now = (seen.mean, seen.variance)
-    return layer_drift(norm.name, kept, now, epsilon=norm.epsilon, positions=positions or 1, cut=norm.cut)
 
 
 def _located(norm: BatchNorm, paths: Mapping[str, str]) -> BatchNorm:
@@ -148,15 +160,6 @@ def _size(network: Network, preprocessing: Preprocessing | str | None) -> tuple[
     return own or (card.size if card is not None and preprocessing is not None else None)
 
 
-def _model_of(source: Any) -> tuple[keras.Model, str]:
-    if isinstance(source, keras.Model):
-        return source, str(source.name)
-    if isinstance(source, Restored):
-        return source.model, source.receipt.source
-    restored = restore(source)
-    return restored.model, restored.receipt.source
-
-
 def _as_examples(data: Examples | NDArray[Any]) -> Examples:
     if not isinstance(data, np.ndarray):
         return data
@@ -165,7 +168,7 @@ def _as_examples(data: Examples | NDArray[Any]) -> Examples:
             f"Examples are an array (n, …) of numbers, not {data.shape} {data.dtype}.",
             next_step="give an array, or what transfer.read_labelled gave",
         )
-    return Inputs("an array", tuple(f"x[{place}]" for place in range(len(data))), data)
+    return Inputs.of_array(data)
 
 
 def _notes(

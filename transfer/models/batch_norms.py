@@ -10,6 +10,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.analysis.drift import LayerDrift, layer_drift
+from transfer.analysis.pooled_moments import PooledMoments
+
 
 @dataclass(frozen=True, slots=True)
 class BatchNorm:
@@ -55,6 +58,11 @@ class BatchNorm:
         if not self.others:
             return values, keras.ops.zeros_like(values)
         return keras.ops.mean(values, self.others), keras.ops.var(values, self.others)
+
+    def drift(self, seen: PooledMoments, *, positions: int = 1) -> LayerDrift:
+        """How far what was seen lies from what the layer keeps."""
+        kept, now = (self.mean, self.variance), (seen.mean, seen.variance)
+        return layer_drift(self.name, kept, now, epsilon=self.epsilon, positions=positions, cut=self.cut)
 
 
 def batch_norms(model: keras.Model) -> tuple[BatchNorm, ...]:
