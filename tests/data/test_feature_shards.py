@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from transfer.data.feature_shards import KEY, find_shards, write_shard
+from transfer.data.feature_shards import KEY, find_shards, trim_shards, write_shard
 from transfer.errors import DataError, OutputError
 
 ROWS = np.random.default_rng(0).normal(size=(7, 2, 3)).astype(np.float32)
@@ -114,3 +114,20 @@ with placed_file(pathlib.Path({str(tmp_path)!r}) / "shard.h5") as temporary:
         left = len(list(tmp_path.iterdir()))
         writer.kill()
     assert left == 1
+
+
+def test_what_was_used_longest_ago_is_trimmed_and_what_is_in_use_stays(tmp_path):
+    paths = [write_shard(tmp_path / name, KEYS, ROWS + k).path for k, name in enumerate("abcd")]
+    (size,) = {path.stat().st_size for path in paths}
+    for days, path in zip((3, 5, 4, 0), paths, strict=True):
+        os.utime(path, (0, path.stat().st_mtime - 86_400 * days - 60 * (days > 0)))
+    (tmp_path / "notes.h5").write_text("mine")
+    trim_shards(tmp_path, 4 * size)
+    assert all(path.exists() for path in paths)
+    trim_shards(tmp_path, 2 * size)
+    assert [path.exists() for path in paths] == [True, False, False, True]
+    list(find_shards(tmp_path / "a"))
+    trim_shards(tmp_path, 0)
+    assert [path.exists() for path in paths] == [True, False, False, True]
+    assert (tmp_path / "notes.h5").exists()
+    trim_shards(tmp_path / "nowhere", 0)

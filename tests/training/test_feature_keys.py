@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from transfer import from_arrays
 from transfer.models.building import read_model
 from transfer.surgery.network import Network
 from transfer.training.feature_keys import example_keys, piece_key
@@ -71,3 +72,11 @@ def test_keys_of_examples_tell_pieces_bytes_ways_and_views_apart():
 def test_versions_that_change_arithmetic_are_told():
     assert arithmetic()["versions"]["keras"] == keras.__version__
     assert {"tensorflow", "pillow", "numpy", "h5transfer"} < set(arithmetic()["versions"])
+
+
+def test_one_changed_pixel_is_another_example():
+    images = np.random.default_rng(0).integers(0, 255, (3, 8, 8, 3), np.uint8)
+    changed = images.copy()
+    changed[1, 7, 7, 2] += 1
+    before, after = (example_keys("a" * 64, from_arrays(each, np.arange(3)).digests()) for each in (images, changed))
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, True]

@@ -1,5 +1,6 @@
 """Features are computed once, come back to the bit from wherever they are, and are never those of something else."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from transfer.data.loading import ImageBatch
+from transfer.data.inputs import Inputs
+from transfer.data.loading import ImageBatch, load_images
 from transfer.errors import Problem
 from transfer.training.feature_keys import example_keys
 from transfer.training.feature_store import FeatureStore
@@ -204,6 +207,31 @@ def test_too_few_examples_and_none_at_all_are_refused():
         FeatureStore().compute(piece, (), batches_of(INPUTS))
 
 
+def test_pictures_are_read_once_and_torn_ones_told_each_time(tmp_path):
+    random = np.random.default_rng(0)
+    for k in range(6):
+        Image.fromarray(random.integers(0, 256, (8, 9, 3), np.uint8)).save(tmp_path / f"{k}.png")
+    torn = tmp_path / "3.png"
+    torn.write_bytes(torn.read_bytes()[:60])
+    paths = sorted(tmp_path.glob("*.png"))
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    piece = Counting()
+    piece.run = lambda images: (setattr(piece, "examples", piece.examples + len(images)), images.mean((1, 2)))[1]
+
+    def batches(places):
+        chosen = [paths[place] for place in places]
+        pictures = Inputs("pictures", tuple(path.name for path in chosen), tuple(chosen))
+        return load_images(pictures, size=(8, 9), batch_size=4)
+
+    for examples in (6, 7):
+        rows = FeatureStore(tmp_path / "cache").compute(piece, example_keys(piece.key, digests), batches)
+        assert piece.examples == examples
+        assert [(place, problem.where) for place, problem in rows.failures] == [(3, "3.png")]
+        for place in (0, 1, 2, 4, 5):
+            pixels = np.asarray(Image.open(paths[place])).mean((0, 1))
+            np.testing.assert_allclose(rows.read(np.array([place]))[0], pixels, rtol=1e-6)
+
+
 # Several processes, one of which may be killed
 
 WORKER = """
@@ -277,7 +305,7 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 store = FeatureStore(Path(FOLDER) if FOLDER else None, memory_bytes=2**22)
 rows = store.compute(Piece(), keys, batches)
 order = np.random.default_rng(0).permutation(COUNT)
-for start in range(0, COUNT, 32):
+for start in range(0, COUNT, 320):
     found = rows.read(order[start : start + 32])
     assert (found == order[start : start + 32, None]).all()
 print(SIZE, tracemalloc.get_traced_memory()[1], (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)

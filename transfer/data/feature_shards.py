@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
+import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -107,7 +109,26 @@ def find_shards(folder: Path, known: Collection[str] = ()) -> Iterator[Shard]:
             continue
         shard = _open_shard(path)
         if shard is not None:
+            with suppress(OSError):  # not ours: whoever trims it cannot tell that it was used
+                os.utime(path)
             yield shard
+
+
+def trim_shards(folder: Path, largest_bytes: int, *, idle_seconds: float = 86_400.0) -> None:
+    """Take away shards anywhere below a folder, those first that were used longest ago, until the others fit.
+
+    Args:
+        folder: of the folders of shards; it need not be there.
+        largest_bytes: that all shards may take.
+        idle_seconds: what was used since then stays: another run may be at work on it.
+    """
+    found = [(path, path.stat()) for path in folder.rglob("*.h5") if _NAME.fullmatch(path.name)]
+    total = sum(status.st_size for _, status in found)
+    for path, status in sorted(found, key=lambda each: each[1].st_mtime):
+        if total <= largest_bytes or time.time() - status.st_mtime < idle_seconds:
+            return
+        path.unlink(missing_ok=True)
+        total -= status.st_size
 
 
 def _open_shard(path: Path) -> Shard | None:
