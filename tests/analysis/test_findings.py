@@ -26,7 +26,7 @@ def flow(*ratios: float, strength: float = 0.5, loss: float = 1.6) -> GradientFl
 
 
 def found(*reports: ActivationReport, gradients: GradientFlow | None = None, **options) -> tuple[Finding, ...]:
-    given = {"entering": PLAIN, "is_new": True, "classes": 5, **options}
+    given = {"entering": PLAIN, "is_new": True, "classes": 5, "counts": [40] * 5, **options}
     return find(reports, gradients or flow(0.3, 0.4, 0.5), given.pop("entering"), **given)
 
 
@@ -107,6 +107,29 @@ def test_few_dead_units_are_a_remark_and_half_a_layer_a_fault() -> None:
     fault, remark = found(report("a", dead=(1, 7)), report("b", dead=(0, 1, 2, 3, 4)))
     assert (fault.severity, fault.layers) == ("fault", ("b",))
     assert (remark.severity, remark.layers, remark.evidence) == ("remark", ("a",), "a 2 of 10 (1, 7)")
+
+
+@pytest.mark.parametrize(
+    ("counts", "covers", "reason"),
+    [
+        ([4, 4], True, "8 examples do not show that a unit is dead: 100"),
+        ([200, 9], True, "10 of each class would, not 9"),
+        ([100, 100], False, "made for other classes"),
+    ],
+)
+def test_what_few_examples_or_other_classes_do_not_wake_is_not_called_dead(
+    counts: list[int], covers: bool, reason: str
+) -> None:
+    given = {"counts": counts, "covers": covers, "is_new": False, "gradients": flow(0.1, 0.2, 0.3)}
+    (finding,) = found(report("a", dead=(1, 7)), report("b", dead=tuple(range(10))), **given)
+    assert (finding.severity, finding.fix, finding.layers) == ("remark", "", ("a", "b"))
+    assert reason in finding.evidence
+    (vanishing, _) = found(report("b", dead=tuple(range(10))), **{**given, "gradients": flow(0, 0, 0, 1.0)})
+    assert (vanishing.kind, vanishing.fix) == ("vanishing", "")
+
+
+def test_a_network_that_was_never_trained_has_no_classes_to_lose() -> None:
+    assert found(report("b", dead=tuple(range(10))), covers=False)[0].severity == "fault"
 
 
 def test_the_first_layer_with_nan_is_named_alone() -> None:

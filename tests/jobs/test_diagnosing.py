@@ -29,10 +29,10 @@ def deep(activation: str, initializer: str = "glorot_uniform", depth: int = 10, 
     return keras.Model(inputs, L.Dense(5, name="logits")(x), name=f"deep_{activation}")
 
 
-def plant(model: keras.Model, layer: str, units: list[int]) -> keras.Model:
+def plant(model: keras.Model, layer: str, units: list[int], value: float = -10.0) -> keras.Model:
     """Biases of -10 for some units."""
     kernel, bias = model.get_layer(layer).get_weights()
-    bias[units] = -10
+    bias[units] = value
     model.get_layer(layer).set_weights([kernel, bias])
     return model
 
@@ -239,13 +239,26 @@ def test_a_run_is_fed_as_it_learnt_and_says_how_far_its_steps_went(student, digi
     assert (found.input.low, found.input.high) == (0, 1)
     assert found.notes == ()
     assert diagnose(run, data).activations == found.activations
-    mended = diagnose(run, data, fix=tmp_path / "mended.keras")
-    assert mended.fixes[-1].endswith("--preprocessing raw --size 28x28")
-    again = diagnose(tmp_path / "mended.keras", data, preprocessing="raw", size=(28, 28))
-    assert [each.dead for each in again.activations] == [()] * 3
     with pytest.raises(DataError) as caught:
         diagnose(run, data, preprocessing="unit")
     assert "prepares images itself" in str(caught.value)
+
+
+def test_what_becomes_of_a_run_says_how_it_is_asked_again(student, digits_folder, tmp_path):
+    data = transfer.read_labelled(digits_folder)
+    run = transfer.finetune(student, data, recipe=transfer.Recipe(seed=1), out=tmp_path / "run")
+    few = diagnose(run, data, fix=tmp_path / "mended.keras")
+    assert "30 examples do not show that a unit is dead" in few.findings[0].evidence
+    assert few.fixes[-1] == "nothing written"
+    layer = next(each for each in run.model.layers if each.name == "dense_1")
+    plant(run.model, layer.name, [0, 5, 9], -1e3)
+    many = data.subset(np.tile(np.arange(30), 4))
+    mended = diagnose(run, many, fix=tmp_path / "mended.keras")
+    assert mended.fixes[-1].endswith("--preprocessing raw --size 28x28")
+    again = diagnose(tmp_path / "mended.keras", many, preprocessing="raw", size=(28, 28))
+    dead = [set(each.dead) for each in mended.activations]
+    assert dead[0] >= {0, 5, 9}
+    assert [set(each.dead) for each in again.activations] == [dead[0] - {0, 5, 9}, *dead[1:]]
 
 
 def test_labels_of_a_run_go_by_their_names(digits_run, digits, write_pictures, tmp_path):
@@ -322,15 +335,89 @@ def test_dead_units_are_started_anew_without_changing_any_output(tmp_path):
     keras.utils.set_random_seed(2)
     layers = [L.Conv2D(8, 3, activation="relu", name="conv"), L.MaxPooling2D(), L.Conv2D(6, 2, activation="relu")]
     layers += [L.Flatten(), L.Dropout(0.2), L.Dense(7, activation="relu", name="wide"), L.Dense(5)]
-    model = plant(plant(keras.Sequential([keras.Input((9, 9, 2)), *layers]), "conv", [0, 5]), "wide", [3])
+    model = plant(plant(keras.Sequential([keras.Input((9, 9, 2)), *layers]), "conv", [0, 5], -30), "wide", [3], -30)
     images = RANDOM.normal(size=(120, 9, 9, 2)).astype(np.float32)
+    model.layers[-1].bias.assign(np.full(5, 0.1))
     before = diagnose(model, (images, LABELS), fix=tmp_path / "mended.keras")
     assert before.activations[0].dead == (0, 5)
+    assert not before.is_new
+    assert "logits of 64 examples stay" in before.fixes[0]
     after = diagnose(tmp_path / "mended.keras", (images, LABELS))
-    assert [each.dead for each in after.activations] == [(), (), ()]
+    assert (after.activations[0].dead, after.activations[2].dead) == ((), ())
     stock = keras.models.load_model(tmp_path / "mended.keras")
     np.testing.assert_allclose(stock.predict(images, verbose=0), model.predict(images, verbose=0), atol=1e-5)
     assert stock.get_layer("conv").get_weights()[1][[0, 5]].tolist() == [0, 0]
+
+
+def test_few_dead_units_of_a_trained_network_stay_where_other_inputs_may_wake_them(tmp_path):
+    model = deep("relu", "he_normal", 1)
+    kernel, bias = model.layers[1].get_weights()
+    kernel[:, 3], bias[3] = 0, -0.1  # never
+    kernel[:, 7], bias[7] = np.eye(32)[0], -POINTS[:, 0].max() - 0.1  # never in this range
+    kernel[:, 9], bias[9] = 1, -POINTS.sum(1).max() - 0.1  # where more values than here are large at a time
+    model.layers[1].set_weights([kernel, bias])
+    before, after = mended(model, tmp_path / "mended.keras")
+    assert [each.severity for each in before.findings] == ["remark"]
+    assert (before.activations[0].dead, after.activations[0].dead) == ((3, 7, 9), (9,))
+    assert "started anew: 2 of hidden_0" in before.fixes[0]
+    model.layers[1].set_weights([kernel, np.where(np.isin(np.arange(48), (3, 7)), 9, bias)])
+    found = diagnose(model, (POINTS, LABELS), fix=tmp_path / "again.keras")
+    assert "inputs beside these may wake them" in found.fixes[0]
+    assert not (tmp_path / "again.keras").exists()
+
+
+def sure() -> keras.Model:
+    """Half of its units work for a positive first value, half for a negative one; its probabilities are 0 and 1."""
+    inputs = keras.Input((2,))
+    x = L.Dense(8, "relu", name="hidden")(inputs)
+    model = keras.Model(inputs, L.Dense(2, "softmax", name="out")(x))
+    side = np.repeat([1.0, -1.0], 4)
+    model.get_layer("hidden").set_weights([np.stack([side, np.zeros(8)]), np.full(8, 0.1)])
+    model.get_layer("out").set_weights([50 * np.stack([side > 0, side < 0], 1), np.array([0.1, -0.1])])
+    return model
+
+
+@pytest.mark.parametrize("many", [40, 400])
+def test_a_sure_network_on_one_sided_data_loses_nothing(tmp_path, many):
+    points = RANDOM.normal(size=(many, 2)) * 0.3 + [6, 0]
+    model = sure()
+    assert (model.predict(points, verbose=0) == [1, 0]).all()
+    found = diagnose(model, (points, np.arange(many) % 2), fix=tmp_path / "mended.keras")
+    assert found.activations[0].dead == (4, 5, 6, 7)
+    if many == 40:
+        assert found.fixes[-1] == "nothing written"
+        return
+    kept = keras.models.load_model(tmp_path / "mended.keras").predict(points, verbose=0)
+    np.testing.assert_allclose(kept, model.predict(points, verbose=0))
+    assert "logits of 64 examples stay" in found.fixes[0]
+
+
+@pytest.mark.parametrize("many", [8, 240])
+def test_data_of_some_classes_erases_nothing_of_the_others(tmp_path, many):
+    model = deep("relu", "he_normal", 1)
+    model.layers[1].bias.assign(np.where(np.arange(48) < 40, -99, 0.1))
+    found = diagnose(model, (np.tile(POINTS, (2, 1))[:many], np.arange(many) % 2), fix=tmp_path / "mended.keras")
+    (finding,) = [each for each in found.findings if each.kind == "dead units"]
+    assert (finding.severity, finding.fix) == ("remark", "")
+    assert f"{many} examples do not show" in finding.evidence
+    assert found.fixes[-1] == "nothing written"
+    assert not (tmp_path / "mended.keras").exists()
+
+
+def test_each_finding_ends_in_what_was_done_or_in_why_not(tmp_path):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((32,))
+    x = L.Dense(48, "relu", name="rectified")(inputs)
+    for _ in range(10):
+        x = L.Dense(32, "sigmoid")(x)
+    model = keras.Model(inputs, L.Dense(5)(x))
+    kernel, bias = model.get_layer("rectified").get_weights()
+    model.get_layer("rectified").set_weights([np.where(np.arange(48) < 30, -np.abs(kernel), kernel), bias])
+    found = diagnose(model, (np.abs(POINTS), LABELS), fix=tmp_path / "mended.keras")
+    assert {each.fix for each in found.findings} == {"rectify", "revive"}
+    for each in found.findings:
+        assert any(each.kind in sentence for sentence in found.fixes), each.kind
+    assert "run it again on what is written" in "".join(found.fixes)
 
 
 def test_a_network_that_died_as_a_whole_lives_again(tmp_path):
@@ -340,6 +427,7 @@ def test_a_network_that_died_as_a_whole_lives_again(tmp_path):
     assert kinds(before) == ["dead units", "vanishing"]
     assert "all units of hidden_0 are dead" in before.faults[1].cause
     assert "answered alike" in before.fixes[0]
+    assert before.fixes[1].startswith("vanishing")
     assert kinds(after) == []
 
 

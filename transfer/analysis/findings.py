@@ -12,6 +12,7 @@ MOSTLY = 0.5  # of the values of an activation: then it is saturated for a typic
 LARGE_INPUT = 3.0  # root mean square; standardised data have 1, and tanh is flat from 2.2
 LARGE_GAIN = 3.0  # of a layer: initialisers that keep the variance have about 1
 HUGE_INPUT, HUGE_LOSS = 10.0, 5.0  # the loss beside that of guessing
+ENOUGH, ENOUGH_OF_CLASS = 100, 10  # examples: a unit that none of n wakes may yet wake for 3 / n of all
 FAST, SLOW = 1e-2, 1e-6  # updates; 1e-3 is healthy in training from scratch, fine-tuning moves less
 
 
@@ -22,6 +23,8 @@ def find(
     *,
     is_new: bool,
     classes: int,
+    counts: Sequence[int],
+    covers: bool = True,
     updates: Sequence[UpdateReport] = (),
 ) -> tuple[Finding, ...]:
     """What is wrong with a network, faults before remarks.
@@ -32,16 +35,22 @@ def find(
         entering: what reaches the first layer that learns.
         is_new: whether the network was never trained.
         classes: k of the loss.
+        counts: examples of each class that the data has.
+        covers: whether the data has all the classes that the network was made for.
         updates: of a run.
+
+    Source: of the examples that it takes to call a unit dead, Hanley & Lippman-Hand (1983), "If nothing goes wrong, is
+    everything all right?": none of n leaves up to 3 / n, with 95 % certainty.
     """
     found = [*_not_finite(activations, flow), *_input_scale(activations, flow, entering, is_new, classes)]
     explained = {layer for each in found for layer in each.layers}
     learns = not is_new and flow is not None and flow.verdict == "healthy"
     found += _saturated(activations, explained, is_new=is_new, learns=learns)
-    found += _dead(activations)
+    doubt = _doubt(counts, covers=covers or is_new)
+    found += _dead(activations, doubt)
     kinds = {each.kind for each in found}
     if flow is not None and "not finite" not in kinds:
-        found += _flow(activations, flow, is_new, is_input="input scale" in kinds)
+        found += _flow(activations, flow, doubt, is_new=is_new, is_input="input scale" in kinds)
     found += _updates(updates)
     return tuple(sorted(found, key=lambda each: each.severity != "fault"))
 
@@ -115,34 +124,53 @@ def _saturated(
         )
 
 
-def _dead(activations: Sequence[ActivationReport]) -> Iterator[Finding]:
+def _doubt(counts: Sequence[int], *, covers: bool) -> str:
+    """Why a unit that no example woke may yet not be dead; empty where it is."""
+    examples = f"{sum(counts)} examples do not show that a unit is dead"
+    if sum(counts) < ENOUGH:
+        return f"{examples}: {ENOUGH} would"
+    if min(counts) < ENOUGH_OF_CLASS:
+        return f"{examples}: {ENOUGH_OF_CLASS} of each class would, not {min(counts)}"
+    return "" if covers else f"{examples}: the network was made for other classes than theirs"
+
+
+def is_mostly_dead(report: ActivationReport) -> bool:
+    """Whether at least half of the units are dead."""
+    return len(report.dead) >= MOSTLY * report.units
+
+
+def _dead(activations: Sequence[ActivationReport], doubt: str) -> Iterator[Finding]:
     """A few dead units are common and harmless, also in networks that answer well; half a layer is not."""
     concerned = [each for each in activations if each.dead and each.role != "output"]
-    severities: tuple[Severity, ...] = ("fault", "remark")
+    severities: tuple[Severity, ...] = ("remark",) if doubt else ("fault", "remark")
     for severity in severities:
-        here = [each for each in concerned if (len(each.dead) >= MOSTLY * each.units) == (severity == "fault")]
+        here = [each for each in concerned if doubt or is_mostly_dead(each) == (severity == "fault")]
         if not here:
             continue
-        units = [
-            f"{each.layer} {len(each.dead)} of {each.units} ({shorten(tuple(map(str, each.dead)))})" for each in here
-        ]
+        units = shorten(tuple(map(_count_dead, here)), separator="; ")
         yield Finding(
             "dead units",
             tuple(each.layer for each in here),
             "they are active on no example, so no gradient reaches what is before them: a bias far below 0, or weights "
             "that too large a step has thrown there",
-            shorten(tuple(units), separator="; "),
-            "start them anew (--fix), take a smaller rate, or an activation that leaks (leaky_relu, gelu)",
+            f"{units}; {doubt}" if doubt else units,
+            "look again with more examples, of all classes"
+            if doubt
+            else "start them anew (--fix), take a smaller rate, or an activation that leaks (leaky_relu, gelu)",
             severity=severity,
-            fix="revive",
+            fix="" if doubt else "revive",
         )
 
 
+def _count_dead(report: ActivationReport) -> str:
+    return f"{report.layer} {len(report.dead)} of {report.units} ({shorten(tuple(map(str, report.dead)))})"
+
+
 def _flow(
-    activations: Sequence[ActivationReport], flow: GradientFlow, is_new: bool, *, is_input: bool
+    activations: Sequence[ActivationReport], flow: GradientFlow, doubt: str, *, is_new: bool, is_input: bool
 ) -> Iterator[Finding]:
     if flow.verdict == "vanishing":
-        yield _vanishing(activations, flow, is_new)
+        yield _vanishing(activations, flow, doubt, is_new=is_new)
     elif flow.verdict == "exploding" and not is_input:
         ratios = [each.ratio for each in flow.layers]
         backwards = "each layer makes gradients larger on the way back: the weights are too large for the depth"
@@ -157,7 +185,7 @@ def _flow(
         )
 
 
-def _vanishing(activations: Sequence[ActivationReport], flow: GradientFlow, is_new: bool) -> Finding:
+def _vanishing(activations: Sequence[ActivationReport], flow: GradientFlow, doubt: str, *, is_new: bool) -> Finding:
     ratios = [each.ratio for each in flow.layers]
     evidence = f"gradient over weights {ratios[0]:.1e} in the first layer, {ratios[-1]:.1e} in the last"
     hidden = [each for each in activations if each.role == "hidden"]
@@ -167,7 +195,8 @@ def _vanishing(activations: Sequence[ActivationReport], flow: GradientFlow, is_n
     layers = flow.starved or tuple(each.layer for each in flow.layers)
     if cut is not None:
         cause = f"all units of {cut.layer} are dead: nothing passes them"
-        return Finding("vanishing", layers, cause, evidence, "start that layer anew (--fix)", fix="revive")
+        advice = f"start that layer anew{'' if doubt else ' (--fix)'}"
+        return Finding("vanishing", layers, cause, evidence, advice, fix="" if doubt else "revive")
     if squashing and lost >= max(1.0, flow.decades / 2):
         names = ", ".join(dict.fromkeys(each.activation for each in squashing))
         ends = dict.fromkeys(f"{each:.2g}" for each in sorted(each.slope for each in squashing))

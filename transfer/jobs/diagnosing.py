@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,11 +16,13 @@ from transfer.analysis.findings import find
 from transfer.data.arrays import from_arrays
 from transfer.data.labelled import LabelledSet
 from transfer.errors import DataError
+from transfer.graphs.graph import Ref
 from transfer.jobs.feeding import Feed
-from transfer.jobs.mending import Look, mend
+from transfer.jobs.mending import mend
 from transfer.jobs.run_folders import HISTORY
 from transfer.jobs.subjects import Source, Subject, feed_subject, open_subject, pose
-from transfer.jobs.watching import BATCH, Watched, load_some, watch_activations, watch_gradients
+from transfer.jobs.waking_units import Behaviour, Range
+from transfer.jobs.watching import BATCH, Watched, load_some, watch_activations, watch_gradients, watch_ranges
 from transfer.models.building import build_model, classes_of, read_model
 from transfer.models.calibrating import calibrate
 from transfer.models.exposing import Built, ExposedModel, expose
@@ -86,7 +88,7 @@ def diagnose(
     diagnosis, good = bench.diagnose(batches, skip_unreadable=skip_unreadable)
     if fix is None or not diagnosis.findings:
         return diagnosis if fix is None else replace(diagnosis, fixes=("nothing to mend; nothing written",))
-    mended = mend(read_model(subject.model), diagnosis, replace(bench, data=good).look, seed=seed)
+    mended = mend(read_model(subject.model), diagnosis, replace(bench, data=good), seed=seed)
     refused = tuple(f"not done: {each}" for each in mended.refused)
     if not mended.done:
         return replace(diagnosis, fixes=(*refused, "nothing written"))
@@ -122,6 +124,7 @@ class _Bench:
             flow = watch_gradients(exposed, built, logits, feed, good, batches=batches, seed=self.seed)
         is_new, updates = is_untrained(network), _updates(self.subject.folder)
         classes = len(self.data.classes) if logits is None else logits.classes
+        counts = np.bincount(good.labels, minlength=len(good.classes))
         diagnosis = Diagnosis(
             source=self.subject.name,
             examples=len(good),
@@ -130,23 +133,43 @@ class _Bench:
             activations=watched.activations,
             gradients=flow,
             updates=updates,
-            findings=find(watched.activations, flow, watched.input, is_new=is_new, classes=classes, updates=updates),
+            findings=find(
+                watched.activations,
+                flow,
+                watched.input,
+                is_new=is_new,
+                classes=classes,
+                counts=counts[counts > 0].tolist(),
+                covers=posed.covers and bool((counts > 0).all()),
+                updates=updates,
+            ),
             hidden=(*((exposed.paths[name], kind) for name, kind in exposed.sites.hidden), *watched.unseen),
             notes=(*posed.notes, *notes, *(f"left out: {problem.where}" for _, problem in watched.failures)),
         )
         return diagnosis, good
 
-    def look(self, network: Network) -> Look:
-        """The activations of a network made from the subject's, and its outputs for some examples."""
-        feed = self.feed(network)
-        exposed = expose(read_model(feed.network))
-        built, _ = self._built(exposed, feed)
+    def behaviour(self, network: Network) -> Behaviour:
+        """The activations of a network made from the subject's, and its logits for some examples."""
+        feed, exposed, built = self._exposed(network)
         watched = watch_activations(exposed, built, feed, self.data, seed=self.seed, progress=self.progress)
         some = load_some(feed, self.data, count=_SOME, seed=self.seed)
-        tensors = {str(place): tensor for place, tensor in enumerate(built.model.outputs)}
-        (outputs,) = observe(built.model, tensors, [some], batch_size=len(some))
-        reports = dict(zip(watched.places, watched.activations, strict=True))
-        return Look(reports, np.concatenate([each.reshape(len(some), -1) for each in outputs.values()], axis=1))
+        before = {site.after: site.before for site in exposed.sites.found}
+        refs = [before.get(ref, ref) for ref in exposed.network.graph.outputs]
+        tensors = {str(place): built.tensor(ref) for place, ref in enumerate(refs)}
+        (found,) = observe(built.model, tensors, [some], batch_size=len(some))
+        logits = np.concatenate([each.reshape(len(some), -1) for each in found.values()], axis=1)
+        distinct = len(np.unique(some.reshape(len(some), -1), axis=0))
+        return Behaviour(dict(zip(watched.places, watched.activations, strict=True)), logits, distinct)
+
+    def ranges(self, network: Network, refs: Iterable[Ref]) -> Mapping[Ref, Range]:
+        """The smallest and the largest value of each channel of some tensors of such a network."""
+        feed, exposed, built = self._exposed(network)
+        return watch_ranges(exposed, built, feed, self.data, refs)
+
+    def _exposed(self, network: Network) -> tuple[Feed, ExposedModel, Built]:
+        feed = self.feed(network)
+        exposed = expose(read_model(feed.network))
+        return feed, exposed, self._built(exposed, feed)[0]
 
     def _built(self, exposed: ExposedModel, feed: Feed) -> tuple[Built, tuple[str, ...]]:
         built = Built(exposed, classes_of(self.subject.model))

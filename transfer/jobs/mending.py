@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
-from transfer.analysis.diagnosis import ActivationReport, Diagnosis, Finding, shorten
-from transfer.errors import LayerError
-from transfer.graphs.activation_sites import Site
+from transfer.analysis.diagnosis import Diagnosis, Finding, Fix, shorten
+from transfer.jobs.waking_units import Trials, Woken, wake
 from transfer.models.exposing import ExposedModel, expose
 from transfer.surgery.network import Network
 from transfer.surgery.restarting import rectify, rescale_input, restart, weighted_layers
-from transfer.surgery.reviving import revive, turn_round
 
-TOLERANCE = 1e-4  # of the largest output: what rounding may change
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A network seen at work.
-
-    Attributes:
-        activations: by the place of each among the network's sites.
-        outputs: (n, k) of all its outputs, for some examples.
-    """
-
-    activations: Mapping[int, ActivationReport]
-    outputs: NDArray[np.float32]
+_LATER = "what was changed comes first; run it again on what is written"
 
 
 @dataclass(slots=True)
@@ -39,15 +21,24 @@ class Mended:
     Attributes:
         network: as it is now; nested models are open where anything was changed.
         done: what was changed, in sentences.
-        refused: what was not, and why.
+        refused: what was not, and why. Each finding is spoken of in one of both.
     """
 
     network: Network
     done: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
+    def change(self, network: Network, findings: Iterable[Finding], what: str) -> None:
+        """Note a change that some findings asked for."""
+        self.network = network
+        self.done += _sentences(findings, what)
 
-def mend(network: Network, diagnosis: Diagnosis, look: Callable[[Network], Look], *, seed: int = 0) -> Mended:
+    def refuse(self, findings: Iterable[Finding], why: str) -> None:
+        """Note that some findings change nothing."""
+        self.refused += _sentences(findings, why)
+
+
+def mend(network: Network, diagnosis: Diagnosis, trials: Trials, *, seed: int = 0) -> Mended:
     """Do what the findings ask for.
 
     A network that was never trained may start otherwise. In a trained one dead units alone are started anew, and only
@@ -56,30 +47,34 @@ def mend(network: Network, diagnosis: Diagnosis, look: Callable[[Network], Look]
     Args:
         network: left as it is.
         diagnosis: of it.
-        look: sends the data through a network again.
+        trials: sends the data through networks made from it.
         seed: of what is drawn.
     """
     exposed = expose(network)
     mended = Mended(exposed.flat)
-    fixes = {each.fix: each for each in diagnosis.findings if each.fix}
-    if "rectify" in fixes:
-        _rectify(mended, exposed, diagnosis, seed)
-    elif "redraw" in fixes:
-        _restart(mended, exposed, fixes["redraw"], seed)
-    if "rescale" in fixes:
-        _rescale(mended, exposed, diagnosis)
-    if "revive" in fixes and not mended.done:
-        _revive_all(mended, exposed, diagnosis.activations, look, seed)
-    mended.refused += [
-        f"{each.kind}: nothing is changed of itself; {each.advice}" for each in diagnosis.findings if not each.fix
-    ]
+    asking: dict[Fix, list[Finding]] = {}
+    for each in diagnosis.findings:
+        asking.setdefault(each.fix, []).append(each)
+    if found := asking.get("rectify"):
+        _rectify(mended, exposed, diagnosis, found, seed)
+    if found := asking.get("redraw"):
+        _restart(mended, exposed, found, seed)
+    if found := asking.get("rescale"):
+        _rescale(mended, exposed, diagnosis, found)
+    if found := asking.get("revive"):
+        _revive(mended, exposed, diagnosis, trials, found, seed)
+    for each in asking.get("", []):
+        mended.refuse([each], f"nothing is changed of itself; {each.advice}")
     return mended
 
 
-def _rectify(mended: Mended, exposed: ExposedModel, diagnosis: Diagnosis, seed: int) -> None:
+def _rectify(
+    mended: Mended, exposed: ExposedModel, diagnosis: Diagnosis, findings: Sequence[Finding], seed: int
+) -> None:
     squashing = {each.layer for each in diagnosis.activations if each.squashes and each.role == "hidden"}
     changed: dict[str, str | None] = {}
-    for name, site in _sites(exposed).items():
+    for site in exposed.sites.found:
+        name = exposed.name_of(site.after)
         if name not in squashing:
             continue
         owner = exposed.owners.get(site.layer, site.layer)
@@ -88,79 +83,76 @@ def _rectify(mended: Mended, exposed: ExposedModel, diagnosis: Diagnosis, seed: 
         else:
             mended.refused.append(f"{name}: {site.activation} is no option of a layer")
     if not changed:
+        mended.refuse(findings, f"no activation can be changed; {findings[0].advice}")
         return
     restarted = rectify(mended.network, changed, seed=seed)
-    mended.network = restarted.network
     drawn = _names(restarted.layers)
-    mended.done.append(f"relu as the activation of {_names(changed)}; drawn anew by he_normal: {drawn}")
+    what = f"relu as the activation of {_names(changed)}; drawn anew by he_normal: {drawn}"
+    mended.change(restarted.network, findings, what)
 
 
-def _restart(mended: Mended, exposed: ExposedModel, finding: Finding, seed: int) -> None:
+def _restart(mended: Mended, exposed: ExposedModel, findings: Sequence[Finding], seed: int) -> None:
+    if mended.done:
+        mended.refuse(findings, _LATER)
+        return
     follows = {site.weighted: site.activation for site in exposed.sites.found}
     feeding = {name: follows.get(name, "linear") for name in weighted_layers(mended.network)}
     restarted = restart(mended.network, feeding, seed=seed)
     if not restarted.layers:
-        mended.refused.append(f"{finding.kind}: all weights start as they should already; {finding.advice}")
+        mended.refuse(findings, f"all weights start as they should already; {findings[0].advice}")
         return
-    mended.network = restarted.network
-    mended.done.append(f"drawn anew by he_normal or glorot_uniform: {_names(restarted.layers)}")
+    what = f"drawn anew by he_normal or glorot_uniform: {_names(restarted.layers)}"
+    mended.change(restarted.network, findings, what)
 
 
-def _rescale(mended: Mended, exposed: ExposedModel, diagnosis: Diagnosis) -> None:
+def _rescale(mended: Mended, exposed: ExposedModel, diagnosis: Diagnosis, findings: Sequence[Finding]) -> None:
     mean, std = diagnosis.input.mean, diagnosis.input.std
     if not std > 0:
-        mended.refused.append("input scale: the input does not vary")
+        mended.refuse(findings, "the input does not vary")
         return
-    mended.network = rescale_input(mended.network, exposed.sites.entry, mean=mean, std=std)
-    mended.done.append(f"a layer in front that computes (x - {mean:.4g}) / {std:.4g}")
+    scaled = rescale_input(mended.network, exposed.sites.entry, mean=mean, std=std)
+    mended.change(scaled, findings, f"a layer in front that computes (x - {mean:.4g}) / {std:.4g}")
 
 
-def _revive_all(
+def _revive(
     mended: Mended,
     exposed: ExposedModel,
-    reports: Iterable[ActivationReport],
-    look: Callable[[Network], Look],
+    diagnosis: Diagnosis,
+    trials: Trials,
+    findings: Sequence[Finding],
     seed: int,
 ) -> None:
-    """Units that stay dead with new weights are turned round: then they are active wherever they were not.
-
-    A network that answers alike to all examples has nothing to keep; else no output may change.
-    """
-    sites, before = _sites(exposed), look(exposed.network)
-    is_mute = bool((before.outputs == before.outputs[:1]).all())
-    current, revived = exposed.network, dict[str, tuple[int, ...]]()
-    refused: dict[str, list[str]] = {}
-    for place, report in enumerate(each for each in reports if each.dead and each.layer in sites):
-        try:
-            current = revive(current, sites[report.layer], report.dead, silently=not is_mute, seed=seed + place)
-        except LayerError as error:
-            problem = error.problems[0]
-            reason = f"wanted {problem.expected}, found {problem.found.split(' ')[0]}"
-            refused.setdefault(reason, []).append(report.layer)
-            continue
-        revived[report.layer] = report.dead
-    mended.refused += [f"dead units of {_names(names)}: {reason}" for reason, names in refused.items()]
-    if not revived:
+    """Each layer is spoken of where its own finding stands; that no gradient passes it goes by what became of it."""
+    if mended.done:
+        mended.refuse(findings, _LATER)
         return
-    places = {exposed.name_of(site.after): place for place, site in enumerate(exposed.sites.found)}
-    after = look(current)
-    for name, units in revived.items():
-        still = [unit for unit in after.activations[places[name]].dead if unit in units]
-        if still:
-            current = turn_round(current, sites[name], still)
-            after = look(current)
-    difference = float(np.abs(after.outputs - before.outputs).max(initial=0.0))
-    if not is_mute and not difference <= TOLERANCE * max(1.0, float(np.abs(before.outputs).max(initial=0.0))):
-        mended.refused.append(f"dead units of {_names(revived)}: outputs would change by {difference:.1e}")
-        return
-    mended.network = replace(mended.network, tensors=current.tensors)
-    counts = _names(f"{len(units)} of {name}" for name, units in revived.items())
-    outputs = "it answered alike to all" if is_mute else f"outputs on these examples stay, to {difference:.1e}"
-    mended.done.append(f"dead units started anew: {counts}; {outputs}")
+    woken = wake(exposed, diagnosis, trials, seed=seed)
+    mended.network = woken.network
+    for each in findings:
+        layers = each.layers if each.kind == "dead units" else (*woken.units, *woken.refused)
+        counts = [f"{len(woken.units[name])} of {name}" for name in layers if name in woken.units]
+        if counts:
+            mended.done += _sentences([each], f"units started anew: {_names(counts)}; {woken.outputs}")
+        for reason, names in _by_reason(woken, layers).items():
+            mended.refused += _sentences([each], f"left as they are in {_names(names)}: {reason}")
 
 
-def _sites(exposed: ExposedModel) -> dict[str, Site]:
-    return {exposed.name_of(site.after): site for site in exposed.sites.found}
+def _by_reason(woken: Woken, layers: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in layers:
+        if name in woken.refused:
+            found.setdefault(woken.refused[name], []).append(name)
+    return found
+
+
+def _sentences(findings: Iterable[Finding], text: str) -> list[str]:
+    """One for each; what is said of the first holds for all."""
+    found: list[str] = []
+    for each in findings:
+        more = f" and {len(each.layers) - 1} more" if len(each.layers) > 1 else ""
+        where = f" of {each.layers[0]}{more}" if each.layers else ""
+        found.append(f"{each.kind}{where}: {'as said above' if found else text}")
+    return found
 
 
 def _names(names: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import keras
 import numpy as np
 
+from transfer.data.inputs import Examples
 from transfer.data.labelled import LabelledSet
 from transfer.errors import DataError, LayerError
 from transfer.graphs.attaching import free_name
@@ -73,7 +74,7 @@ def open_subject(source: Source, *, into: Into = None, restoring: Restoring | No
 def feed_subject(
     subject: Subject,
     network: Network,
-    data: LabelledSet,
+    data: Examples,
     *,
     preprocessing: Preprocessing | str | None = None,
     size: tuple[int, int] | None = None,
@@ -103,11 +104,13 @@ class Posed:
     Attributes:
         exposed: the network; it has no logits where no loss can be put on it.
         data: labels are places among the classes of the loss.
+        covers: whether the data has all the classes that the network was made for, as far as that is known.
         notes: what there is to say of the loss.
     """
 
     exposed: ExposedModel
     data: LabelledSet
+    covers: bool
     notes: tuple[str, ...] = ()
 
 
@@ -126,11 +129,11 @@ def pose(subject: Subject, model: keras.Model, data: LabelledSet, *, seed: int) 
     known = subject.classes if len(subject.classes) == units else ()
     if known and set(data.classes) <= set(known):
         labels = np.array([known.index(name) for name in data.classes], np.int64)[data.labels]
-        return Posed(exposed, replace(data, classes=known, labels=labels))
+        return Posed(exposed, replace(data, classes=known, labels=labels), set(known) == set(data.classes))
     if units == len(data.classes) and subject.folder is None:
         others = f", called {', '.join(known[:4])} there" if known else ""
         note = f"the {units} outputs{others} are taken for {', '.join(data.classes[:4])} … in this order"
-        return Posed(exposed, data, (note.replace(" …", "") if units <= 4 else note,))
+        return Posed(exposed, data, True, (note.replace(" …", "") if units <= 4 else note,))
     return _with_head(network, shapes, data, seed, exposed)
 
 
@@ -141,7 +144,7 @@ def _with_head(
     try:
         extracted = extract_network(network, Extraction(at=(FEATURES,), heads=(head,), seed=seed), shapes)
     except LayerError as error:
-        return Posed(replace(plain, logits=None), data, (f"no gradients: {error.summary}",))
+        return Posed(replace(plain, logits=None), data, False, (f"no gradients: {error.summary}",))
     dropped = f" in place of {', '.join(extracted.dropped)}" if extracted.dropped else ""
     note = f"the outputs are not the {len(data.classes)} classes of {data.source}: the loss is that of a fresh head"
-    return Posed(expose(extracted.network, shapes), data, (f"{note} {head.name!r}{dropped}",))
+    return Posed(expose(extracted.network, shapes), data, False, (f"{note} {head.name!r}{dropped}",))

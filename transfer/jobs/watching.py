@@ -17,6 +17,7 @@ from transfer.analysis.watching import ActivationWatch, report_input
 from transfer.data.labelled import LabelledSet
 from transfer.data.loading import ImageBatch
 from transfer.errors import DataError, Problem
+from transfer.graphs.graph import Ref
 from transfer.graphs.logits import Logits
 from transfer.jobs.feeding import Feed
 from transfer.models.exposing import Built, ExposedModel, unit_axis
@@ -112,6 +113,22 @@ def watch_gradients(
     for each in stream_gradients(model, logits.loss, weights, chosen()):
         sums.add({exposed.paths[layer]: values for layer, values in each.layers.items()}, each.loss, each.error)
     return sums.flow({exposed.paths[layer]: norm for layer, norm in norms(weights).items()})
+
+
+def watch_ranges(
+    exposed: ExposedModel, built: Built, feed: Feed, data: LabelledSet, refs: Iterable[Ref]
+) -> dict[Ref, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """The smallest and the largest value of each channel of some tensors, over all examples that can be read."""
+    axis = unit_axis(exposed.network)
+    names = {str(place): ref for place, ref in enumerate(refs)}
+    tensors = {name: built.tensor(ref) for name, ref in names.items()}
+    size = _batch_size(tensors)
+    found: dict[Ref, Moments] = {}
+    for values in observe(built.model, tensors, _readable(feed.batches(data, size), []), batch_size=size):
+        for name, ref in names.items():
+            given = _units_last(values[name], axis)
+            found[ref] = found.get(ref, Moments.empty(given.shape[-1])).update(given)
+    return {ref: (each.low, each.high) for ref, each in found.items()}
 
 
 def load_some(feed: Feed, data: LabelledSet, *, count: int, seed: int) -> NDArray[Any]:

@@ -59,6 +59,29 @@ def revive(network: Network, site: Site, units: Sequence[int], *, silently: bool
     return _with(network, changed)
 
 
+def silenced_units(
+    network: Network, site: Site, low: NDArray[np.floating], high: NDArray[np.floating]
+) -> tuple[int, ...]:
+    """Units that stay dead whatever comes in a range: their bias outweighs the most that their weights can gather.
+
+    Args:
+        network: its activations are layers of their own.
+        site: an activation.
+        low: (channels,), the smallest values that go into the layer right before it.
+        high: (channels,), the largest.
+
+    Raises:
+        LayerError: if that layer is of another kind than `revive` starts anew.
+    """
+    layer = _before(network.graph, site)
+    if f"{layer.name}/bias" not in network.tensors:
+        return ()
+    kernel = np.asarray(network.tensors[f"{layer.name}/kernel"], np.float64)
+    low, high = np.minimum(low, 0), np.maximum(high, 0)  # padding brings zeros in
+    most = np.maximum(kernel * low[:, None], kernel * high[:, None]).sum(axis=tuple(range(kernel.ndim - 1)))
+    return tuple(map(int, np.flatnonzero(network.tensors[f"{layer.name}/bias"] < -most)))
+
+
 def turn_round(network: Network, site: Site, units: Sequence[int]) -> Network:
     """Give the weights into some units the other sign: what was never above 0 with a bias of 0 is never below it."""
     name = f"{_before(network.graph, site).name}/kernel"
@@ -116,4 +139,5 @@ def _refusal(where: Site | Ref, expected: str, found: str) -> LayerError:
     return LayerError(
         f"Units of {where.layer!r} cannot be started anew without changing what the network computes.",
         [Problem(where.layer, expected, found)],
+        next_step="leave them as they are, or train with a smaller rate or an activation that leaks",
     )
