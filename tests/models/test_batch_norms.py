@@ -37,7 +37,7 @@ def test_each_call_is_listed_with_what_its_layer_keeps(model):
 def test_positions_and_the_place_of_a_cut_are_told(model):
     norms = batch_norms(model)
     assert [each.positions for each in norms] == [16, 4, 1]
-    assert [each.cut for each in norms] == ["pixels", "relu", "pool"]
+    assert [each.cut for each in norms] == ["", "relu", "pool"]
 
 
 def test_statistics_are_those_of_what_goes_into_the_layer(model):
@@ -68,3 +68,15 @@ def test_where_the_size_of_images_is_open_the_positions_are_not_known():
     (norm,) = batch_norms(keras.Model(inputs, keras.layers.BatchNormalization()(inputs)))
     assert norm.positions is None
     assert norm.cut == ""
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"), [("abbc", ""), ("abb", ""), ("ab", "a"), ("aab", ""), ("abc", "b"), ("a", "")]
+)
+def test_a_cut_is_named_where_the_layer_there_is_called_once_and_is_no_input(names, expected):
+    layers = {name: keras.layers.Dense(6, name=name) for name in names}
+    inputs = x = keras.Input((6,))
+    for name in names:
+        x = layers[name](x)
+    (norm,) = batch_norms(keras.Model(inputs, keras.layers.BatchNormalization()(x)))
+    assert norm.cut == expected

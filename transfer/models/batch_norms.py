@@ -25,7 +25,8 @@ class BatchNorm:
         variance: likewise.
         epsilon: added to a variance.
         axis: of the channels, the examples' axis counted.
-        cut: the layer whose output goes into the layer before it: where a backbone would end that leaves both out.
+        cut: the layer whose output goes into the layer before it: where a backbone would end that leaves both out;
+            empty where there is no such place.
     """
 
     name: str
@@ -87,8 +88,10 @@ def _batch_norm(layer: Any, name: str, tensor: Any) -> BatchNorm:
 
 
 def _cut(tensor: Any) -> str:
-    """The layer two steps before."""
-    before = tensor._keras_history.operation
-    nodes = before._inbound_nodes
-    sources = nodes[0].input_tensors if nodes else []
-    return str(sources[0]._keras_history.operation.name) if sources else ""
+    """The layer two steps before; empty where that is an input, or called several times: nothing is cut there."""
+    history = tensor._keras_history
+    sources = history.operation._inbound_nodes[history.node_index].input_tensors
+    source = sources[0]._keras_history.operation if sources else None
+    if source is None or isinstance(source, keras.layers.InputLayer) or len(source._inbound_nodes) > 1:
+        return ""
+    return str(source.name)
