@@ -87,7 +87,7 @@ def test_the_options_of_a_command_resolve_to_a_recipe_for_its_examples(resolved,
     mine = Recipe((Stage(unfreeze_last=0),), seed=4, name="mine")
     path = tmp_path / "mine.toml"
     path.write_text(format_recipe(mine))
-    assert resolved() == named_recipe("lp-ft", examples=64)
+    assert resolved("--recipe", "lp-ft") == named_recipe("lp-ft", examples=64)
     assert resolved("--recipe", "gradual", "--seed", 2) == named_recipe("gradual", examples=64, seed=2)
     assert resolved("--recipe", path) == mine
     assert resolved("--recipe", path, "--seed", 0).seed == 0
@@ -95,7 +95,7 @@ def test_the_options_of_a_command_resolve_to_a_recipe_for_its_examples(resolved,
     changed = resolved("--recipe", path, "--set", "stages.0.epochs=3", "--set", "stages.0.rate=auto").stages[0]
     assert (changed.epochs, changed.rate) == (3, "auto")
     with pytest.raises(DataError, match=r"^1 thing wrong in the settings"):
-        resolved("--set", "stages.9.rate=1")
+        resolved("--recipe", "lp-ft", "--set", "stages.9.rate=1")
 
 
 def test_the_help_of_the_option_names_every_recipe():
