@@ -1,5 +1,6 @@
 """Findings from reports that are made by hand: what is named, and what is left in peace."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -26,7 +27,7 @@ def flow(*ratios: float, strength: float = 0.5, loss: float = 1.6) -> GradientFl
 
 
 def found(*reports: ActivationReport, gradients: GradientFlow | None = None, **options) -> tuple[Finding, ...]:
-    given = {"entering": PLAIN, "is_new": True, "classes": 5, "counts": [40] * 5, **options}
+    given = {"entering": PLAIN, "is_new": True, "chance": math.log(5), "counts": [40] * 5, **options}
     return find(reports, gradients or flow(0.3, 0.4, 0.5), given.pop("entering"), **given)
 
 
@@ -75,6 +76,7 @@ def test_wild_first_steps_of_a_new_relu_network_are_the_inputs_fault() -> None:
     assert (finding.kind, finding.layers) == ("input scale", ())
     assert found(report(), gradients=flow(20, 20, 60, loss=75.0), entering=RAW, is_new=False) == ()
     assert found(report(), gradients=flow(0.3, 0.3, 0.6, loss=3.0), entering=RAW) == ()
+    assert found(report(), gradients=flow(1, 1, 1, loss=50), entering=RAW, chance=40 * math.log(2)) == ()
 
 
 def test_vanishing_is_laid_to_activations_that_squash() -> None:
@@ -93,6 +95,32 @@ def test_vanishing_without_them_is_laid_to_weights_or_to_a_dead_layer() -> None:
     dead, vanishing = found(report("cut", dead=tuple(range(10))), gradients=flow(0, 0, 0, 1.0))
     assert (dead.kind, vanishing.kind, vanishing.fix) == ("dead units", "vanishing", "revive")
     assert "cut" in vanishing.cause
+
+
+def test_layers_that_alone_get_no_gradient_are_named_with_what_lets_none_pass() -> None:
+    partly = flow(0, 0, 0, *[0.5] * 9)
+    stuck = report("d2", "hard_tanh", low=0.5, high=0.5, slope=0.0, stuck=10, squashes=True, weighted="d2")
+    sure = report("d7", "tanh", low=0.3, high=0.3, weighted="d7")
+    given = {"is_new": False, "gradients": partly}
+    first, vanishing, remark = found(stuck, sure, **given)
+    assert (first.kind, first.layers, first.severity) == ("saturated", ("d2",), "fault")
+    assert (vanishing.kind, vanishing.layers) == ("vanishing", ("d0", "d1", "d2"))
+    assert "all units of d2 are flat" in vanishing.cause
+    assert (remark.kind, remark.layers, remark.severity) == ("saturated", ("d7",), "remark")
+    (finding,) = found(report(), **given)
+    assert "what reaches d3 does not reach d2" in finding.cause
+
+
+def test_a_branch_without_gradient_is_a_fault_but_may_start_so() -> None:
+    branch = flow(0.3, 0, 0, 0.4, 0.5)
+    (finding,) = found(report(), gradients=branch, is_new=False)
+    assert (finding.kind, finding.layers, finding.severity) == ("vanishing", ("d1", "d2"), "fault")
+    (finding,) = found(report(), gradients=branch)
+    assert (finding.severity, finding.fix) == ("remark", "")
+
+
+def test_nothing_is_said_of_gradients_where_the_loss_is_0() -> None:
+    assert found(report(), gradients=flow(0, 0, 0, strength=math.nan, loss=0), is_new=False) == ()
 
 
 def test_exploding() -> None:
@@ -148,15 +176,15 @@ def test_updates(ratios: tuple[float, ...], kinds: list[str]) -> None:
 
 
 def test_a_diagnosis_prints_and_gives_plain_values() -> None:
-    diagnosis = Diagnosis(
-        "net.h5", 20, True, PLAIN, (report(dead=(3,)),), flow(0.1, float("nan")), hidden=(("lstm", "LSTM"),)
-    )
+    diagnosis = Diagnosis("net.h5", 20, True, PLAIN, (report(dead=(3,)),), flow(0.1, 0.2), hidden=(("lstm", "LSTM"),))
     text = str(diagnosis)
     assert repr(diagnosis) == text
     assert text.startswith("net.h5 (never trained), 20 examples")
     assert "lstm (LSTM)" in text
     assert "healthy" in text
-    values = diagnosis.to_json()
+    ill = replace(diagnosis, gradients=flow(0.1, float("nan")))
+    assert "healthy" not in str(ill)
+    values = ill.to_json()
     assert values["activations"][0]["dead"] == [3]
     assert values["gradients"]["verdict"] == "not finite"
     assert values["gradients"]["layers"][1]["ratio"] is None

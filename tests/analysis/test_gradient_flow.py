@@ -64,6 +64,35 @@ def test_verdicts() -> None:
     assert flow([1.0, 1.0], loss=math.inf).verdict == "not finite"
 
 
+@pytest.mark.parametrize("starved", [1, 2, 3, 4])
+def test_layers_without_any_gradient_are_seen_however_few_they_are(starved: int) -> None:
+    few = flow([0.0] * starved + [0.5] * (12 - starved))
+    assert few.decades < 2
+    assert few.verdict == "vanishing"
+    assert few.cut_off == few.starved == tuple(f"layer_{k}" for k in range(starved))
+    assert flow([0.5] * 4 + [0.0] * starved + [0.5] * 4).verdict == "vanishing"
+
+
+def test_the_first_layers_may_be_starved_together_but_one_may_be_of_another_kind() -> None:
+    assert flow([1e-3] * 2 + [0.5] * 10).verdict == "vanishing"
+    assert flow([1e-3] + [0.5] * 10).verdict == "healthy"
+    assert flow([0.5, 1e-3, 1e-3] + [0.5] * 10).verdict == "healthy"
+
+
+def test_weights_that_are_0_are_not_taken_for_gradients_that_are() -> None:
+    layers = tuple(LayerGradient(name, 0.3, weights, 1.0) for name, weights in (("a", 0.0), ("b", 0.0), ("c", 1.0)))
+    flowing = GradientFlow(layers, 0.0, 0.3, 1.0, 4)
+    assert (flowing.verdict, flowing.cut_off, flowing.starved) == ("healthy", (), ())
+
+
+def test_without_an_error_there_is_nothing_to_judge() -> None:
+    sums = GradientSums()
+    sums.add({"a": np.zeros(3), "b": np.zeros(3)}, loss=0.0, error=0.0)
+    found = sums.flow({"a": 1.0, "b": 1.0})
+    assert math.isnan(found.strength)
+    assert (found.is_judged, found.verdict) == (False, "healthy")
+
+
 def test_starved_layers_get_a_hundredth_of_the_last_one() -> None:
     assert flow([1e-5, 9e-3, 2e-2, 1.0]).starved == ("layer_0", "layer_1")
     assert flow([0.3, 0.5, 1.0]).starved == ()

@@ -1,5 +1,7 @@
 """Activations are found with what feeds them and what takes them; logits behind the last one."""
 
+import math
+
 import keras
 import pytest
 
@@ -120,6 +122,12 @@ def test_logits_and_their_loss(units: int, activation: str | None, loss: str, cl
     found = logits_of(chain(L.Dense(5, activation="relu"), L.Dense(units, activation=activation, name="out")))
     assert found == Logits(Ref("out"), units, loss)
     assert found.classes == classes
+
+
+def test_guessing_costs_ln_k_of_a_softmax_and_ln_2_of_each_sigmoid() -> None:
+    assert Logits(Ref("out"), 40, "softmax").chance == pytest.approx(-math.log(1 / 40))
+    assert Logits(Ref("out"), 40, "sigmoid").chance == pytest.approx(-40 * math.log(1 / 2))
+    assert Logits(Ref("out"), 1, "sigmoid").chance == pytest.approx(-math.log(1 / 2))
 
 
 def test_a_softmax_layer_has_its_logits_before_it() -> None:

@@ -455,3 +455,27 @@ def test_an_existing_file_is_not_replaced_without_being_asked_to(tmp_path):
     assert (tmp_path / "there.keras").read_text() == "mine"
     diagnose(deep("sigmoid"), (POINTS, LABELS), fix=tmp_path / "there.keras", force=True)
     assert diagnose(tmp_path / "there.keras", (POINTS, LABELS)).faults == ()
+
+
+def test_a_layer_that_lets_nothing_pass_early_in_a_trained_network_is_a_fault():
+    keras.utils.set_random_seed(0)
+    layers = [L.Dense(32, "hard_tanh" if place == 2 else "tanh", name=f"d{place}") for place in range(12)]
+    model = keras.Sequential([keras.Input((32,)), *layers, L.Dense(5, name="out")])
+    kernel, _ = model.get_layer("d2").get_weights()
+    model.get_layer("d2").set_weights([kernel * 0.02, np.where(np.arange(32) % 2, 50, -50)])
+    model.get_layer("d3").bias.assign(RANDOM.normal(size=32))
+    found = diagnose(model, (POINTS, LABELS))
+    assert found.gradients.verdict == "vanishing"
+    vanishing = next(each for each in found.faults if each.kind == "vanishing")
+    assert vanishing.layers == ("d0", "d1", "d2")
+    assert "all units of d2 are flat" in vanishing.cause
+    assert "healthy  " not in str(found)
+
+
+def test_a_network_that_is_sure_and_right_is_not_judged_by_gradients_that_are_not_there():
+    points = np.concatenate([RANDOM.normal(size=(60, 2)) * 0.3 + [side, 0] for side in (6, -6)])
+    found = diagnose(sure(), (points, np.repeat([0, 1], 60)))
+    assert found.gradients.loss == 0
+    assert found.faults == ()
+    assert "the loss is 0: no gradient to judge" in found.notes
+    assert "gradients not judged" in str(found)

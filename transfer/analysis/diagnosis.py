@@ -45,6 +45,7 @@ class ActivationReport:
         role: `hidden`, `output` of the network, or `gate`, which is only multiplied with something else.
         is_first: whether it is fed by the input through one layer alone.
         squashes: whether it is flat at both ends alike, as a sigmoid is.
+        weighted: the layer with weights that feeds it; empty where there is none, or several.
     """
 
     layer: str
@@ -67,6 +68,7 @@ class ActivationReport:
     role: Literal["hidden", "output", "gate"]
     is_first: bool
     squashes: bool
+    weighted: str = ""
 
     @property
     def saturated(self) -> float:
@@ -180,6 +182,7 @@ class Diagnosis:
     def __str__(self) -> str:
         state = "never trained" if self.is_new else "trained"
         seen = self.input
+        arrives = self.gradients is None or self.gradients.verdict == "healthy"
         lines = [
             f"{self.source} ({state}), {self.examples} examples",
             f"input     {seen.mean:.3g} ± {seen.std:.3g}, from {seen.low:.3g} to {seen.high:.3g}",
@@ -192,7 +195,7 @@ class Diagnosis:
             names = shorten(tuple(f"{name} ({kind})" for name, kind in self.hidden))
             lines.append(f"unseen    {names}: what they compute inside was not looked into")
         lines += [str(each) for each in self.findings]
-        lines += [] if self.faults else ["healthy   nothing found that keeps it from learning"]
+        lines += [] if self.faults or not arrives else ["healthy   nothing found that keeps it from learning"]
         return "\n".join([*lines, *(f"fix       {each}" for each in self.fixes)])
 
     def _activation_lines(self) -> list[str]:
@@ -224,6 +227,11 @@ class Diagnosis:
             return []
         columns = ("weights", "gradient / weights", "signal / noise")
         rows = [(each.layer, f"{each.ratio:.1e}", f"{each.signal_to_noise:.2g}") for each in flow.layers]
+        if not flow.is_judged and flow.verdict != "not finite":
+            return [
+                format_table(columns, rows, numbers=columns[1:]),
+                f"gradients not judged: the loss is {flow.loss:.3g}",
+            ]
         way = f"{abs(flow.decades):.1f} decades {'smaller' if flow.decades > 0 else 'larger'} at the input"
         return [
             format_table(columns, rows, numbers=columns[1:]),

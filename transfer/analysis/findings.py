@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from transfer.analysis.diagnosis import ActivationReport, Finding, InputReport, Severity, UpdateReport, shorten
-from transfer.analysis.gradient_flow import STRONG, WEAK, GradientFlow
+from transfer.analysis.diagnosis import ActivationReport, Finding, Fix, InputReport, Severity, UpdateReport, shorten
+from transfer.analysis.gradient_flow import STEEP, STRONG, WEAK, GradientFlow
 
 MOSTLY = 0.5  # of the values of an activation: then it is saturated for a typical example
 LARGE_INPUT = 3.0  # root mean square; standardised data have 1, and tanh is flat from 2.2
 LARGE_GAIN = 3.0  # of a layer: initialisers that keep the variance have about 1
+_MOST = 20.0  # decades that are told apart
 HUGE_INPUT, HUGE_LOSS = 10.0, 5.0  # the loss beside that of guessing
 ENOUGH, ENOUGH_OF_CLASS = 100, 10  # examples: a unit that none of n wakes may yet wake for 3 / n of all
 FAST, SLOW = 1e-2, 1e-6  # updates; 1e-3 is healthy in training from scratch, fine-tuning moves less
@@ -22,7 +23,7 @@ def find(
     entering: InputReport,
     *,
     is_new: bool,
-    classes: int,
+    chance: float,
     counts: Sequence[int],
     covers: bool = True,
     updates: Sequence[UpdateReport] = (),
@@ -34,7 +35,7 @@ def find(
         flow: of gradients; None where there is none.
         entering: what reaches the first layer that learns.
         is_new: whether the network was never trained.
-        classes: k of the loss.
+        chance: the loss of guessing, in nats.
         counts: examples of each class that the data has.
         covers: whether the data has all the classes that the network was made for.
         updates: of a run.
@@ -42,14 +43,14 @@ def find(
     Source: of the examples that it takes to call a unit dead, Hanley & Lippman-Hand (1983), "If nothing goes wrong, is
     everything all right?": none of n leaves up to 3 / n, with 95 % certainty.
     """
-    found = [*_not_finite(activations, flow), *_input_scale(activations, flow, entering, is_new, classes)]
+    found = [*_not_finite(activations, flow), *_input_scale(activations, flow, entering, is_new, chance)]
     explained = {layer for each in found for layer in each.layers}
-    learns = not is_new and flow is not None and flow.verdict == "healthy"
-    found += _saturated(activations, explained, is_new=is_new, learns=learns)
+    learning = () if is_new or flow is None else _learning(activations, flow)
+    found += _saturated(activations, explained, learning, is_new=is_new)
     doubt = _doubt(counts, covers=covers or is_new)
     found += _dead(activations, doubt)
     kinds = {each.kind for each in found}
-    if flow is not None and "not finite" not in kinds:
+    if flow is not None and flow.is_judged and "not finite" not in kinds:
         found += _flow(activations, flow, doubt, is_new=is_new, is_input="input scale" in kinds)
     found += _updates(updates)
     return tuple(sorted(found, key=lambda each: each.severity != "fault"))
@@ -81,7 +82,7 @@ def _input_scale(
     flow: GradientFlow | None,
     entering: InputReport,
     is_new: bool,
-    classes: int,
+    chance: float,
 ) -> Iterator[Finding]:
     """The input is to blame where the layer between would have kept a standardised one in range."""
     seen = f"the input has values from {entering.low:.3g} to {entering.high:.3g}, root mean square {entering.rms:.3g}"
@@ -93,19 +94,30 @@ def _input_scale(
             cause = "the input is not scaled: it drives the first activation to its flat ends"
             yield Finding("input scale", (each.layer,), cause, evidence, advice, fix="rescale" if is_new else "")
             return
-    wild = flow is not None and flow.loss > HUGE_LOSS * math.log(max(2, classes))
+    wild = flow is not None and flow.loss > HUGE_LOSS * chance
     if is_new and flow is not None and wild and entering.rms > HUGE_INPUT:
-        evidence = f"loss {flow.loss:.3g}, where guessing has {math.log(max(2, classes)):.3g}; {seen}"
+        evidence = f"loss {flow.loss:.3g}, where guessing has {chance:.3g}; {seen}"
         cause = "the input is not scaled: all that follows is as large, and the first steps are wild"
         yield Finding("input scale", (), cause, evidence, advice, fix="rescale")
 
 
+def _learning(activations: Sequence[ActivationReport], flow: GradientFlow) -> tuple[str, ...]:
+    """Activations of layers whose gradients arrive: all, or those behind where gradients are lost."""
+    if flow.verdict == "healthy":
+        return tuple(each.layer for each in activations)
+    if flow.verdict != "vanishing" or not flow.starved:
+        return ()
+    layers = [each.layer for each in flow.layers]
+    behind = layers[layers.index(flow.starved[-1]) + 1 :]
+    return tuple(each.layer for each in activations if each.weighted in behind)
+
+
 def _saturated(
-    activations: Sequence[ActivationReport], explained: set[str], *, is_new: bool, learns: bool
+    activations: Sequence[ActivationReport], explained: set[str], learning: Sequence[str], *, is_new: bool
 ) -> Iterator[Finding]:
     """Outputs may be confident and gates may be open; hidden units that hardly respond do not learn.
 
-    In a trained network whose gradients arrive they may have learnt to be sure: that is a remark.
+    In a trained network they may have learnt to be sure, where its gradients arrive: that is a remark.
     """
     for each in activations:
         if each.role != "hidden" or each.saturated < MOSTLY or each.layer in explained:
@@ -119,7 +131,7 @@ def _saturated(
             f"{each.saturated:.0%} of the values are saturated, most of them for {each.examples:.0%} of the examples "
             f"and {each.flat_units} of {each.units} units",
             "normalise before it (batch or layer normalization), start from smaller weights, or change the activation",
-            severity="remark" if learns else "fault",
+            severity="remark" if each.layer in learning else "fault",
             fix="redraw" if is_new else "",
         )
 
@@ -197,7 +209,13 @@ def _vanishing(activations: Sequence[ActivationReport], flow: GradientFlow, doub
         cause = f"all units of {cut.layer} are dead: nothing passes them"
         advice = f"start that layer anew{'' if doubt else ' (--fix)'}"
         return Finding("vanishing", layers, cause, evidence, advice, fix="" if doubt else "revive")
-    if squashing and lost >= max(1.0, flow.decades / 2):
+    stuck = next((each for each in hidden if each.units and each.stuck == each.units), None)
+    if stuck is not None:
+        cause = f"all units of {stuck.layer} are flat for every example: nothing passes {stuck.activation}"
+        advice = "start that layer anew with smaller weights and biases, or normalise before it"
+        fix: Fix = "rectify" if is_new and stuck.squashes else ""
+        return Finding("vanishing", layers, cause, evidence, advice, fix=fix)
+    if squashing and lost >= max(1.0, min(flow.decades, _MOST) / 2):
         names = ", ".join(dict.fromkeys(each.activation for each in squashing))
         ends = dict.fromkeys(f"{each:.2g}" for each in sorted(each.slope for each in squashing))
         part = " to ".join(list(ends)[:: max(1, len(ends) - 1)])
@@ -208,11 +226,26 @@ def _vanishing(activations: Sequence[ActivationReport], flow: GradientFlow, doub
             "take relu with he_normal (--fix on a network that was never trained), or normalise before each of them"
         )
         return Finding("vanishing", layers, cause, evidence, advice, fix="rectify" if is_new else "")
+    if flow.decades < STEEP and flow.strength >= WEAK:
+        return _lost_between(flow, evidence, is_new=is_new)
     cause = "activations and gradients shrink from layer to layer: the weights are too small for the depth"
     if flow.strength >= WEAK:
         cause = "gradients shrink on the way back: the weights are too small for the depth"
     advice = "start from he_normal (ReLU), normalise between layers, or add connections around them"
     return Finding("vanishing", layers, cause, evidence, advice, fix="redraw" if is_new else "")
+
+
+def _lost_between(flow: GradientFlow, evidence: str, *, is_new: bool) -> Finding:
+    """Some layers alone get no gradient: the first ones, or a branch, which may start at 0 for the first step."""
+    layers = flow.starved if flow.starts_starved else flow.cut_off
+    names = [each.layer for each in flow.layers]
+    following = next((name for name in names[names.index(layers[-1]) :] if name not in layers), names[-1])
+    cause = f"what reaches {following} does not reach {layers[-1]}: what stands between passes next to nothing"
+    advice = "look at the activations and weights between them: smaller ones, or normalization before them"
+    if flow.starts_starved or not is_new:
+        return Finding("vanishing", layers, cause, evidence, advice, fix="redraw" if is_new else "")
+    advice = "nothing, if a branch starts at 0 on purpose: it gets gradients from the second step on"
+    return Finding("vanishing", layers, cause, evidence, advice, severity="remark")
 
 
 def _updates(updates: Sequence[UpdateReport]) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 STEEP = 2.0  # decades from output to input
 STEEP_UP = 3.0  # from input to output
 WEAK, STRONG = 1e-4, 1e2  # of the median ratio where the error counts 1; healthy ones lie from 1e-3 to 10
+NEGLIGIBLE = 1e-6  # error: about where single precision ends beside probabilities of 1
 _TINY = 1e-300
 
 
@@ -49,10 +51,11 @@ class GradientFlow:
 
     Attributes:
         layers: in the order of the network.
-        decades: by how many powers of ten the ratio grows from the first layer to the last: above 0 it vanishes on its
-            way to the input, below it explodes. Infinite where no gradient reaches the first half of the layers.
+        decades: by how many powers of ten the ratio grows from the first layer to the last, as the median slope over
+            all pairs of layers has it: above 0 it vanishes on its way to the input, below it explodes. Infinite where
+            most pairs are of a layer that no gradient reaches and one that some does.
         strength: median of the layers' ratios, divided by the error: the mean norm over the examples of the loss's
-            derivative by the logits.
+            derivative by the logits. NaN where the error is next to nothing, so that there is nothing to judge.
         loss: mean over the batches, in nats an example.
         batches: how many.
     """
@@ -69,15 +72,35 @@ class GradientFlow:
         ratios = [each.ratio for each in self.layers]
         if not np.isfinite([*ratios, self.loss]).all():
             return "not finite"
-        if self.decades >= STEEP or self.strength < WEAK:
+        if not self.is_judged:
+            return "healthy"
+        if self.decades >= STEEP or self.strength < WEAK or self.starts_starved or self.cut_off:
             return "vanishing"
         return "exploding" if self.decades <= -STEEP_UP or self.strength > STRONG else "healthy"
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there is an error that gradients could come from."""
+        return not math.isnan(self.strength)
 
     @property
     def starved(self) -> tuple[str, ...]:
         """Layers whose ratio is a hundredth of the last one's or less."""
         limit = self.layers[-1].ratio * 10**-STEEP if self.layers else 0.0
-        return tuple(each.layer for each in self.layers if each.ratio <= limit)
+        return tuple(each.layer for each in self.layers if each.ratio <= limit and (each.weights or not each.gradient))
+
+    @property
+    def starts_starved(self) -> bool:
+        """Whether these are the first layers: one alone may be of another kind, as an embedding is."""
+        starved = self.starved
+        return len(starved) > 1 and starved == tuple(each.layer for each in self.layers[: len(starved)])
+
+    @property
+    def cut_off(self) -> tuple[str, ...]:
+        """Layers that no gradient reaches at all, where the last one gets some."""
+        if not self.layers or not self.layers[-1].gradient:
+            return ()
+        return tuple(each.layer for each in self.layers if not each.gradient)
 
 
 @dataclass(slots=True)
@@ -124,7 +147,7 @@ class GradientSums:
         )
         ratios = [each.ratio for each in layers]
         error = float(np.mean(self.errors)) if self.errors else 0.0
-        strength = float(np.median(ratios) / max(error, _TINY)) if ratios else 0.0
+        strength = float(np.median(ratios) / error) if ratios and not error < NEGLIGIBLE else math.nan
         return GradientFlow(layers, decades_of(ratios), strength, float(np.mean(self.losses)), len(self.losses))
 
     def _signal_to_noise(self, layer: str) -> float:

@@ -74,11 +74,12 @@ class ActivationWatch:
             self._scatter = self._scatter.update(np.concatenate(self._waiting))
             self._waiting.clear()
 
-    def report(self, name: str) -> ActivationReport:
+    def report(self, name: str, weighted: str = "") -> ActivationReport:
         """All that was seen.
 
         Args:
             name: of the layer, for people.
+            weighted: that of the layer whose weights feed it.
         """
         self._gather()
         seen, leaving, response = self._saturation, self._leaving, self._response
@@ -105,6 +106,7 @@ class ActivationWatch:
             role="gate" if self.site.is_gate else role,
             is_first=self.site.is_first,
             squashes=response is not None and response.squashes,
+            weighted=weighted,
         )
 
 

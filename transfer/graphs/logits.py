@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -36,6 +37,11 @@ class Logits:
     def classes(self) -> int:
         """How many classes they tell apart."""
         return max(2, self.units)
+
+    @property
+    def chance(self) -> float:
+        """The loss of an answer that prefers nothing: ln k of a softmax, k ln 2 of sigmoids."""
+        return math.log(self.units) if self.loss == "softmax" else self.units * math.log(2)
 
 
 def find_logits(graph: Graph, sites: tuple[Site, ...], shapes: Mapping[Ref, Shape] | None = None) -> Logits | None:

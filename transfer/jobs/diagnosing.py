@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -122,8 +123,9 @@ class _Bench:
         flow = None
         if logits is not None:
             flow = watch_gradients(exposed, built, logits, feed, good, batches=batches, seed=self.seed)
+        if flow is not None and not flow.is_judged and flow.verdict == "healthy":
+            notes += ("the loss is 0: no gradient to judge",)
         is_new, updates = is_untrained(network), _updates(self.subject.folder)
-        classes = len(self.data.classes) if logits is None else logits.classes
         counts = np.bincount(good.labels, minlength=len(good.classes))
         diagnosis = Diagnosis(
             source=self.subject.name,
@@ -138,7 +140,7 @@ class _Bench:
                 flow,
                 watched.input,
                 is_new=is_new,
-                classes=classes,
+                chance=math.inf if logits is None else logits.chance,
                 counts=counts[counts > 0].tolist(),
                 covers=posed.covers and bool((counts > 0).all()),
                 updates=updates,

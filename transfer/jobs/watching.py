@@ -16,6 +16,7 @@ from transfer.analysis.moments import Moments
 from transfer.analysis.watching import ActivationWatch, report_input
 from transfer.data.labelled import LabelledSet
 from transfer.data.loading import ImageBatch
+from transfer.data.sampling import draw
 from transfer.errors import DataError, Problem
 from transfer.graphs.graph import Ref
 from transfer.graphs.logits import Logits
@@ -80,7 +81,10 @@ def watch_activations(
             watch.update(*(_units_last(values[f"{place}/{side}"], axis) for side in ("before", "after")))
     if entering is None:
         raise DataError(f"{data.source} holds no example that can be used.", [problem for _, problem in failures])
-    reports = tuple(watch.report(exposed.name_of(watch.site.after)) for watch in watches.values())
+    reports = tuple(
+        watch.report(exposed.name_of(watch.site.after), exposed.paths.get(watch.site.weighted or "", ""))
+        for watch in watches.values()
+    )
     return Watched(report_input(entering), reports, tuple(watches), tuple(unseen), tuple(failures))
 
 
@@ -124,7 +128,7 @@ def watch_ranges(
     tensors = {name: built.tensor(ref) for name, ref in names.items()}
     size = _batch_size(tensors)
     found: dict[Ref, Moments] = {}
-    for values in observe(built.model, tensors, _readable(feed.batches(data, size), []), batch_size=size):
+    for values in observe(built.model, tensors, feed.readable(data, size), batch_size=size):
         for name, ref in names.items():
             given = _units_last(values[name], axis)
             found[ref] = found.get(ref, Moments.empty(given.shape[-1])).update(given)
@@ -133,17 +137,15 @@ def watch_ranges(
 
 def load_some(feed: Feed, data: LabelledSet, *, count: int, seed: int) -> NDArray[Any]:
     """Examples drawn with the seed, (n, …), without those that cannot be read."""
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(data))[:count])
-    return np.concatenate(list(_readable(feed.batches(data.subset(chosen), BATCH), [])))
+    return np.concatenate(list(feed.readable(draw(data, count, seed), BATCH)))
 
 
 def _readable(batches: Iterable[ImageBatch], failures: list[tuple[int, Problem]]) -> Iterator[NDArray[Any]]:
     """The batches without the examples that could not be read, which are noted."""
     for batch in batches:
         failures += batch.failures
-        good = np.delete(batch.images, [place - batch.first for place, _ in batch.failures], axis=0)
-        if len(good):
-            yield good
+        if len(rows := batch.readable):
+            yield rows
 
 
 def _batch_size(tensors: dict[str, Any]) -> int:
