@@ -45,3 +45,23 @@ def test_other_first_values_are_no_training() -> None:
 
 def test_a_network_with_nothing_constant_is_taken_for_trained() -> None:
     assert not is_untrained(read_model(network(use_bias=False)))
+
+
+def test_kernels_without_a_constant_may_be_what_was_learnt_under_a_new_head() -> None:
+    inner = keras.Sequential([keras.Input((5,)), L.Dense(4, "sigmoid", use_bias=False), L.Dense(4, use_bias=False)])
+    model = keras.Sequential([keras.Input((5,)), inner, L.Dense(2, name="head")])
+    assert not is_untrained(read_model(model))
+    head = keras.Sequential([keras.Input((5, 3)), L.LSTM(4, use_bias=False), L.Dense(2)])
+    assert not is_untrained(read_model(head))
+
+
+def test_a_normalization_behind_them_speaks_for_them() -> None:
+    inputs = keras.Input((6, 6, 2))
+    x = L.ReLU()(L.BatchNormalization()(L.DepthwiseConv2D(3, use_bias=False, padding="same")(inputs)))
+    y = L.Conv2D(3, 1, use_bias=False)(x)
+    z = L.LayerNormalization(center=False)(L.Concatenate()([y, x]))
+    block = keras.Model(inputs, L.SeparableConv2D(3, 3, name="last")(z), name="block")
+    outer = keras.Input((6, 6, 2))
+    assert is_untrained(read_model(keras.Model(outer, L.Dense(2)(L.Flatten()(block(outer))))))
+    block.layers[2].moving_mean.assign([0.1, 0])
+    assert not is_untrained(read_model(block))
