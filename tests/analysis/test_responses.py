@@ -1,5 +1,7 @@
 """Derivatives against Keras's own by automatic differentiation, and the ends against a search of one's own."""
 
+import tracemalloc
+
 import keras
 import numpy as np
 import pytest
@@ -58,6 +60,31 @@ def test_options_of_layers_count() -> None:
     assert not response_of("leaky_relu", {"negative_slope": 0.01}).dies
     assert response_of("leaky_relu", {"negative_slope": 0.3}).low == -np.inf
     assert response_of("celu", {"alpha": 2.0}).low == pytest.approx(2 * np.log(FLAT), abs=1e-8)
+
+
+def test_ends_however_far_out_take_no_memory() -> None:
+    tracemalloc.start()
+    response = response_of("relu", {"max_value": 1e9, "threshold": -1e8})
+    size = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (response.low, response.high, response.dies, response.constant) == (-1e8, 1e9, True, True)
+    assert size < 100_000
+    assert response.slope(np.array([-2e8, 0.0, 2e9])).tolist() == [0, 1, 0]
+
+
+def test_rectifiers_are_as_keras_has_them() -> None:
+    for options in (
+        {"max_value": 2.0, "negative_slope": 0.3},
+        {"threshold": 1.0, "negative_slope": 0.1},
+        {"max_value": 1},
+    ):
+        expected = differentiate(keras.layers.ReLU(**options), X)
+        response = response_of("relu", options)
+        np.testing.assert_allclose(response.slope(X), expected, atol=1e-6)
+        steep = X[np.abs(expected) >= FLAT]
+        assert response.low <= steep.min() <= steep.max() <= response.high
+        outside = expected[(response.low >= X) | (response.high <= X)]
+        assert response.constant == (np.unique(expected).tolist() == [0, 1] and not outside.any())
 
 
 def test_what_squashes_and_what_dies() -> None:

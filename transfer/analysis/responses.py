@@ -15,6 +15,7 @@ from transfer.specs import Json
 FLAT = 0.05  # of the steepest slope: two such layers in a row pass on less than 1/400 of a gradient
 _REACH = 30.0  # inputs farther out than this are taken for the tail
 _STEP = 0.01
+_NOTHING = 1e-6  # of the steepest slope
 
 Values = NDArray[Any]
 Derivative = Callable[[Values], Values]
@@ -54,20 +55,35 @@ def response_of(activation: str, options: Mapping[str, Json] | None = None) -> R
     numbers = {key: float(value) for key, value in (options or {}).items() if isinstance(value, int | float)}
     if activation in _RELUS:
         given = _RELUS[activation] | {key: numbers[key] for key in _OF_RELU if key in numbers}
-        slope: Derivative = partial(_relu, **given)
-        edges = list(given.values())
-    elif activation in _SLOPES:
-        takes_alpha = activation in ("elu", "celu") and "alpha" in numbers
-        slope = partial(_SLOPES[activation], alpha=numbers["alpha"]) if takes_alpha else _SLOPES[activation]
-        edges = []
-    else:
+        return _rectifier(**given)
+    if activation not in _SLOPES:
         return None
-    return _response(slope, activation in _SQUASHING, max([_REACH, *(2 * abs(each) for each in edges)]))
+    slope: Derivative = _SLOPES[activation]
+    if activation in ("elu", "celu") and "alpha" in numbers:
+        slope = partial(_SLOPES[activation], alpha=numbers["alpha"])
+    return _response(slope, activation in _SQUASHING)
 
 
-def _response(slope: Derivative, squashes: bool, reach: float) -> Response:
-    """Found on a grid and by bisection: one rule for all activations."""
-    grid = np.arange(-round(reach / _STEP), round(reach / _STEP) + 1) * _STEP
+def _rectifier(negative_slope: float = 0.0, max_value: float = np.inf, threshold: float = 0.0) -> Response:
+    """Of three pieces: `negative_slope` up to the threshold, 1, and 0 from the largest value on."""
+    slope = partial(_relu, negative_slope=negative_slope, max_value=max_value, threshold=threshold)
+    below = abs(negative_slope)
+    steepest = max(1.0, below)
+    leaks = below >= FLAT * steepest
+    return Response(
+        -np.inf if leaks else threshold,
+        max_value,
+        steepest,
+        slope,
+        squashes=False,
+        dies=below < _NOTHING,
+        constant=below in (0.0, 1.0),
+    )
+
+
+def _response(slope: Derivative, squashes: bool) -> Response:
+    """Found on a grid and by bisection: one rule for all activations that are no rectifiers."""
+    grid = np.arange(-round(_REACH / _STEP), round(_REACH / _STEP) + 1) * _STEP
     slopes = np.abs(slope(grid))
     steepest = float(slopes.max())
     steep = np.flatnonzero(slopes >= FLAT * steepest)
@@ -82,7 +98,7 @@ def _response(slope: Derivative, squashes: bool, reach: float) -> Response:
     first, last = int(steep[0]), int(steep[-1])
     low = edge(grid[first], grid[first - 1]) if first else -np.inf
     high = edge(grid[last], grid[last + 1]) if last + 1 < len(grid) else np.inf
-    dies = bool(first and not squashes and slopes[0] < 1e-6 * steepest)
+    dies = bool(first and not squashes and slopes[0] < _NOTHING * steepest)
     constant = bool((slopes[first : last + 1] == steepest).all() and not slopes[:first].any())
     return Response(float(low), float(high), steepest, slope, squashes, dies, constant)
 
