@@ -206,8 +206,9 @@ def test_pictures_that_cannot_be_read_are_left_out_and_told(convolutional, colou
 
 @pytest.mark.parametrize("data", [np.zeros((0, 8, 8, 3)), np.zeros(4), np.zeros((3, 9, 9, 3))], ids=str)
 def test_data_that_the_network_cannot_take_is_refused(nested, data):
-    with pytest.raises(DataError):
+    with pytest.raises(DataError) as caught:
         transfer.measure_drift(nested, data)
+    assert caught.value.next_step
     with pytest.raises(ValueError, match="most"):
         transfer.measure_drift(nested, data, most=0)
 
@@ -218,6 +219,46 @@ def test_a_network_of_several_inputs_is_refused():
     with pytest.raises(LayerError, match="2 inputs") as caught:
         transfer.measure_drift(model, np.zeros((3, 4)))
     assert "keras.Model(" in caught.value.next_step
+
+
+def test_a_run_and_its_folder_are_looked_at_as_the_run_feeds_its_network(digits_run, digits):
+    data = transfer.from_arrays(*digits)
+    found = transfer.measure_drift(digits_run, data)
+    assert found.source == str(digits_run.folder)
+    assert (found.inputs.low, found.inputs.high, found.inputs.slips) == (0, 255, ())
+    assert transfer.measure_drift(digits_run.folder, data).to_json() == found.to_json()
+    with pytest.raises(DataError) as caught:
+        transfer.measure_drift(digits_run, data, preprocessing="raw")
+    assert "leave out" in caught.value.next_step
+
+
+class Tripled(keras.layers.Layer):
+    """A layer of the caller's own."""
+
+    def call(self, x):
+        return 3 * x
+
+
+def test_layers_of_the_callers_own_are_run_as_they_are(images):
+    model = keras.Sequential([keras.Input((8, 8, 3)), Tripled(), keras.layers.BatchNormalization(name="norm")])
+    values = 3 * images
+    model.get_layer("norm").set_weights([np.ones(3), np.zeros(3), values.mean((0, 1, 2)), values.var((0, 1, 2))])
+    found = transfer.measure_drift(model, images)
+    assert found.score == pytest.approx(0, abs=1e-8)
+    assert transfer.measure_drift(model, images[..., ::-1] + 1).score > 0.01
+
+
+@pytest.mark.parametrize("axis", [1, 2, 3])
+def test_a_batch_norm_is_compared_along_its_own_axis(images, axis):
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.BatchNormalization(axis=axis, name="norm")])
+    others = tuple(each for each in range(4) if each != axis)
+    mean, variance = images.mean(others, dtype=np.float64), images.var(others, dtype=np.float64)
+    units = images.shape[axis]
+    model.get_layer("norm").set_weights([np.ones(units), np.zeros(units), mean + 1, variance * 4])
+    (found,) = transfer.measure_drift(model, images).layers
+    assert (found.channels, found.positions) == (units, 8 * 8 * 3 // units)
+    a, c = 4 * variance + 1e-3, variance + 1e-3
+    assert found.score == pytest.approx(((a / c + c / a - 2 + 1 / a + 1 / c) / 4).mean(), rel=1e-4)
 
 
 def test_batch_norm_on_rows_of_numbers_is_compared_column_by_column():

@@ -243,4 +243,8 @@ def _fit_rows(data: Examples, shape: Shape) -> NDArray[Any]:
     one_channel = [size for size in wanted if size != 1] == [size for size in found if size != 1]
     if len(wanted) == len(shape) and (flattened or one_channel):
         return rows.reshape(len(rows), *wanted)
-    raise DataError(f"{data.source} does not fit the network.", [Problem("x", str(("n", *shape)), str(rows.shape))])
+    raise DataError(
+        f"{data.source} does not fit the network.",
+        [Problem("x", str(("n", *shape)), str(rows.shape))],
+        next_step="give x with these axes; images are fitted where --preprocessing (preprocessing=…) says how",
+    )
