@@ -105,5 +105,5 @@ def distance_penalty(variables: Sequence[Any], starts: Sequence[Any], factor: fl
 
     Source: Li et al. (2018), "Explicit inductive bias for transfer learning with convolutional networks", section 3.
     """
-    squares = [tf.reduce_sum(tf.square(each - start)) for each, start in zip(variables, starts, strict=True)]
-    return factor / 2 * tf.add_n(squares) if squares else tf.constant(0.0)
+    halves = [tf.nn.l2_loss(each - start) for each, start in zip(variables, starts, strict=True)]
+    return factor * tf.add_n(halves) if halves else tf.constant(0.0)

@@ -122,7 +122,7 @@ def _make_step(stepping: Stepping, stage: Stage) -> Any:
             loss = cross_entropy(model(features, training=True), targets, count)
             whole = loss + distance_penalty(pulled, starts, stage.l2_sp)
         gradients = tape.gradient(whole, trained)
-        finite = _are_finite([whole, *(_squared(each) for each in gradients if each is not None)])
+        finite = _are_finite([whole, *(each for each in gradients if each is not None)])
         if finite:
             _apply(optimizer, gradients, trained)
             finite = _are_finite(changing)
@@ -154,11 +154,12 @@ def _apply(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) -
     optimizer.apply([gradient for gradient, _ in pairs], [variable for _, variable in pairs])
 
 
-def _squared(gradient: Any) -> Any:
-    """Adam squares gradients: what is finite itself need not be so squared."""
-    return tf.square(gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient)
-
-
 def _are_finite(values: Sequence[Any]) -> Any:
-    floating = [tf.convert_to_tensor(each) for each in values if tf.as_dtype(each.dtype).is_floating]
-    return tf.reduce_all([tf.reduce_all(tf.math.is_finite(each)) for each in floating])
+    """Whether all are, and the sums of their squares too: Adam squares gradients. It takes no copy."""
+    dense = [each.values if isinstance(each, tf.IndexedSlices) else each for each in values]
+    floating = [tf.convert_to_tensor(each) for each in dense if tf.as_dtype(each.dtype).is_floating]
+    return tf.reduce_all([tf.math.is_finite(tf.nn.l2_loss(_at_least_single(each))) for each in floating])
+
+
+def _at_least_single(values: Any) -> Any:
+    return values if values.dtype.size >= 4 else tf.cast(values, tf.float32)
