@@ -12,10 +12,11 @@ from PIL import Image
 
 import transfer
 from transfer.errors import DataError, LayerError, OutputError, TrainingError
-from transfer.jobs import finetuning
 from transfer.jobs.predicting import predict
 from transfer.results import Result
 from transfer.specs import PREPROCESSINGS
+from transfer.training import learner
+from transfer.training.fitting import Fit
 from transfer.training.solving import solve_head
 from transfer.weights.shipped import shipped_checkpoints
 
@@ -249,11 +250,15 @@ def test_tuning_moves_what_is_unfrozen_and_keeps_the_bits_of_all_else(colour_stu
     assert [each.name for each in run.result.stages] == ["probe", "tuned"]
     assert run.result.score == run.result.stages[-1]
     history = [json.loads(line) for line in (run.folder / "history.jsonl").read_text().splitlines()]
+    tuned_lines = [line for line in history if line["stage"] == "tune"]
     assert [(line["stage"], line.get("number")) for line in history] == [
         ("probe", None),
+        *(("trial", k) for k in (1, 2, 3)),
+        ("choice", None),
         *(("tune", k) for k in (1, 2, 3)),
     ]
-    assert history[3]["loss"] < history[1]["loss"]
+    assert tuned_lines[2]["loss"] < tuned_lines[0]["loss"]
+    assert any(note.startswith("of tuning ") for note in run.result.notes)
 
 
 def test_tuning_repeats_to_the_bit(colour_student, colours, tmp_path):
@@ -412,11 +417,11 @@ def test_the_model_carries_its_classes_and_history_along(digits_run):
 
 def test_a_frozen_tensor_that_changes_ends_the_run(colour_student, colours, tmp_path, monkeypatch):
     def careless(network, *_arguments, **_options):
-        layer = network.get_layer("norm_1")
+        layer = network.get_layer("norm_2")
         layer.set_weights([each + 1 for each in layer.get_weights()])
-        return ()
+        return Fit((), 0, 1e-3, 0, "complete")
 
-    monkeypatch.setattr(finetuning, "tune", careless)
+    monkeypatch.setattr(learner, "fit", careless)
     with pytest.raises(LayerError, match="frozen tensor"):
         tuned(colour_student, colours, tmp_path / "run")
     assert list(tmp_path.iterdir()) == []

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+import transfer
 from transfer.errors import LayerError
 from transfer.graphs.freezing import freeze, freeze_all, frozen_layers, trainable_layers, unfreeze, unfreeze_all
 from transfer.graphs.graph import Call, Graph, Layer, Ref
@@ -364,3 +365,13 @@ def test_a_model_with_spectral_normalization_is_saved_and_loaded_as_any_other(tm
     model.save(tmp_path / "a.keras")
     values = np.random.RandomState(0).rand(2, 3).astype("float32")
     np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "a.keras")(values), model(values))
+
+
+def test_a_layer_that_was_built_frozen_can_be_unfrozen_and_trained():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, name="a"), keras.layers.Dense(2, name="b")])
+    student = transfer.extract(model, freeze=["a"])
+    before = student.get_layer("a").get_weights()[0]
+    student.get_layer("a").trainable = True
+    student.compile("sgd", "mse")
+    student.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    assert (student.get_layer("a").get_weights()[0] != before).any()

@@ -155,7 +155,7 @@ class OpenedCosts:
         trainable = sum(self._trainable[name] for name in trained)
 
         def flagged() -> Graph:
-            return set_trained(self._graph, lambda part: part.path in trained, "train")
+            return set_trained(self._graph, lambda part: part.path in trained, "adapt")
 
         return self._cost(trained, trained | self._always_moving, trainable, flagged)
 

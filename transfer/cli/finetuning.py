@@ -11,6 +11,7 @@ from transfer.cli.options import (
     PREPROCESSING_NAMES,
     SizeType,
     at_option,
+    chosen_recipe,
     drop_n_option,
     drop_option,
     dropped,
@@ -18,8 +19,10 @@ from transfer.cli.options import (
     into_option,
     json_option,
     preprocessing_named,
+    recipe_option,
     restoring_options,
     seed_option,
+    set_option,
     strict_option,
     unreadable_option,
 )
@@ -53,9 +56,22 @@ if TYPE_CHECKING:
     help="Share to test on otherwise.  [default: 0.25]",
 )
 @click.option("--test", "test_data", type=click.Path(path_type=Path), help="Test on these instead.")
+@recipe_option
+@set_option
 @click.option("--unfreeze-from", metavar="LAYER", help="After the head is solved, train this layer and all after it.")
 @click.option("--epochs", type=click.IntRange(min=1), help="For --unfreeze-from.  [default: 10]")
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Adam's, for --unfreeze-from.  [default: 1e-05]")
+@click.option(
+    "--cache", type=click.Path(path_type=Path, file_okay=False), help="Keep features in this folder for other runs."
+)
+@click.option(
+    "--memory",
+    type=click.IntRange(min=1),
+    default=1024,
+    show_default=True,
+    metavar="MB",
+    help="For features in memory; past it they lie on the disk.",
+)
 @seed_option
 @strict_option
 @unreadable_option
@@ -75,9 +91,13 @@ def command(
     shots: int | None,
     test_share: float | None,
     test_data: Path | None,
+    recipe: str | None,
+    settings: tuple[str, ...],
     unfreeze_from: str | None,
     epochs: int | None,
     rate: float | None,
+    cache: Path | None,
+    memory: int,
     seed: int,
     strict: bool,
     skip_unreadable: bool,
@@ -93,6 +113,7 @@ def command(
 
     \b
     transfer finetune mobilenet_v2_imagenet photos/ -o runs/photos
+    transfer finetune mobilenet_v2_imagenet photos/ --recipe lp-ft --set stages.1.epochs=20 -o runs/tuned
     transfer finetune mobilenet_v2_imagenet photos/ --unfreeze-from block_15_expand --dry-run
     transfer finetune pretrained.h5 photos/ --into module:create_model --preprocessing torch --shots 20 -o runs/photos
     """
@@ -105,12 +126,15 @@ def command(
         raise click.UsageError("Give --shots or --test: with a test set of its own all of DATA is learnt from.")
     if test_share is not None and (shots is not None or test_data is not None):
         raise click.UsageError("Give --test-share alone: --shots and --test say what is tested on, each by itself.")
+    if unfreeze_from is not None and recipe is not None:
+        raise click.UsageError("--unfreeze-from makes a recipe of its own: give it or --recipe.")
     from transfer.cli.quieting import import_tensorflow
     from transfer.cli.scores import show_run
     from transfer.cli.showing import progress_bar, show_json, show_problems
     from transfer.data.reading import read_labelled
     from transfer.jobs.run_folders import refuse_foreign
     from transfer.recipes import Recipe, Stage
+    from transfer.training.recipe_texts import change_recipe
     from transfer.weights.opening import begin_opening
 
     if out is not None:
@@ -123,9 +147,13 @@ def command(
     from transfer.jobs.forecasting import forecast_file
     from transfer.jobs.learning import learn_file
 
-    stages = [Stage("probe")]
+    share = test_share or 0.25
+    count = len(labelled) if test else shots * len(labelled.classes) if shots else round(len(labelled) * (1 - share))
     if unfreeze_from:
-        stages.append(Stage("tune", unfreeze_from=unfreeze_from, epochs=epochs or 10, rate=rate or 1e-5))
+        tune = Stage("tune", unfreeze_from=unfreeze_from, epochs=epochs or 10, rate=rate or 1e-5)
+        chosen = change_recipe(Recipe((Stage("probe"), tune), seed=seed), settings)
+    else:
+        chosen = chosen_recipe(recipe or "probe", settings, examples=max(1, count), seed=seed)
     asked: dict[str, Any] = {
         "into": into,
         "restoring": restoring,
@@ -134,9 +162,9 @@ def command(
         "size": size,
         "preprocessing": preprocessing_named(preprocessing),
         "shots": shots,
-        "test_share": test_share or 0.25,
+        "test_share": share,
         "test": test,
-        "recipe": Recipe(tuple(stages), seed=seed),
+        "recipe": chosen,
     }
     if out is None or dry_run:
         forecast = forecast_file(checkpoint, labelled, **asked)
@@ -144,7 +172,15 @@ def command(
         return
     with progress_bar() as progress:
         run = learn_file(
-            checkpoint, labelled, out, **asked, skip_unreadable=skip_unreadable, force=force, progress=progress
+            checkpoint,
+            labelled,
+            out,
+            **asked,
+            skip_unreadable=skip_unreadable,
+            force=force,
+            cache=cache,
+            memory_bytes=memory * 2**20,
+            progress=progress,
         )
     for warning in run.result.warnings:
         click.echo(f"warning: {warning}", err=True)

@@ -100,9 +100,7 @@ unreadable_option: Decorator = click.option(
 recipe_option: Decorator = click.option(
     "--recipe",
     metavar="NAME|FILE",
-    default="lp-ft",
-    show_default=True,
-    help="What is trained and how: probe, lp-ft, full, scratch, gradual, bit, lora, or a TOML file.",
+    help="What is trained and how: probe, lp-ft, full, scratch, gradual, bit, lora, or a TOML file.  [default: probe]",
 )
 set_option: Decorator = click.option(
     "--set",

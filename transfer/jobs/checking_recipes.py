@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from transfer.errors import LayerError, Problem
-from transfer.graphs.freezing import unfreeze_all, unfreeze_from
+from transfer.graphs.freezing import unfreeze_all
 from transfer.graphs.graph import Graph
 from transfer.graphs.summarizing import summarize
 from transfer.recipes import Recipe
+from transfer.training.stage_flags import flag_stage
 
 
 def check_recipe(graph: Graph, head: str, recipe: Recipe) -> None:
@@ -20,13 +21,17 @@ def check_recipe(graph: Graph, head: str, recipe: Recipe) -> None:
     Raises:
         LayerError: for the first such stage.
     """
-    for stage in recipe.stages:
-        if stage.kind != "tune" or _trained(unfreeze_from(graph, stage.unfreeze_from), head):
+    for place, stage in enumerate(recipe.stages):
+        flagged = flag_stage(graph, stage, head)
+        if stage.kind != "tune" or stage.unfreeze_last == 0 or _trained(flagged, head):
             continue
         able = _trained(unfreeze_all(graph), head)
+        first = stage.unfreeze_from or f"stage {place}"
         raise LayerError(
-            f"From {stage.unfreeze_from!r} on {graph.name!r} has nothing to train but its head.",
-            [Problem(stage.unfreeze_from, "a layer that can be trained, or one before such a layer", "neither")],
+            f"From {stage.unfreeze_from!r} on {graph.name!r} has nothing to train but its head."
+            if stage.unfreeze_from
+            else f"Stage {place} has nothing of {graph.name!r} to train but its head.",
+            [Problem(first, "a layer that can be trained, or one before such a layer", "neither")],
             next_step=f"begin at {able[-1]!r} or before: --unfreeze-from {able[-1]} (unfreeze_from={able[-1]!r})"
             if able
             else "leave it out: no layer of this network can be trained but the head",

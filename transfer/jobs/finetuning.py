@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,28 +14,28 @@ from numpy.typing import NDArray
 from transfer.data.labelled import LabelledSet
 from transfer.data.splitting import split_stratified
 from transfer.errors import DataError, LayerError, Problem
-from transfer.evidence.baselines import logistic_regression, majority_class, shrink_images
+from transfer.evidence.baselines import logistic_regression, majority_class
 from transfer.evidence.scoring import score_answers
-from transfer.graphs.freezing import unfreeze_from
 from transfer.graphs.graph import Graph, Layer
 from transfer.jobs.checking_inputs import warn_of_inputs
 from transfer.jobs.checking_recipes import check_recipe
+from transfer.jobs.clock import Clock
 from transfer.jobs.describing import describe_probe, describe_request
-from transfer.jobs.feeding import Feed, make_feed, read_features
+from transfer.jobs.feeding import Feed, make_feed
+from transfer.jobs.reading_examples import read_examples
 from transfer.jobs.run_folders import read_asked
 from transfer.jobs.running import load_run, refuse_run, write_run
+from transfer.jobs.unfinished import kept_state
 from transfer.models.building import attach_card, build_model, classes_of, read_model
-from transfer.recipes import Recipe, Stage
+from transfer.recipes import Recipe
 from transfer.results import Receipt, Result, Run, Score
 from transfer.specs import Json, Preprocessing, Progress, silent
-from transfer.training.features import make_runner, run_in_batches
-from transfer.training.solving import SolvedHead, solve_head
-from transfer.training.tuning import tune
+from transfer.training.feature_store import MEMORY_BYTES, FeatureStore
+from transfer.training.learner import Learner
 from transfer.weights.cards import Card
-from transfer.weights.digests import digest_manifest
-from transfer.weights.tensor_digests import digest_tensor
 
-BATCH = 16  # the fastest on two cores
+STEPS = {"probe": "probe", "tune": "tuning"}
+SCORES = {"probe": "probe", "tune": "tuned"}
 
 
 def finetune(
@@ -54,14 +51,17 @@ def finetune(
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
     skip_unreadable: bool = False,
+    cache: str | os.PathLike[str] | None = None,
+    memory_bytes: int = MEMORY_BYTES,
     receipt: Receipt | None = None,
     notes: tuple[str, ...] = (),
     progress: Progress = silent,
 ) -> Run:
     """Teach a student a small labelled set, and say what the result is worth.
 
-    The frozen layers run once over all examples; the head is solved on their features to its optimum. The student is
-    left as it is.
+    The frozen layers run once over all examples; the head is solved on their features to its optimum, and what a recipe
+    trains further goes on from there. The student is left as it is. With `out`, a run that was cut off goes on when it
+    is asked for again, and ends with the same bits.
 
     Args:
         student: a Keras model that ends in one `Dense` of logits, as `extract` gives it.
@@ -76,6 +76,8 @@ def finetune(
         out: a new folder for the run; None keeps it in memory.
         force: whether an existing folder may be replaced.
         skip_unreadable: whether pictures that cannot be decoded are left out instead of ending the run.
+        cache: a folder in which features are kept for other runs.
+        memory_bytes: for features in memory; past it they lie on the disk.
         receipt: how the student's weights were restored, to be kept with the run.
         notes: what was done to get the student, likewise.
         progress: told of what is going on.
@@ -91,6 +93,7 @@ def finetune(
         raise ValueError("shots divide one set; with a test set of its own all of data is learnt from")
     network = read_model(student)
     head = _head(network.graph)
+    _check_features(student, head)
     _check_classes(head, data, test)
     check_recipe(network.graph, head.name, recipe)
     feed = make_feed(network, data, preprocessing=preprocessing, size=size, custom_objects=classes_of(student))
@@ -101,195 +104,135 @@ def finetune(
         if finished is not None:
             return finished
         refuse_run(target, force=force)
-    warnings = warn_of_inputs(feed, network, data, seed=recipe.seed)
-    work = _Work(head.name, feed, recipe, progress)
-    everything = data if test is None else _joined(data, test)
-    work.read(everything, skip_unreadable=skip_unreadable)
-    if test is None:
-        train, held_out = split_stratified(
-            work.examples.labels, seed=recipe.seed, shots=shots, test_share=test_share, classes=data.classes
+    with kept_state(target, asked, force=force) as state_folder:
+        learner = Learner(
+            read_model(feed.network),
+            recipe,
+            head.name,
+            classes_of(student),
+            store=FeatureStore(Path(cache) if cache is not None else None, memory_bytes=memory_bytes),
+            state_folder=state_folder,
+            progress=progress,
         )
-    else:
-        train, held_out = work.before(len(data))
-    digests = work.examples.digests()
+        warnings = warn_of_inputs(feed, network, data, seed=recipe.seed)
+        how = _Division(test, shots, test_share)
+        result, split, clock = _learn(learner, feed, data, how, skip_unreadable=skip_unreadable)
+        result = replace(result, notes=(*notes, feed.note, *result.notes), warnings=warnings)
+        model = _finished_model(build_model(learner.learnt(), classes_of(student)), recipe, data.classes, network.card)
+        described = receipt.to_json() if receipt is not None else None
+        run = Run(result, model, None, described, {**asked, **split})
+        if target is None:
+            return run
+        return write_run(run, target, history=learner.history, seconds=clock.seconds, force=force)
+
+
+@dataclass(frozen=True, slots=True)
+class _Division:
+    """What is tested on.
+
+    Attributes:
+        test: examples of their own; None to hold some out.
+        shots: examples a class to learn from.
+        share: to hold out otherwise.
+    """
+
+    test: LabelledSet | None
+    shots: int | None
+    share: float
+
+
+def _learn(
+    learner: Learner, feed: Feed, data: LabelledSet, how: _Division, *, skip_unreadable: bool
+) -> tuple[Result, Json, Clock]:
+    """Read, learn and test: the result, which examples were learnt from and tested on, and the seconds it took."""
+    clock, recipe, test = Clock(), learner.recipe, how.test
+    everything = data if test is None else _joined(data, test)
+    with clock("features"):
+        read = read_examples(learner, feed, everything)
+    if read.failures and not skip_unreadable:
+        raise DataError(
+            f"{len(read.failures)} of {len(everything)} examples of {everything.source} cannot be read.",
+            list(read.failures),
+            next_step="remove them, or leave them out with --skip-unreadable (skip_unreadable=True)",
+        )
+    examples = everything.subset(read.places)
+    train, held_out = _divided(examples, read.places, len(data), how, recipe.seed)
+    digests = examples.digests()
     learnt = {digests[place] for place in train}
     unseen = np.array([place for place in held_out if digests[place] not in learnt], np.int64)
     if not len(unseen):
         raise DataError("Every test example is also learnt from.", next_step="test on other examples")
-    twins = len(held_out) - len(unseen)
-    held_out = unseen
-    solved = work.solve(train, held_out)
-    for stage in recipe.stages[1:]:
-        work.tune(stage, train, held_out)
-    baselines = work.baselines(train, held_out)
+    learner.begin(read.places[train], read.labels, data.classes)
+    scores, probe = [], None
+    for place, stage in enumerate(recipe.stages):
+        with clock(STEPS[stage.kind]):
+            if stage.kind == "probe":
+                probe = learner.solve()
+            else:
+                learner.tune(place)
+            answers = learner.logits(read.places[unseen]).argmax(1)
+        scores.append(score_answers(SCORES[stage.kind], answers, examples.labels[unseen]))
+    with clock("baselines"):
+        baselines = _baselines(read.pixels, examples, train, unseen, recipe.seed, learner.progress)
     result = Result(
         classes=data.classes,
         train_examples=len(train),
-        test_examples=len(held_out),
-        score=work.scores[-1],
+        test_examples=len(unseen),
+        score=scores[-1],
         baselines=baselines,
-        stages=tuple(work.scores),
-        probe=describe_probe(solved),
-        left_out=(*data.problems, *(test.problems if test else ()), *work.failures),
-        notes=(*notes, feed.note, *_remarks(twins, work.scores)),
-        warnings=warnings,
+        stages=tuple(scores),
+        probe=describe_probe(probe) if probe is not None else None,
+        left_out=(*data.problems, *(test.problems if test else ()), *read.failures),
+        notes=(*map(str, learner.choices), *_remarks(len(held_out) - len(unseen), scores)),
     )
-    split = {
-        name: sorted(work.examples.names[i] for i in rows) for name, rows in (("train", train), ("test", held_out))
-    }
-    model = work.finished_model(data.classes, network.card)
-    described = receipt.to_json() if receipt is not None else None
-    run = Run(result, model, None, described, {**asked, "split": split, "learnt": sorted(learnt)})
-    return run if target is None else write_run(run, target, history=work.history, seconds=work.seconds, force=force)
+    named = {name: sorted(examples.names[i] for i in rows) for name, rows in (("train", train), ("test", unseen))}
+    return result, {"split": named, "learnt": sorted(learnt)}, clock
 
 
-@dataclass(slots=True)
-class _Work:
-    """A run under way.
+def _divided(
+    examples: LabelledSet, places: NDArray[np.int64], count: int, how: _Division, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of the readable examples to learn from, and those to test on.
 
-    Attributes:
-        head: name of the layer that gives the logits.
-        feed: how examples go in.
-        recipe: what is done.
-        progress: told of it.
-        examples: those that could be read.
-        places: of these in the set that was read.
-        failures: those that could not.
-        features: (n, d), what goes into the head.
-        pixels: (n, …), raw input, shrunk.
-        scores: after each stage.
-        history: a line for each stage and epoch.
-        seconds: taken by each step.
+    Args:
+        examples: that could be read.
+        places: of them among all.
+        count: of those in the set to learn from, which come first.
+        how: to divide them.
+        seed: of the choice.
     """
+    if how.test is not None:
+        return np.flatnonzero(places < count), np.flatnonzero(places >= count)
+    return split_stratified(examples.labels, seed=seed, shots=how.shots, test_share=how.share, classes=examples.classes)
 
-    head: str
-    feed: Feed
-    recipe: Recipe
-    progress: Progress
-    model: keras.Model = field(init=False)
-    examples: LabelledSet = field(init=False)
-    places: NDArray[np.int64] = field(init=False)
-    features: NDArray[np.float32] = field(init=False)
-    pixels: NDArray[Any] = field(init=False)
-    failures: tuple[Problem, ...] = ()
-    scores: list[Score] = field(default_factory=list)
-    history: list[Json] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.model = self.feed.network
+def _baselines(
+    pixels: NDArray[Any],
+    examples: LabelledSet,
+    train: NDArray[np.int64],
+    held_out: NDArray[np.int64],
+    seed: int,
+    progress: Progress,
+) -> tuple[Score, ...]:
+    """On the same examples."""
+    labels, classes = examples.labels, len(examples.classes)
+    raw = logistic_regression(
+        pixels, train, labels[train], held_out, labels[held_out], classes=classes, seed=seed, progress=progress
+    )
+    return majority_class(labels[train], labels[held_out]), raw
 
-    def read(self, data: LabelledSet, *, skip_unreadable: bool) -> None:
-        """Run the frozen part once over everything."""
-        with self._timed("features"):
-            before_head = keras.Model(self.model.inputs, self.model.get_layer(self.head).input)
-            if len(before_head.output.shape) != 2:
-                raise LayerError(
-                    f"{self.head!r} gets features of shape {before_head.output.shape}; expected (n, d).",
-                    next_step="attach it with transfer.extract(…, heads=[…])",
-                )
-            found = read_features(make_runner(before_head, BATCH), self.feed, data, BATCH, shrink_images, self.progress)
-        if found.failures and not skip_unreadable:
-            raise DataError(
-                f"{len(found.failures)} of {len(data)} examples of {data.source} cannot be read.",
-                [problem for _, problem in found.failures],
-                next_step="remove them, or leave them out with --skip-unreadable (skip_unreadable=True)",
-            )
-        bad = {place for place, _ in found.failures}
-        good = np.array([place for place in range(len(data)) if place not in bad], np.int64)
-        self.failures = tuple(problem for _, problem in found.failures)
-        self.places = good
-        self.examples, self.features, self.pixels = data.subset(good), found.values[good], found.pixels[good]
 
-    def before(self, boundary: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows of the readable examples that came before a place in the set, and the others."""
-        return np.flatnonzero(self.places < boundary), np.flatnonzero(self.places >= boundary)
-
-    def solve(self, train: NDArray[np.int64], held_out: NDArray[np.int64]) -> SolvedHead:
-        """The probe."""
-        labels = self.examples.labels
-        with self._timed("probe"):
-            solved = solve_head(
-                self.features[train],
-                labels[train],
-                len(self.examples.classes),
-                seed=self.recipe.seed,
-                progress=self.progress,
-            )
-        self.model.get_layer(self.head).set_weights([solved.kernel, solved.bias])
-        answers = (self.features[held_out] @ solved.kernel + solved.bias).argmax(1)
-        self.scores.append(score_answers("probe", answers, labels[held_out]))
-        self.history.append({"stage": "probe", "penalty": solved.penalty, "cross_validated_accuracy": solved.accuracy})
-        return solved
-
-    def tune(self, stage: Stage, train: NDArray[np.int64], held_out: NDArray[np.int64]) -> None:
-        """Unfreeze and go on."""
-        labels = self.examples.labels
-        with self._timed("tuning"):
-            current = read_model(self.model)
-            keras.utils.set_random_seed(
-                self.recipe.seed
-            )  # layers that draw random numbers are seeded when they are built
-            self.model = build_model(
-                replace(current, graph=unfreeze_from(current.graph, stage.unfreeze_from)), classes_of(self.model)
-            )
-            frozen = _digest_frozen(self.model)
-            inputs = self.feed.load(self.examples.subset(train), BATCH)
-            epochs = tune(self.model, inputs, labels[train], stage, seed=self.recipe.seed, progress=self.progress)
-            if _digest_frozen(self.model) != frozen:
-                raise LayerError(
-                    "A frozen tensor has changed under training.",
-                    next_step="report this with the recipe: it must not happen",
-                )
-            logits = run_in_batches(
-                make_runner(self.model, BATCH), self.feed.load(self.examples.subset(held_out), BATCH), BATCH
-            )
-        self.scores.append(score_answers("tuned", logits.argmax(1), labels[held_out]))
-        self.history += [{"stage": "tune", **asdict(epoch)} for epoch in epochs]
-
-    def baselines(self, train: NDArray[np.int64], held_out: NDArray[np.int64]) -> tuple[Score, ...]:
-        """On the same examples."""
-        labels, classes = self.examples.labels, len(self.examples.classes)
-        with self._timed("baselines"):
-            raw = logistic_regression(
-                self.pixels,
-                train,
-                labels[train],
-                held_out,
-                labels[held_out],
-                classes=classes,
-                seed=self.recipe.seed,
-                progress=self.progress,
-            )
-        return majority_class(labels[train], labels[held_out]), raw
-
-    def finished_model(self, classes: tuple[str, ...], card: Card | None) -> keras.Model:
-        """Raw input in, probabilities out, what is trainable as it was."""
-        names = {layer.name for layer in self.model.layers}
-        name = next(
-            each for each in ("probabilities", "class_probabilities", "output_probabilities") if each not in names
-        )
-        probabilities = keras.layers.Softmax(name=name)(self.model.outputs[0])
-        model = keras.Model(self.model.inputs[0], probabilities, name=self.model.name)
-        old = card or Card()
-        done = f"fine-tuned: {', '.join(stage.kind for stage in self.recipe.stages)}"
-        attach_card(
-            model,
-            replace(
-                old.without_proof(),
-                architecture=None,
-                preprocessing=None,
-                classes=classes,
-                history=(*old.history, done),
-            ),
-        )
-        return model
-
-    @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+def _finished_model(model: keras.Model, recipe: Recipe, classes: tuple[str, ...], card: Card | None) -> keras.Model:
+    """Raw input in, probabilities out, what is trainable as it was."""
+    names = {layer.name for layer in model.layers}
+    name = next(each for each in ("probabilities", "class_probabilities", "output_probabilities") if each not in names)
+    probabilities = keras.layers.Softmax(name=name)(model.outputs[0])
+    whole = keras.Model(model.inputs[0], probabilities, name=model.name)
+    old = card or Card()
+    done = f"fine-tuned: {', '.join(stage.kind for stage in recipe.stages)}"
+    told = replace(old.without_proof(), architecture=None, preprocessing=None, classes=classes)
+    attach_card(whole, replace(told, history=(*old.history, done)))
+    return whole
 
 
 def _head(graph: Graph) -> Layer:
@@ -312,6 +255,15 @@ def _head(graph: Graph) -> Layer:
     if not layer.config.get("use_bias", True):
         raise LayerError(f"The head {layer.name!r} has no bias; expected one.", next_step="make it with use_bias=True")
     return layer
+
+
+def _check_features(student: keras.Model, head: Layer) -> None:
+    shape = student.get_layer(head.name).input.shape
+    if len(shape) != 2:
+        raise LayerError(
+            f"{head.name!r} gets features of shape {tuple(shape)}; expected (n, d).",
+            next_step="attach it with transfer.extract(…, heads=[…])",
+        )
 
 
 def _check_classes(head: Layer, data: LabelledSet, test: LabelledSet | None) -> None:
@@ -363,14 +315,6 @@ def _remarks(twins: int, scores: list[Score]) -> tuple[str, ...]:
     if len(scores) > 1 and scores[-1].correct < scores[0].correct:
         remarks.append("tuning did not help here: the probe answers more of the test examples")
     return tuple(remarks)
-
-
-def _digest_frozen(model: keras.Model) -> str:
-    frozen = {
-        str(place): digest_tensor(keras.ops.convert_to_numpy(each))
-        for place, each in enumerate(model.non_trainable_weights)
-    }
-    return digest_manifest(frozen)
 
 
 def _finished(target: Path, asked: Json) -> Run | None:

@@ -6,9 +6,9 @@ from transfer.analysis.forecast import Forecast, StageForecast
 from transfer.analysis.training_cost import count_training
 from transfer.data.labelled import LabelledSet
 from transfer.data.splitting import split_stratified
-from transfer.graphs.freezing import unfreeze_from
 from transfer.graphs.graph import Graph
 from transfer.graphs.input_shapes import with_input_shapes
+from transfer.graphs.summarizing import summarize
 from transfer.jobs.checking_recipes import check_recipe
 from transfer.jobs.feeding import make_feed
 from transfer.jobs.preparing import prepare_student
@@ -17,6 +17,7 @@ from transfer.models.restoring import restore_file
 from transfer.models.timing import measure_throughput
 from transfer.recipes import Recipe, Stage
 from transfer.specs import Preprocessing, Restoring
+from transfer.training.stage_flags import flag_stage
 from transfer.weights.checkpoint import Checkpoint
 
 MEASURED_SECONDS = 1.0
@@ -77,8 +78,10 @@ def forecast_file(
 
 
 def _forecast(graph: Graph, stage: Stage, train: int, held_out: int) -> StageForecast:
+    head = graph.outputs[0].layer
+    flagged = flag_stage(graph, stage, head)
     if stage.kind == "probe":
-        head = graph.outputs[0].layer
-        return StageForecast("probe", head, train + held_out, 1, count_training(unfreeze_from(graph, head)))
-    cost = count_training(unfreeze_from(graph, stage.unfreeze_from))
-    return StageForecast(stage.kind, stage.unfreeze_from, train, stage.epochs, cost)
+        return StageForecast("probe", head, train + held_out, 1, count_training(flagged))
+    trained = [each.name for each in summarize(flagged) if each.trainable]
+    epochs = stage.epochs if not stage.steps else max(1, round(stage.steps * stage.batch_size / train))
+    return StageForecast(stage.kind, trained[0], train, epochs, count_training(flagged))

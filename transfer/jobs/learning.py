@@ -11,6 +11,7 @@ from transfer.models.restoring import restore_file
 from transfer.recipes import Recipe
 from transfer.results import Run
 from transfer.specs import Preprocessing, Progress, Restoring, silent
+from transfer.training.feature_store import MEMORY_BYTES
 from transfer.weights.checkpoint import Checkpoint
 
 
@@ -31,6 +32,8 @@ def learn_file(
     recipe: Recipe | None = None,
     skip_unreadable: bool = False,
     force: bool = False,
+    cache: Path | None = None,
+    memory_bytes: int = MEMORY_BYTES,
     progress: Progress = silent,
 ) -> Run:
     """Restore a file, put a new head on its backbone, and fine-tune it on a labelled set.
@@ -51,6 +54,8 @@ def learn_file(
         recipe: stages and seed.
         skip_unreadable: whether damaged pictures are left out.
         force: whether `out` may be replaced.
+        cache: a folder in which features are kept for other runs.
+        memory_bytes: for features in memory; past it they lie on the disk.
         progress: told of what is going on.
 
     Raises:
@@ -71,6 +76,8 @@ def learn_file(
         out=out,
         force=force,
         skip_unreadable=skip_unreadable,
+        cache=cache,
+        memory_bytes=memory_bytes,
         receipt=restored.receipt,
         notes=(student.describe(recipe),),
         progress=progress,

@@ -15,7 +15,7 @@ from transfer.graphs.graph import Graph
 from transfer.models.building import build_model, classes_of, read_model
 from transfer.models.extracting import extract_from_model
 from transfer.models.restoring import Restored
-from transfer.recipes import Recipe
+from transfer.recipes import Recipe, Stage
 from transfer.specs import Extraction, Head
 from transfer.surgery.extracting import FEATURES
 
@@ -39,9 +39,21 @@ class Student:
     def describe(self, recipe: Recipe) -> str:
         """What was done to get it, and what a recipe trains of it, in a sentence."""
         dropped = f"dropped {', '.join(self.dropped)}; " if self.dropped else "nothing dropped; "
-        froms = [repr(stage.unfreeze_from) for stage in recipe.stages if stage.kind == "tune"]
-        fate = f"is trained from {', then '.join(froms)} on, frozen before that" if froms else "is frozen"
+        froms = [_trained(stage) for stage in recipe.stages if stage.kind == "tune"]
+        fate = f"is trained {', then '.join(froms)}" if froms else "is frozen"
         return f"{dropped}backbone ends at {self.cut!r} and {fate}"
+
+
+def _trained(stage: Stage) -> str:
+    """Which part of a backbone a stage trains."""
+    if stage.unfreeze_from:
+        return f"from {stage.unfreeze_from!r} on, frozen before that"
+    if stage.unfreeze_last is not None:
+        count = stage.unfreeze_last
+        return (
+            "not at all" if not count else f"in its last {f'{count} blocks' if count > 1 else 'block'}, frozen before"
+        )
+    return "as a whole" if "*" in stage.unfreeze else f"in {', '.join(stage.unfreeze)}, frozen elsewhere"
 
 
 def prepare_student(

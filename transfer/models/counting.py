@@ -36,10 +36,26 @@ def made_later(largest_bytes: int | None, name: str) -> Iterator[None]:
             yield
         if largest_bytes is not None:
             _check_size(_waiting(), largest_bytes, name)
-        with keras.StatelessScope():  # at its end, Keras makes all that wait
+        with _made_trainable(_waiting()), keras.StatelessScope():  # at its end, Keras makes all that wait
             pass
     finally:
         _wait_for(before)
+
+
+@contextmanager
+def _made_trainable(variables: list[Any]) -> Iterator[None]:
+    """Let variables of frozen layers be made as Keras makes them: before they are frozen.
+
+    TensorFlow's tape watches only what was trainable when it was made, so a layer could never be unfrozen otherwise.
+    """
+    frozen = [each for each in variables if not each.trainable and "float" in each.dtype]
+    for each in frozen:
+        each.trainable = True
+    try:
+        yield
+    finally:
+        for each in frozen:
+            each.trainable = False
 
 
 def _check_size(variables: list[Any], largest_bytes: int, name: str) -> None:

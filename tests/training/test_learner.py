@@ -1,0 +1,170 @@
+"""Stages one after the other: features once, nothing worse than the probe by validation, to the bit after a cut."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from transfer.data.loading import ImageBatch
+from transfer.models.building import read_model
+from transfer.models.variables import name_variables
+from transfer.recipes import Recipe, Stage
+from transfer.training import learner as learning
+from transfer.training.learner import Examples, Learner
+
+CLASSES = ("a", "b", "c")
+
+
+def create_student() -> keras.Model:
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((6,), name="x")
+    x = keras.layers.Dense(16, activation="relu", name="block1_dense")(inputs)
+    x = keras.layers.BatchNormalization(name="block1_norm")(x)
+    x = keras.layers.Dense(16, activation="relu", name="block2_dense")(x)
+    x = keras.layers.Dropout(0.2, name="drop")(x)
+    return keras.Model(inputs, keras.layers.Dense(3, name="label")(x))
+
+
+@pytest.fixture
+def rows() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    return (rng.normal(size=(90, 6)) + np.eye(6)[labels] * 1.2).astype(np.float32), labels
+
+
+class Seen:
+    """How often each example was brought."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values, self.counts = values, np.zeros(len(values), int)
+
+    def examples(self) -> Examples:
+        def batches(places):
+            for start in range(0, len(places), 16):
+                chosen = places[start : start + 16]
+                self.counts[chosen] += 1
+                yield ImageBatch(start, self.values[chosen])
+
+        return Examples([f"{place:064x}" for place in range(len(self.values))], batches, (6,), {"kind": "arrays"})
+
+
+def learn(recipe: Recipe, rows, *, state_folder=None) -> tuple[Learner, Seen]:
+    values, labels = rows
+    seen = Seen(values)
+    found = Learner(read_model(create_student()), recipe, "label", state_folder=state_folder)
+    found.read(seen.examples())
+    found.begin(np.arange(60), labels, CLASSES)
+    for place, stage in enumerate(recipe.stages):
+        if stage.kind == "probe":
+            found.solve()
+        else:
+            found.tune(place)
+    return found, seen
+
+
+def bits(found: Learner) -> dict[str, bytes]:
+    network = found.learnt()
+    return {name: network.tensors[name].tobytes() for name in network.tensors}
+
+
+TUNED = Recipe((Stage("probe"), Stage(unfreeze_last=1, epochs=8, rate=3e-3), Stage(unfreeze=("*",), epochs=4)), seed=5)
+
+
+def test_every_example_is_brought_once_whatever_the_stages(rows):
+    recipe = Recipe((Stage("probe"), Stage(unfreeze_last=1, epochs=3)), seed=5)
+    assert set(learn(recipe, rows)[1].counts) == {1}
+
+
+def test_what_no_stage_trains_keeps_its_bits_and_the_rest_moves(rows):
+    recipe = Recipe((Stage("probe"), Stage(unfreeze_last=1, epochs=8, rate=3e-3)), seed=5, validation=0.0)
+    found, _ = learn(recipe, rows)
+    before = read_model(create_student()).tensors
+    after = found.learnt().tensors
+    changed = {name for name in after if not np.array_equal(after[name], before[name])}
+    assert changed == {"block2_dense/kernel", "block2_dense/bias", "label/kernel", "label/bias"}
+
+
+def test_the_logits_are_those_of_the_whole_network(rows):
+    found, _ = learn(TUNED, rows)
+    model = create_student()
+    for name, each in name_variables(model).items():
+        each.assign(found.learnt().tensors[name])
+    places = np.arange(60, 90)
+    np.testing.assert_allclose(found.logits(places), model.predict(rows[0][places], verbose=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("rate", [1e-2, 1.0, 4.0])
+def test_what_is_kept_validates_no_worse_than_either_end(rows, rate):
+    stage = Stage(unfreeze_last=1, epochs=6, rate=rate, optimizer="sgd", momentum=0.0)
+    (choice,) = learn(Recipe((Stage("probe"), stage), seed=5), rows)[0].choices
+    assert choice.kept <= min(choice.before, choice.after)
+
+
+def test_where_the_probe_validates_best_it_stays_to_the_bit(rows, monkeypatch):
+    def validator(model, *_arguments):
+        start = np.array(model.get_layer("label").get_weights()[0])  # those after tuning
+        return lambda: (-float(np.abs(model.get_layer("label").get_weights()[0] - start).sum()), 0.0)
+
+    monkeypatch.setattr(learning, "make_validator", validator)
+    tuned = Recipe((Stage("probe"), Stage(unfreeze_last=1, epochs=6, rate=1e-2)), seed=5)
+    found, _ = learn(tuned, rows)
+    assert [choice.alpha for choice in found.choices] == [0.0]
+    assert "the weights before it was kept" in str(found.choices[0])
+    assert bits(found) == bits(learn(Recipe((Stage("probe"),), seed=5), rows)[0])
+
+
+def test_the_choice_is_made_on_examples_that_neither_side_has_learnt_from(rows, monkeypatch):
+    learnt: list[np.ndarray] = []
+    true = learning.solve_head
+
+    def noting(features, labels, *arguments, **options):
+        learnt.append(features)
+        return true(features, labels, *arguments, **options)
+
+    monkeypatch.setattr(learning, "solve_head", noting)
+    found, _ = learn(TUNED, rows)
+    whole, part = learnt
+    assert (len(whole), len(part)) == (60, 48)
+    assert [choice.examples for choice in found.choices] == [12, 12]
+    kinds = [line["stage"] for line in found.history]
+    assert kinds[0] == "probe"
+    assert kinds.count("choice") == 2
+
+
+def test_a_recipe_of_one_stage_holds_nothing_out(rows):
+    found, _ = learn(Recipe((Stage("probe"),), seed=5), rows)
+    assert found.choices == []
+    scratch, _ = learn(Recipe((Stage(unfreeze=("*",), epochs=2, rate=1e-2),), seed=5), rows)
+    assert [line["stage"] for line in scratch.history] == ["tune", "tune"]
+
+
+def test_the_same_seed_gives_the_same_bits(rows):
+    one, two = learn(TUNED, rows)[0], learn(TUNED, rows)[0]
+    assert bits(one) == bits(two)
+    assert one.history == two.history
+
+
+@pytest.mark.parametrize("cut", [2, 6, 9, 11])
+def test_a_run_that_is_cut_off_goes_on_to_the_same_bits(rows, tmp_path, monkeypatch, cut):
+    whole, _ = learn(TUNED, rows)
+    count = 0
+    true = learning.fit
+
+    def breaking(*arguments, progress, **options):
+        def watched(what, done, total):
+            nonlocal count
+            count += 1
+            if count == cut:
+                raise KeyboardInterrupt
+            progress(what, done, total)
+
+        return true(*arguments, progress=watched, **options)
+
+    monkeypatch.setattr(learning, "fit", breaking)
+    with pytest.raises(KeyboardInterrupt):
+        learn(TUNED, rows, state_folder=tmp_path)
+    monkeypatch.setattr(learning, "fit", true)
+    resumed, _ = learn(TUNED, rows, state_folder=tmp_path)
+    assert bits(resumed) == bits(whole)
+    assert resumed.history == whole.history

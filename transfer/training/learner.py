@@ -1,0 +1,303 @@
+"""The stages of a recipe, one after the other, on features that are computed once.
+
+A recipe that tunes from a probe is followed twice: on a part of the training examples, so that the others can tell
+which point on the line between probe and tuned is the best, and on all of them, to that point. Nothing that was
+validated on has been learnt from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from transfer.data.splitting import split_stratified
+from transfer.errors import DataError, LayerError
+from transfer.graphs.graph import Graph
+from transfer.graphs.packing import pack_inputs
+from transfer.models.building import build_model
+from transfer.models.variables import assign_variables, name_variables
+from transfer.recipes import Recipe, Stage
+from transfer.specs import Json, Progress, silent
+from transfer.surgery.network import Network
+from transfer.training.feature_keys import example_keys
+from transfer.training.feature_rows import Batches, Rows
+from transfer.training.feature_store import FeatureStore
+from transfer.training.features import make_runner
+from transfer.training.fitting import Fit, fit
+from transfer.training.interpolating import interpolate, keep_best
+from transfer.training.prefixing import BATCH, Piece, split_off_prefix, split_stage, with_tensors
+from transfer.training.solving import SolvedHead, solve_head
+from transfer.training.stage_flags import flag_stage
+from transfer.training.validating import make_validator
+from transfer.weights.digests import digest_json, digest_manifest
+from transfer.weights.tensor_digests import digest_tensor
+
+Weights = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """What is learnt from and tested on, as the network gets it.
+
+    Attributes:
+        digests: of each example's own bytes.
+        batches: brings those at some places, in batches of 16.
+        shape: of one, without the batch axis.
+        feeding: how they are brought, as plain values.
+    """
+
+    digests: Sequence[str]
+    batches: Batches
+    shape: tuple[int, ...]
+    feeding: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was kept of a stage.
+
+    Attributes:
+        alpha: how far from the weights before it (0) to those after it (1).
+        before: validation loss at 0, in nats an example.
+        after: at 1.
+        kept: at alpha.
+        examples: that were validated on.
+    """
+
+    alpha: float
+    before: float
+    after: float
+    kept: float
+    examples: int
+
+    def __str__(self) -> str:
+        what = {0.0: "the weights before it", 1.0: "all of it"}.get(self.alpha, f"{self.alpha:.0%} of the way")
+        return (
+            f"of tuning {what} was kept: validation loss {self.kept:.3f} on {self.examples} examples "
+            f"({self.before:.3f} before, {self.after:.3f} after)"
+        )
+
+
+@dataclass(slots=True)
+class _Track:
+    """Weights on their way through the stages.
+
+    Attributes:
+        rest: what follows the prefix, with its tensors as they are now.
+        places: of the examples that it learns from.
+    """
+
+    rest: Network
+    places: NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Learner:
+    """A network that learns a recipe.
+
+    Attributes:
+        network: from raw inputs to logits; left as it is.
+        recipe: what is done.
+        head: name of the layer that gives the logits.
+        custom_objects: classes of the caller's, by name.
+        store: keeps features.
+        state_folder: where training writes down where it stands; None for nowhere.
+        progress: told of what is going on.
+        history: a line for each stage and epoch.
+        choices: what was kept of each stage that was validated.
+    """
+
+    network: Network
+    recipe: Recipe
+    head: str
+    custom_objects: dict[str, Any] = field(default_factory=dict)
+    store: FeatureStore = field(default_factory=FeatureStore)
+    state_folder: Path | None = None
+    progress: Progress = silent
+    history: list[Json] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list)
+    _graphs: list[Graph] = field(init=False)
+    _rest: Network = field(init=False)
+    _keys: tuple[str, ...] = field(init=False)
+    _rows: Rows = field(init=False)
+    _labels: NDArray[np.int64] = field(init=False)
+    _classes: int = field(init=False)
+    _all: _Track = field(init=False)
+    _trial: _Track | None = field(init=False, default=None)
+    _held_out: NDArray[np.int64] = field(init=False)
+
+    def read(self, examples: Examples) -> Rows:
+        """Run what no stage trains once over all examples.
+
+        Returns:
+            Its outputs; `failures` names examples that could not be read.
+        """
+        self._graphs = [flag_stage(self.network.graph, stage, self.head) for stage in self.recipe.stages]
+        prefix, self._rest = split_off_prefix(self.network, self._graphs)
+        piece = Piece(
+            prefix, shape=examples.shape, feeding=examples.feeding, custom_objects=self.custom_objects, batch_size=BATCH
+        )
+        self._keys = example_keys(piece.key, examples.digests)
+        self._rows = self.store.compute(piece, self._keys, examples.batches, self.progress)
+        return self._rows
+
+    def begin(self, train: NDArray[np.int64], labels: NDArray[np.int64], classes: Sequence[str]) -> None:
+        """Settle what is learnt from.
+
+        Args:
+            train: places of the examples to learn from, among those that were read.
+            labels: (n,) of all that were read; what stands at other places is not looked at.
+            classes: names, in the order of the logits.
+        """
+        self._labels, self._classes = labels, len(classes)
+        self._all = _Track(self._rest, train)
+        self._held_out = train[:0]
+        if len(self.recipe.stages) < 2 or not self.recipe.validation:
+            return
+        try:
+            kept, held_out = split_stratified(
+                labels[train], seed=self.recipe.seed, test_share=self.recipe.validation, classes=classes
+            )
+        except DataError:  # a class of one example: nothing can be held out
+            return
+        self._trial, self._held_out = _Track(self._rest, train[kept]), train[held_out]
+
+    def solve(self) -> SolvedHead:
+        """The probe: the head at its optimum on features as they are."""
+        values = self._features(self._rest, self._graphs[0])[0].values
+        solved = None
+        for track in self._tracks:
+            found = solve_head(
+                values()[track.places],
+                self._labels[track.places],
+                self._classes,
+                seed=self.recipe.seed,
+                progress=self.progress,
+            )
+            head = {f"{self.head}/kernel": found.kernel, f"{self.head}/bias": found.bias}
+            track.rest = with_tensors(track.rest, head)
+            solved = solved or found
+        if solved is None:
+            raise ValueError("there is a track of all examples")
+        line = {"stage": "probe", "penalty": solved.penalty, "cross_validated_accuracy": solved.accuracy}
+        self.history.append(line)
+        return solved
+
+    @property
+    def _tracks(self) -> list[_Track]:
+        return [self._all, *([self._trial] if self._trial is not None else [])]
+
+    def tune(self, place: int) -> None:
+        """One stage of training.
+
+        Args:
+            place: of the stage in the recipe.
+
+        Raises:
+            TrainingError: if the loss stops being finite.
+            LayerError: if a frozen tensor has changed.
+        """
+        stage, graph, alpha = self.recipe.stages[place], self._graphs[place], 1.0
+        if self._trial is not None:
+            stage, alpha = self._try(self._trial, stage, graph, place)
+        if alpha == 0:
+            return
+        rows, suffix = self._features(self._all.rest, graph)
+        model = self._build(suffix)
+        before = _copied(model)
+        found = self._fit(model, rows, self._all.places, stage, f"stage_{place}")
+        self._note("tune", found)
+        if alpha < 1:
+            assign_variables(model, interpolate(before, _copied(model), alpha))
+        self._all.rest = with_tensors(self._all.rest, _copied(model))
+
+    def _try(self, track: _Track, stage: Stage, graph: Graph, place: int) -> tuple[Stage, float]:
+        """Train on a part, and see on the others how far to go: the stage as it is then done on all, and alpha."""
+        rows, suffix = self._features(track.rest, graph)
+        model = self._build(suffix)
+        before = _copied(model)
+        validation = (rows.subset(self._held_out), self._labels[self._held_out])
+        found = self._fit(model, rows, track.places, stage, f"trial_{place}", validation)
+        self._note("trial", found)
+        validate = make_validator(model, *validation, BATCH)
+        chosen = keep_best(model, before, _copied(model), lambda: validate()[0])
+        losses = chosen.losses
+        choice = Choice(chosen.alpha, losses[0.0], losses[1.0], losses[chosen.alpha], len(self._held_out))
+        self.choices.append(choice)
+        self.history.append({"stage": "choice", **asdict(choice)})
+        track.rest = with_tensors(track.rest, _copied(model))
+        epochs = found.kept_epoch if stage.patience else stage.epochs
+        return replace(stage, rate=found.rate, patience=0, epochs=max(1, epochs)), chosen.alpha
+
+    def _fit(
+        self,
+        model: keras.Model,
+        rows: Rows,
+        places: NDArray[np.int64],
+        stage: Stage,
+        name: str,
+        validation: tuple[Rows, NDArray[np.int64]] | None = None,
+    ) -> Fit:
+        frozen = _digest_frozen(model)
+        found = fit(
+            model,
+            rows.subset(places),
+            self._labels[places],
+            stage,
+            seed=self.recipe.seed,
+            validation=validation,
+            state_folder=self.state_folder / name if self.state_folder is not None else None,
+            digest=digest_json([name, list(self._keys), places.tolist()]) if self.state_folder is not None else "",
+            progress=self.progress,
+        )
+        if _digest_frozen(model) != frozen:
+            raise LayerError(
+                "A frozen tensor has changed under training.",
+                next_step="report this with the recipe: it must not happen",
+            )
+        return found
+
+    def logits(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(n, k), of the examples at some places, by the weights as they are now."""
+        runner = make_runner(self._build(replace(self._all.rest, graph=pack_inputs(self._all.rest.graph))), BATCH)
+        starts = range(0, len(places), BATCH)
+        return np.concatenate([runner(self._rows.read(places[start : start + BATCH])) for start in starts])
+
+    def learnt(self) -> Network:
+        """The whole network with the weights as they are now, flagged as in the last stage."""
+        return with_tensors(replace(self.network, graph=self._graphs[-1]), self._all.rest.tensors)
+
+    def _features(self, rest: Network, graph: Graph) -> tuple[Rows, Network]:
+        """What goes into the suffix of a stage, of all examples, and the suffix."""
+        between, suffix = split_stage(rest, graph)
+        if between is None:
+            return self._rows, suffix
+        piece = Piece(between, custom_objects=self.custom_objects, batch_size=BATCH)
+        keys = example_keys(piece.key, self._keys)
+        return self.store.compute(piece, keys, self._rows.batches(BATCH), self.progress), suffix
+
+    def _build(self, network: Network) -> keras.Model:
+        keras.utils.set_random_seed(self.recipe.seed)  # layers that draw random numbers are seeded when they are built
+        return build_model(network, self.custom_objects)
+
+    def _note(self, kind: str, found: Fit) -> None:
+        self.history += [{"stage": kind, **asdict(epoch)} for epoch in found.history]
+
+
+def _copied(model: keras.Model) -> dict[str, NDArray[Any]]:
+    return {name: np.array(keras.ops.convert_to_numpy(each)) for name, each in name_variables(model).items()}
+
+
+def _digest_frozen(model: keras.Model) -> str:
+    """Of every variable that no stage may change: those of frozen layers, statistics included."""
+    layers = model._flatten_layers(include_self=False)  # a model inside says nothing of its layers' flags
+    own = [(each, each._trainable_variables + each._non_trainable_variables) for each in layers]
+    trained = {id(variable) for layer, variables in own if layer.trainable for variable in variables}
+    values = {name: each for name, each in name_variables(model).items() if id(each) not in trained}
+    return digest_manifest({name: digest_tensor(keras.ops.convert_to_numpy(each)) for name, each in values.items()})
