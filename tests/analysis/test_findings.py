@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from transfer.analysis.diagnosis import ActivationReport, Diagnosis, Finding, InputReport, UpdateReport
+from transfer.analysis.diagnosis import ActivationReport, Diagnosis, Finding, InputReport
 from transfer.analysis.findings import find
 from transfer.analysis.gradient_flow import GradientFlow, LayerGradient, decades_of
+from transfer.analysis.update_reports import UpdateReport
 
 PLAIN = InputReport(mean=0.0, std=1.0, low=-3.0, high=3.0)
 RAW = InputReport(mean=127.0, std=74.0, low=0.0, high=255.0)

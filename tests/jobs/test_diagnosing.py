@@ -239,6 +239,15 @@ def test_a_run_is_fed_as_it_learnt_and_says_how_far_its_steps_went(student, digi
     assert (found.input.low, found.input.high) == (0, 1)
     assert found.notes == ()
     assert diagnose(run, data).activations == found.activations
+    history = tmp_path / "run" / "history.jsonl"
+    history.write_text(history.read_text() + '{"stage": "tu')
+    torn = diagnose(tmp_path / "run", data)
+    assert torn.updates == found.updates
+    assert "damaged lines of history.jsonl" in torn.notes[-1]
+    history.unlink()
+    without = diagnose(tmp_path / "run", data)
+    assert without.updates == ()
+    assert "history.jsonl cannot be read" in without.notes[-1]
     with pytest.raises(DataError) as caught:
         diagnose(run, data, preprocessing="unit")
     assert "prepares images itself" in str(caught.value)

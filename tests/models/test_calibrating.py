@@ -30,6 +30,40 @@ def test_each_sees_what_the_one_before_made_of_the_batch() -> None:
     assert model.layers[3].rate == 0.5
 
 
+def test_nothing_is_drawn_so_the_same_batch_gives_the_same_statistics() -> None:
+    images = np.random.default_rng(1).normal(size=(20, 8, 8, 3)).astype(np.float32)
+    layers = [L.RandomFlip(), L.RandomRotation(0.3), L.GaussianNoise(1.0), L.Conv2D(4, 3), L.SpatialDropout2D(0.5)]
+    layers += [L.BatchNormalization(name="images"), L.Reshape((36, 4)), L.LSTM(5, dropout=0.5, recurrent_dropout=0.5)]
+    inputs = x = keras.Input((8, 8, 3))
+    for layer in [*layers, L.BatchNormalization(name="last")]:
+        x = layer(x)
+    model = keras.Model(inputs, x)
+    start = [each.numpy() for each in model.weights]
+    found = []
+    for _ in range(2):
+        for variable, value in zip(model.weights, start, strict=True):
+            variable.assign(value)
+        calibrate(model, lambda: images)
+        found.append(np.concatenate([np.ravel(each) for each in model.get_weights()]))
+    assert (found[0] == found[1]).all()
+    plain = keras.Model(model.inputs, model.get_layer("images").input)
+    values = plain.predict(images, verbose=0)
+    np.testing.assert_allclose(model.get_layer("images").moving_mean, values.mean((0, 1, 2)), rtol=1e-4, atol=1e-6)
+
+
+def test_the_axis_and_the_mask_are_those_of_the_layer() -> None:
+    inputs = keras.Input((6, 4))
+    model = keras.Model(inputs, L.BatchNormalization(axis=1)(L.Rescaling(2.0)(inputs)))
+    values = np.random.default_rng(2).normal(size=(30, 6, 4)).astype(np.float32)
+    calibrate(model, lambda: values)
+    np.testing.assert_allclose(model.layers[-1].moving_mean, 2 * values.mean((0, 2)), rtol=1e-4, atol=1e-6)
+    inputs = keras.Input((6, 4))
+    model = keras.Model(inputs, L.BatchNormalization()(L.Masking()(inputs)))
+    values[:, 3:] = 0
+    calibrate(model, lambda: values)
+    np.testing.assert_allclose(model.layers[-1].moving_variance, values[:, :3].var((0, 1)), rtol=1e-4)
+
+
 def test_one_that_saw_data_leaves_all_as_they_are_and_nothing_is_loaded() -> None:
     model = network()
     model.get_layer("second").moving_mean.assign(np.full(4, 0.5, np.float32))

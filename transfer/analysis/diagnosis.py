@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from transfer.analysis.gradient_flow import GradientFlow
+from transfer.analysis.update_reports import UpdateReport
 from transfer.specs import Json
 from transfer.tabulating import format_table
 
@@ -98,19 +99,6 @@ class InputReport:
     def rms(self) -> float:
         """Root mean square."""
         return math.hypot(self.mean, self.std)
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateReport:
-    """How far a run moved one layer in a step.
-
-    Attributes:
-        layer: its name.
-        ratios: norm of an update over the norm of the weights, at the end of each epoch.
-    """
-
-    layer: str
-    ratios: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)

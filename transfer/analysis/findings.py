@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from transfer.analysis.diagnosis import ActivationReport, Finding, Fix, InputReport, Severity, UpdateReport, shorten
+from transfer.analysis.diagnosis import ActivationReport, Finding, Fix, InputReport, Severity, shorten
 from transfer.analysis.gradient_flow import STEEP, STRONG, WEAK, GradientFlow
+from transfer.analysis.update_reports import UpdateReport
 
 MOSTLY = 0.5  # of the values of an activation: then it is saturated for a typical example
 LARGE_INPUT = 3.0  # root mean square; standardised data have 1, and tanh is flat from 2.2

@@ -108,29 +108,32 @@ class GradientSums:
     """Sums over the gradients of some batches; `add` changes them.
 
     Attributes:
-        total: for each layer its summed gradient, (parameters,).
-        squares: for each layer the squared norms, one a batch.
+        total: for each layer the summed gradients of its weights, in single precision; no other copy is kept.
+        squares: for each layer the squared norms of all its weights' gradients, one a batch.
         losses: one a batch.
         errors: one a batch.
     """
 
-    total: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    total: dict[str, list[NDArray[np.float32]]] = field(default_factory=dict)
     squares: dict[str, list[float]] = field(default_factory=dict)
     losses: list[float] = field(default_factory=list)
     errors: list[float] = field(default_factory=list)
 
-    def add(self, gradients: Mapping[str, NDArray[Any]], loss: float, error: float) -> None:
+    def add(self, gradients: Mapping[str, Sequence[NDArray[Any]]], loss: float, error: float) -> None:
         """Take one batch in.
 
         Args:
-            gradients: of each layer, of any shape.
+            gradients: of each layer those of its weights, of any shapes.
             loss: mean over its examples.
             error: mean norm of the loss's derivative by the logits.
         """
         for layer, values in gradients.items():
-            flat = values.ravel().astype(np.float64)
-            self.total[layer] = self.total[layer] + flat if layer in self.total else flat
-            self.squares.setdefault(layer, []).append(float(flat @ flat))
+            self.squares.setdefault(layer, []).append(sum(map(_square, values)))
+            if layer not in self.total:
+                self.total[layer] = [np.array(each, np.float32) for each in values]
+                continue
+            for total, each in zip(self.total[layer], values, strict=True):
+                total += each
         self.losses.append(loss)
         self.errors.append(error)
 
@@ -158,12 +161,17 @@ class GradientSums:
         squares, b = self.squares[layer], len(self.losses)
         if b < 2:
             return float("nan")
-        mean = self.total[layer] / b
-        mean_square = float(mean @ mean)
+        mean_square = sum(map(_square, self.total[layer])) / b**2
         noise = (float(np.mean(squares)) - mean_square) * b / (b - 1)
         if noise <= 0:
             return float("inf") if mean_square else float("nan")
         return max(0.0, mean_square - noise / b) / noise
+
+
+def _square(values: NDArray[Any]) -> float:
+    """Squared norm, in double precision and without a copy."""
+    flat = values.reshape(-1)
+    return float(np.einsum("i,i->", flat, flat, dtype=np.float64))
 
 
 def decades_of(ratios: Sequence[float]) -> float:

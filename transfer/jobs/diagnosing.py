@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from transfer.analysis.diagnosis import Diagnosis, UpdateReport
+from transfer.analysis.diagnosis import Diagnosis
 from transfer.analysis.findings import find
+from transfer.analysis.update_reports import UpdateReport, read_updates
 from transfer.data.arrays import from_arrays
 from transfer.data.labelled import LabelledSet
+from transfer.data.sampling import draw
 from transfer.errors import DataError
 from transfer.graphs.graph import Ref
 from transfer.jobs.feeding import Feed
@@ -23,7 +25,8 @@ from transfer.jobs.mending import mend
 from transfer.jobs.run_folders import HISTORY
 from transfer.jobs.subjects import Source, Subject, feed_subject, open_subject, pose
 from transfer.jobs.waking_units import Behaviour, Range
-from transfer.jobs.watching import BATCH, Watched, load_some, watch_activations, watch_gradients, watch_ranges
+from transfer.jobs.watching import Watchable, Watched, watch_activations, watch_gradients, watch_ranges
+from transfer.models.batch_sizes import fitting_batch_size
 from transfer.models.building import build_model, classes_of, read_model
 from transfer.models.calibrating import calibrate
 from transfer.models.exposing import Built, ExposedModel, expose
@@ -35,7 +38,9 @@ from transfer.specs import Preprocessing, Progress, Restoring, silent
 from transfer.surgery.network import Network
 from transfer.surgery.untrained import is_untrained
 
-_SOME = 4 * BATCH  # examples that stand for all
+_LINES = 5  # that are numbered
+_MOST = 16  # examples at a time
+_SOME = 4  # times as many stand for all
 
 
 def diagnose(
@@ -66,7 +71,7 @@ def diagnose(
         restoring: how a checkpoint is brought into it.
         preprocessing: of images, or the name of a common way; by default what the card says.
         size: (h, w) of images.
-        batches: for the gradients, of up to 16 examples each.
+        batches: for the gradients, of up to 16 examples each, fewer where the network gives very much for each.
         seed: of the choice of these, of a fresh head, and of weights that a fix draws.
         skip_unreadable: whether examples that cannot be decoded are left out.
         fix: a new file for the network with what can safely be mended: `NAME.keras`, or weights with a card. What was
@@ -117,15 +122,16 @@ class _Bench:
         feed = self.feed(network)
         posed = pose(self.subject, feed.network, self.data, seed=self.seed)
         exposed, logits = posed.exposed, posed.exposed.logits
-        built, notes = self._built(exposed, feed)
-        watched = watch_activations(exposed, built, feed, posed.data, seed=self.seed, progress=self.progress)
+        watchable, notes = self._watchable(exposed, feed)
+        watched = watch_activations(watchable, posed.data, seed=self.seed, progress=self.progress)
         good = _readable(posed.data, watched, skip_unreadable=skip_unreadable)
         flow = None
         if logits is not None:
-            flow = watch_gradients(exposed, built, logits, feed, good, batches=batches, seed=self.seed)
+            flow = watch_gradients(watchable, logits, good, batches=batches, seed=self.seed)
         if flow is not None and not flow.is_judged and flow.verdict == "healthy":
             notes += ("the loss is 0: no gradient to judge",)
-        is_new, updates = is_untrained(network), _updates(self.subject.folder)
+        updates, unrecorded = _updates(self.subject.folder)
+        is_new = is_untrained(network)
         counts = np.bincount(good.labels, minlength=len(good.classes))
         diagnosis = Diagnosis(
             source=self.subject.name,
@@ -146,38 +152,52 @@ class _Bench:
                 updates=updates,
             ),
             hidden=(*((exposed.paths[name], kind) for name, kind in exposed.sites.hidden), *watched.unseen),
-            notes=(*posed.notes, *notes, *(f"left out: {problem.where}" for _, problem in watched.failures)),
+            notes=(
+                *posed.notes,
+                *notes,
+                *unrecorded,
+                *(f"left out: {problem.where}" for _, problem in watched.failures),
+            ),
         )
         return diagnosis, good
 
     def behaviour(self, network: Network) -> Behaviour:
         """The activations of a network made from the subject's, and its logits for some examples."""
-        feed, exposed, built = self._exposed(network)
-        watched = watch_activations(exposed, built, feed, self.data, seed=self.seed, progress=self.progress)
-        some = load_some(feed, self.data, count=_SOME, seed=self.seed)
-        before = {site.after: site.before for site in exposed.sites.found}
-        refs = [before.get(ref, ref) for ref in exposed.network.graph.outputs]
+        watchable = self._anew(network)
+        watched = watch_activations(watchable, self.data, seed=self.seed, progress=self.progress)
+        sites, built, size = watchable.exposed.sites.found, watchable.built, watchable.batch_size
+        some = self._some(watchable.feed, _SOME * _MOST)
+        before = {site.after: site.before for site in sites}
+        refs = [before.get(ref, ref) for ref in watchable.exposed.network.graph.outputs]
         tensors = {str(place): built.tensor(ref) for place, ref in enumerate(refs)}
-        (found,) = observe(built.model, tensors, [some], batch_size=len(some))
-        logits = np.concatenate([each.reshape(len(some), -1) for each in found.values()], axis=1)
-        distinct = len(np.unique(some.reshape(len(some), -1), axis=0))
-        return Behaviour(dict(zip(watched.places, watched.activations, strict=True)), logits, distinct)
+        batches = (some[start : start + size] for start in range(0, len(some), size))
+        found = list(observe(built.model, tensors, batches, batch_size=size))
+        logits = [np.concatenate([each[name] for each in found]).reshape(len(some), -1) for name in tensors]
+        return Behaviour(
+            dict(zip(watched.places, watched.activations, strict=True)),
+            np.concatenate(logits, axis=1),
+            len(np.unique(some.reshape(len(some), -1), axis=0)),
+        )
 
     def ranges(self, network: Network, refs: Iterable[Ref]) -> Mapping[Ref, Range]:
         """The smallest and the largest value of each channel of some tensors of such a network."""
-        feed, exposed, built = self._exposed(network)
-        return watch_ranges(exposed, built, feed, self.data, refs)
+        return watch_ranges(self._anew(network), self.data, refs)
 
-    def _exposed(self, network: Network) -> tuple[Feed, ExposedModel, Built]:
+    def _anew(self, network: Network) -> Watchable:
         feed = self.feed(network)
-        exposed = expose(read_model(feed.network))
-        return feed, exposed, self._built(exposed, feed)[0]
+        return self._watchable(expose(read_model(feed.network)), feed)[0]
 
-    def _built(self, exposed: ExposedModel, feed: Feed) -> tuple[Built, tuple[str, ...]]:
+    def _watchable(self, exposed: ExposedModel, feed: Feed) -> tuple[Watchable, tuple[str, ...]]:
         built = Built(exposed, classes_of(self.subject.model))
-        if not calibrate(built.model, lambda: load_some(feed, self.data, count=_SOME, seed=self.seed)):
-            return built, ()
-        return built, ("batch normalization had seen no data: some examples gave it statistics, as in training",)
+        size = fitting_batch_size(built.model, feed.example_shape(self.data), most=_MOST)
+        watchable = Watchable(exposed, built, feed, size)
+        if not calibrate(built.model, lambda: self._some(feed, _SOME * size)):
+            return watchable, ()
+        return watchable, ("batch normalization had seen no data: some examples gave it statistics, as in training",)
+
+    def _some(self, feed: Feed, most: int) -> NDArray[Any]:
+        """(n, …), drawn with the seed, without those that cannot be read."""
+        return np.concatenate(list(feed.readable(draw(self.data, most, self.seed), _MOST)))
 
 
 def _readable(data: LabelledSet, watched: Watched, *, skip_unreadable: bool) -> LabelledSet:
@@ -191,16 +211,16 @@ def _readable(data: LabelledSet, watched: Watched, *, skip_unreadable: bool) -> 
     return data.subset(np.array([place for place in range(len(data)) if place not in bad], np.int64))
 
 
-def _updates(folder: Path | None) -> tuple[UpdateReport, ...]:
-    """What a run recorded of its steps, layer by layer."""
+def _updates(folder: Path | None) -> tuple[tuple[UpdateReport, ...], tuple[str, ...]]:
+    """What a run recorded of its steps, layer by layer, and what it did not."""
     if folder is None:
-        return ()
-    found: dict[str, list[float]] = {}
-    for line in (folder / HISTORY).read_text().splitlines():
-        recorded: Mapping[str, float] = json.loads(line).get("updates") or {}
-        for layer, ratio in recorded.items():
-            found.setdefault(layer, []).append(ratio)
-    return tuple(UpdateReport(layer, tuple(ratios)) for layer, ratios in found.items())
+        return (), ()
+    try:
+        found, torn = read_updates((folder / HISTORY).read_text(errors="replace").splitlines())
+    except OSError as error:
+        return (), (f"nothing is said of the run's steps: {HISTORY} cannot be read ({error.strerror})",)
+    lines = ", ".join(map(str, torn[:_LINES]))
+    return found, (f"damaged lines of {HISTORY} are left out: {lines}",) if torn else ()
 
 
 def _asking(subject: Subject) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from transfer.analysis.moments import Moments
 from transfer.analysis.watching import ActivationWatch, report_input
 from transfer.data.labelled import LabelledSet
 from transfer.data.loading import ImageBatch
-from transfer.data.sampling import draw
 from transfer.errors import DataError, Problem
 from transfer.graphs.graph import Ref
 from transfer.graphs.logits import Logits
@@ -26,8 +24,6 @@ from transfer.models.gradients import norms, stream_gradients, weights_by_layer
 from transfer.models.observing import observe
 from transfer.specs import Progress
 
-BATCH = 16
-_NUMBERS = 2**25  # that are watched at a time: 128 MiB
 _INPUT = "input"
 
 
@@ -50,14 +46,30 @@ class Watched:
     failures: tuple[tuple[int, Problem], ...]
 
 
-def watch_activations(
-    exposed: ExposedModel, built: Built, feed: Feed, data: LabelledSet, *, seed: int, progress: Progress
-) -> Watched:
-    """Send all examples through that can be read, and keep statistics alone.
+@dataclass(frozen=True, slots=True)
+class Watchable:
+    """A network that data can be sent through while it is watched.
+
+    Attributes:
+        exposed: the network.
+        built: of it.
+        feed: how examples go in.
+        batch_size: how many go in at a time.
+    """
+
+    exposed: ExposedModel
+    built: Built
+    feed: Feed
+    batch_size: int
+
+
+def watch_activations(watchable: Watchable, data: LabelledSet, *, seed: int, progress: Progress) -> Watched:
+    """Send all examples through that can be read, and keep statistics alone. Padded positions count as all others.
 
     Raises:
-        DataError: if none can.
+        DataError: if none can be read.
     """
+    exposed, built, size = watchable.exposed, watchable.built, watchable.batch_size
     axis = unit_axis(exposed.network)
     watches: dict[int, ActivationWatch] = {}
     unseen: list[tuple[str, str]] = []
@@ -71,9 +83,8 @@ def watch_activations(
         watches[place] = ActivationWatch(site, units, seed)
         tensors |= {f"{place}/before": before, f"{place}/after": after}
     entering: Moments | None = None
-    size = _batch_size(tensors)
     failures: list[tuple[int, Problem]] = []
-    readable = _readable(feed.batches(data, size, progress), failures)
+    readable = _readable(watchable.feed.batches(data, size, progress), failures)
     for values in observe(built.model, tensors, readable, batch_size=size):
         given = _units_last(values[_INPUT], axis)
         entering = (entering or Moments.empty(given.shape[-1])).update(given)
@@ -89,55 +100,47 @@ def watch_activations(
 
 
 def watch_gradients(
-    exposed: ExposedModel, built: Built, logits: Logits, feed: Feed, data: LabelledSet, *, batches: int, seed: int
+    watchable: Watchable, logits: Logits, data: LabelledSet, *, batches: int, seed: int
 ) -> GradientFlow:
     """Gradients of some batches, drawn with the seed.
 
     Args:
-        exposed: the network.
-        built: of it.
+        watchable: the network.
         logits: where the loss begins.
-        feed: how examples go in.
         data: labels are places among the loss's classes.
         batches: at most; fewer where there are not as many examples.
         seed: of the order of the examples.
     """
     order = np.random.default_rng(seed).permutation(len(data))
-    size = min(BATCH, len(order))
+    size = min(watchable.batch_size, len(order))
     count = max(1, min(batches, len(order) // size))
 
     def chosen() -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
         for start in range(0, count * size, size):
             part = data.subset(order[start : start + size])
-            yield feed.load(part, size), part.labels
+            yield watchable.feed.load(part, size), part.labels
 
-    model = built.to(logits.ref)
+    model, paths = watchable.built.to(logits.ref), watchable.exposed.paths
     weights = weights_by_layer(model)
     sums = GradientSums()
     for each in stream_gradients(model, logits.loss, weights, chosen()):
-        sums.add({exposed.paths[layer]: values for layer, values in each.layers.items()}, each.loss, each.error)
-    return sums.flow({exposed.paths[layer]: norm for layer, norm in norms(weights).items()})
+        sums.add({paths[layer]: values for layer, values in each.layers.items()}, each.loss, each.error)
+    return sums.flow({paths[layer]: norm for layer, norm in norms(weights).items()})
 
 
 def watch_ranges(
-    exposed: ExposedModel, built: Built, feed: Feed, data: LabelledSet, refs: Iterable[Ref]
+    watchable: Watchable, data: LabelledSet, refs: Iterable[Ref]
 ) -> dict[Ref, tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """The smallest and the largest value of each channel of some tensors, over all examples that can be read."""
-    axis = unit_axis(exposed.network)
+    axis, size = unit_axis(watchable.exposed.network), watchable.batch_size
     names = {str(place): ref for place, ref in enumerate(refs)}
-    tensors = {name: built.tensor(ref) for name, ref in names.items()}
-    size = _batch_size(tensors)
+    tensors = {name: watchable.built.tensor(ref) for name, ref in names.items()}
     found: dict[Ref, Moments] = {}
-    for values in observe(built.model, tensors, feed.readable(data, size), batch_size=size):
+    for values in observe(watchable.built.model, tensors, watchable.feed.readable(data, size), batch_size=size):
         for name, ref in names.items():
             given = _units_last(values[name], axis)
             found[ref] = found.get(ref, Moments.empty(given.shape[-1])).update(given)
     return {ref: (each.low, each.high) for ref, each in found.items()}
-
-
-def load_some(feed: Feed, data: LabelledSet, *, count: int, seed: int) -> NDArray[Any]:
-    """Examples drawn with the seed, (n, …), without those that cannot be read."""
-    return np.concatenate(list(feed.readable(draw(data, count, seed), BATCH)))
 
 
 def _readable(batches: Iterable[ImageBatch], failures: list[tuple[int, Problem]]) -> Iterator[NDArray[Any]]:
@@ -146,12 +149,6 @@ def _readable(batches: Iterable[ImageBatch], failures: list[tuple[int, Problem]]
         failures += batch.failures
         if len(rows := batch.readable):
             yield rows
-
-
-def _batch_size(tensors: dict[str, Any]) -> int:
-    """As many examples as fit what may be watched at a time."""
-    numbers = sum(prod(size or 1 for size in tensor.shape[1:]) for tensor in tensors.values())
-    return max(1, min(BATCH, _NUMBERS // max(1, numbers)))
 
 
 def _units_last(values: NDArray[Any], axis: int) -> NDArray[Any]:

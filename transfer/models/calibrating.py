@@ -10,39 +10,43 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from transfer.models.walking_calls import walk_calls
+
 
 def calibrate(model: keras.Model, load: Callable[[], NDArray[Any]]) -> tuple[str, ...]:
-    """Let each batch normalization that still holds its initial statistics take those of a batch, as in training.
+    """Let each batch normalization that still holds its initial statistics take those of a batch.
 
-    All of them work on the batch's statistics in that one pass, so each sees what training would show it. Dropout and
-    noise are off meanwhile.
+    They follow one another: each sees what training would show it, were nothing drawn. Everything runs as in inference,
+    so that the same batch gives the same statistics.
 
     Args:
-        model: is changed; every layer holds its old options again afterwards.
+        model: with one input, nested models opened; is changed. Normalization inside other layers is left alone.
         load: gives some examples (n, …), as the model takes them; it is called where they are needed.
 
     Returns:
         Names of the layers that took them: all or none.
     """
-    norms = [each for each in model._flatten_layers() if isinstance(each, keras.layers.BatchNormalization)]
+    norms = [each for each in model.operations if isinstance(each, keras.layers.BatchNormalization)]
     if not norms or not all(map(_is_fresh, norms)):
         return ()
-    batch = tf.convert_to_tensor(load(), tf.float32)
-    options = [(norm, name, getattr(norm, name)) for norm in norms for name in ("momentum", "trainable")]
-    options += [
-        (layer, name, getattr(layer, name))
-        for layer in model._flatten_layers()
-        for name in ("rate", "stddev")
-        if isinstance(getattr(layer, name, None), float)
-    ]
-    try:
-        for owner, name, _ in options:
-            setattr(owner, name, True if name == "trainable" else 0.0)
-        model(batch, training=True)
-    finally:
-        for owner, name, value in options:
-            setattr(owner, name, value)
+
+    def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(operation, keras.layers.BatchNormalization):
+            _take(operation, args[0])
+        if isinstance(operation, keras.layers.Layer):
+            kwargs["training"] = False
+        return operation(*args, **kwargs)
+
+    walk_calls(model, tf.convert_to_tensor(load(), tf.float32), call)
     return tuple(norm.name for norm in norms)
+
+
+def _take(norm: keras.layers.BatchNormalization, values: Any) -> None:
+    """Statistics as training has them: those of what a mask lets through."""
+    mask = getattr(values, "_keras_mask", None)
+    mean, variance = norm._moments(keras.ops.cast(values, "float32"), mask)
+    norm.moving_mean.assign(mean)
+    norm.moving_variance.assign(variance)
 
 
 def _is_fresh(norm: keras.layers.BatchNormalization) -> bool:

@@ -22,12 +22,12 @@ class BatchGradients:
     """What one batch gave.
 
     Attributes:
-        layers: for each layer the gradients of its weights, side by side, (parameters,).
+        layers: for each layer the gradients of its weights, of their shapes.
         loss: mean cross-entropy over the examples, in nats.
         error: mean over the examples of the norm of the loss's derivative by the logits.
     """
 
-    layers: Mapping[str, NDArray[np.float32]]
+    layers: Mapping[str, tuple[NDArray[np.float32], ...]]
     loss: float
     error: float
 
@@ -77,7 +77,7 @@ def stream_gradients(
             each, error = _cross_entropy(logits, wanted, loss)
             mean = tf.reduce_mean(each)
         found = tape.gradient(mean, watched)
-        dense = [None if one is None else tf.reshape(tf.convert_to_tensor(one), [-1]) for one in found]
+        dense = [None if one is None else tf.cast(tf.convert_to_tensor(one), tf.float32) for one in found]
         return dense, mean, tf.reduce_mean(tf.norm(error, axis=-1))
 
     shape = tf.TensorSpec([None, *model.inputs[0].shape[1:]], tf.float32)
@@ -87,7 +87,7 @@ def stream_gradients(
         rest = iter(dense)
         layers = {layer: [next(rest) for _ in variables] for layer, variables in weights.items()}
         reached = {
-            layer: np.concatenate([np.asarray(one, np.float32) for one in each if one is not None])
+            layer: tuple(np.asarray(one) for one in each if one is not None)
             for layer, each in layers.items()
             if any(one is not None for one in each)
         }
