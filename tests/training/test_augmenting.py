@@ -111,7 +111,8 @@ def test_what_one_way_does_hangs_on_no_other():
 
 
 def test_draws_are_even_from_end_to_end():
-    draws = np.array([Augmentation(("flip",), seed=0)._draw(str(place), 0) for place in range(4000)])
+    augmentation = Augmentation(("flip",), seed=0)
+    draws = np.array([augmentation._draw(str(place), 0) for place in range(4000)])
     assert draws.shape == (4000, 7)
     assert_allclose(np.quantile(draws, [0, 0.25, 0.5, 0.75, 1], axis=0).T, [[-1, -0.5, 0, 0.5, 1]] * 7, atol=0.06)
     assert np.abs(np.corrcoef(draws.T) - np.eye(7)).max() < 0.06
