@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from transfer.analysis.moments import Moments, moments_of
+from transfer.analysis.moments import Moments, moments_of, moments_of_all
+
+RANDOM = np.random.default_rng(3)
 
 
 def streamed(values: np.ndarray, sizes: list[int]) -> Moments:
@@ -130,3 +132,39 @@ def test_values_of_other_units_are_refused(shape):
 def test_moments_of_different_numbers_of_units_do_not_merge():
     with pytest.raises(ValueError, match="4 units and of 3"):
         Moments.empty(4).merge(Moments.empty(3))
+
+
+@pytest.mark.parametrize("offset", [0.0, 5.0, 3000.0])
+def test_moments_of_all_values_are_those_of_one_unit(offset: float) -> None:
+    values = (RANDOM.gamma(2, 1, (7, 30, 31, 13)) + offset).astype(np.float32)
+    found, flat = moments_of_all(values), values.ravel().astype(np.float64)
+    assert found.count[0] == flat.size
+    assert found.mean[0] == pytest.approx(flat.mean(), rel=1e-7)
+    assert found.variance[0] == pytest.approx(flat.var(), rel=1e-4)
+    assert found.skewness[0] == pytest.approx(stats.skew(flat), rel=1e-3)
+    assert found.kurtosis[0] == pytest.approx(stats.kurtosis(flat), rel=1e-3)
+    assert (found.low[0], found.high[0]) == (flat.min(), flat.max())
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-12, 1e12, 1e30])
+def test_moments_of_all_values_are_as_right_for_very_small_and_very_large_ones(size: float) -> None:
+    values = (RANDOM.gamma(2, 1, (50, 40)) * size).astype(np.float32)
+    found, flat = moments_of_all(values), values.ravel().astype(np.float64)
+    assert found.std[0] == pytest.approx(flat.std(), rel=1e-4)
+    assert found.kurtosis[0] == pytest.approx(stats.kurtosis(flat / size), rel=1e-3)
+
+
+@pytest.mark.parametrize("units", [1, 2, 5, 8, 13])
+def test_pooled_moments_are_those_of_all_units_together(units: int) -> None:
+    values = RANDOM.normal(size=(30, units)) * np.arange(1, units + 1) + np.arange(units)
+    found = moments_of(values).pooled
+    assert (found.units, found.count[0]) == (1, values.size)
+    assert found.mean[0] == pytest.approx(values.mean())
+    assert found.std[0] == pytest.approx(values.std())
+    assert found.kurtosis[0] == pytest.approx(stats.kurtosis(values.ravel()))
+    assert moments_of(values).rms == pytest.approx(np.sqrt((values**2).mean()))
+
+
+def test_of_no_values_there_is_no_root_mean_square() -> None:
+    assert Moments.empty(0).pooled.count[0] == 0
+    assert np.isnan(Moments.empty(2).rms)

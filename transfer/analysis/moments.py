@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+_FLAT_BLOCK = 2**17  # likewise, where units are not told apart
+_SMALL, _LARGE = 1e-7, 1e7  # distances whose fourth powers single precision holds, and sums over a block of them
 _BLOCK = 2**18  # numbers that are worked on at a time: memory stays bounded, and they stay in the cache
 
 
@@ -68,6 +70,26 @@ class Moments:
         """(units,), fourth central moment over the squared variance, less the 3 of a Gaussian; NaN where none is."""
         return _divided(self.count * self.m4, self.m2**2) - 3
 
+    @property
+    def pooled(self) -> Moments:
+        """Those of all values, as of one unit."""
+        found = Moments.empty(1)
+        halves = self
+        while halves.units > 1:  # pairs, then pairs of pairs
+            if halves.units % 2:
+                found, halves = found.merge(halves._chosen(slice(-1, None))), halves._chosen(slice(None, -1))
+            halves = halves._chosen(slice(0, None, 2)).merge(halves._chosen(slice(1, None, 2)))
+        return found.merge(halves) if halves.units else found
+
+    @property
+    def rms(self) -> float:
+        """Root mean square over all units; NaN where nothing was seen."""
+        count = self.count.sum()
+        return float(np.sqrt((self.m2 + self.count * self.mean**2).sum() / count)) if count else np.nan
+
+    def _chosen(self, places: slice) -> Moments:
+        return Moments(*(getattr(self, each.name)[places] for each in fields(self)))
+
     def update(self, values: NDArray[Any]) -> Moments:
         """These moments and those of some more values.
 
@@ -112,6 +134,43 @@ class Moments:
 def moments_of(values: NDArray[Any]) -> Moments:
     """The moments of an array (n, …, units)."""
     return Moments.empty(values.shape[-1]).update(values)
+
+
+def moments_of_all(values: NDArray[Any]) -> Moments:
+    """The moments of all values of an array as those of one unit; a few times as fast as unit by unit.
+
+    Distances are taken from the mean of each block in the type of the values, and summed in theirs; blocks are merged
+    in float64.
+    """
+    flat, found = np.ascontiguousarray(values).ravel(), Moments.empty(1)
+    for start in range(0, len(flat), _FLAT_BLOCK):
+        found = found.merge(_of_flat_block(flat[start : start + _FLAT_BLOCK]))
+    return found
+
+
+def _of_flat_block(block: NDArray[Any]) -> Moments:
+    mean = block.mean(dtype=np.float64)
+    if not np.isfinite(mean):  # NaN and infinities are counted there
+        return moments_of(block[:, None])
+    centre, low, high = block.dtype.type(mean), block.min(), block.max()
+    scale = max(float(high) - float(centre), float(centre) - float(low))
+    if scale and not _SMALL < scale < _LARGE:  # fourth powers would leave single precision
+        return moments_of(block[:, None])
+    distances = block - centre
+    off = distances.mean(dtype=np.float64)  # what rounding the mean left
+    squares = distances * distances
+    m2, m3, m4 = (float(a @ b) for a, b in ((distances, distances), (squares, distances), (squares, squares)))
+    n = len(block)
+    return Moments(
+        np.array([n]),
+        np.array([centre + off]),
+        np.array([m2 - n * off**2]),
+        np.array([m3 - 3 * off * m2 + 2 * n * off**3]),
+        np.array([m4 - 4 * off * m3 + 6 * off**2 * m2 - 3 * n * off**4]),
+        np.array([low], np.float64),
+        np.array([high], np.float64),
+        np.zeros(1, np.int64),
+    )
 
 
 def _of_block(rows: NDArray[Any]) -> Moments:

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from transfer.analysis.diagnosis import ActivationReport, InputReport
 from transfer.analysis.effective_rank import Scatter
-from transfer.analysis.moments import Moments
+from transfer.analysis.moments import Moments, moments_of_all
 from transfer.analysis.responses import Response, response_of
 from transfer.analysis.saturation import Saturation, confident
 from transfer.graphs.activation_sites import Site
 
 _SOFTMAX = ("softmax", "log_softmax")
-_BLOCK = 2**17  # numbers that are worked on at a time: they stay in the cache
 _ROWS = 256  # features that are gathered at a time
 _MOST_CHANNELS = 65_536  # of an input, that are reported one by one
 
@@ -93,7 +92,7 @@ class ActivationWatch:
             high=seen.high_share,
             examples=seen.example_share,
             slope=seen.slope if seen.seen else math.nan,
-            input_rms=rms_of(self._entering),
+            input_rms=self._entering.rms,
             mean=float(leaving.mean[0]),
             std=float(leaving.std[0]),
             kurtosis=float(leaving.kurtosis[0]),
@@ -110,55 +109,14 @@ class ActivationWatch:
         )
 
 
-def moments_of_all(values: NDArray[Any]) -> Moments:
-    """The moments of all values of an array as those of one unit; a few times as fast as unit by unit.
-
-    Distances are taken from the mean of each block in the type of the values, and summed in theirs; blocks are merged
-    in float64.
-    """
-    flat, found = np.ascontiguousarray(values).ravel(), Moments.empty(1)
-    for start in range(0, len(flat), _BLOCK):
-        block = flat[start : start + _BLOCK]
-        mean = block.mean(dtype=np.float64)
-        if not np.isfinite(mean):  # NaN and infinities are counted there
-            found = found.update(block[:, None])
-            continue
-        distances = block - block.dtype.type(mean)
-        off = distances.mean(dtype=np.float64)  # what rounding the mean left
-        squares = distances * distances
-        m2, m3, m4 = (float(a @ b) for a, b in ((distances, distances), (squares, distances), (squares, squares)))
-        n = len(block)
-        found = found.merge(
-            Moments(
-                np.array([n]),
-                np.array([block.dtype.type(mean) + off]),
-                np.array([m2 - n * off**2]),
-                np.array([m3 - 3 * off * m2 + 2 * n * off**3]),
-                np.array([m4 - 4 * off * m3 + 6 * off**2 * m2 - 3 * n * off**4]),
-                block.min(keepdims=True).astype(np.float64),
-                block.max(keepdims=True).astype(np.float64),
-                np.zeros(1, np.int64),
-            )
-        )
-    return found
-
-
-def rms_of(moments: Moments) -> float:
-    """Root mean square over all units; NaN where nothing was seen."""
-    count = moments.count.sum()
-    return float(np.sqrt((moments.m2 + moments.count * moments.mean**2).sum() / count)) if count else math.nan
-
-
 def report_input(moments: Moments) -> InputReport:
     """What entered, from the moments of each channel."""
-    count = moments.count.sum()
-    mean = float((moments.count * moments.mean).sum() / count) if count else math.nan
-    std = math.sqrt(max(0.0, rms_of(moments) ** 2 - mean**2)) if count else math.nan
+    whole = moments.pooled
     channels = zip(moments.mean.tolist(), moments.std.tolist(), strict=True)
     return InputReport(
-        mean,
-        std,
-        float(moments.low.min(initial=math.inf)),
-        float(moments.high.max(initial=-math.inf)),
+        float(whole.mean[0]) if whole.count[0] else math.nan,
+        float(whole.std[0]),
+        float(whole.low[0]),
+        float(whole.high[0]),
         tuple(channels) if moments.units <= _MOST_CHANNELS else (),
     )

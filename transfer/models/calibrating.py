@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
@@ -50,5 +49,5 @@ def _take(norm: keras.layers.BatchNormalization, values: Any) -> None:
 
 
 def _is_fresh(norm: keras.layers.BatchNormalization) -> bool:
-    mean, variance = (np.asarray(each) for each in (norm.moving_mean, norm.moving_variance))
+    mean, variance = (keras.ops.convert_to_numpy(each) for each in (norm.moving_mean, norm.moving_variance))
     return bool((mean == 0).all() and (variance == 1).all())
