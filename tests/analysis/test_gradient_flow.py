@@ -89,6 +89,7 @@ def test_layers_without_any_gradient_are_seen_however_few_they_are(starved: int)
 
 def test_the_first_layers_may_be_starved_together_but_one_may_be_of_another_kind() -> None:
     assert flow([1e-3] * 2 + [0.5] * 10).verdict == "vanishing"
+    assert flow([1e18] * 5 + [1e23], strength=1e18).verdict == "exploding"
     assert flow([1e-3] + [0.5] * 10).verdict == "healthy"
     assert flow([0.5, 1e-3, 1e-3] + [0.5] * 10).verdict == "healthy"
 

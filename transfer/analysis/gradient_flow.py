@@ -74,9 +74,11 @@ class GradientFlow:
             return "not finite"
         if not self.is_judged:
             return "healthy"
-        if self.decades >= STEEP or self.strength < WEAK or self.starts_starved or self.cut_off:
+        if self.decades >= STEEP or self.strength < WEAK or self.cut_off:
             return "vanishing"
-        return "exploding" if self.decades <= -STEEP_UP or self.strength > STRONG else "healthy"
+        if self.decades <= -STEEP_UP or self.strength > STRONG:
+            return "exploding"
+        return "vanishing" if self.starts_starved else "healthy"
 
     @property
     def is_judged(self) -> bool:
