@@ -1,5 +1,7 @@
 """Products beside fixed kernels: where they are, what they change and what not, and merging them."""
 
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -63,6 +65,7 @@ INPUTS = {
     nested: RANDOM.normal(size=(12, 8, 8, 3)).astype(np.float32),
 }
 LABELS = np.arange(12) % 3
+STAGE = Stage(unfreeze=("*",), epochs=400, rate=0.001, batch_size=5, lora_rank=2)
 NAMES = {
     dense: ["block1_dense/kernel", "label/kernel"],
     pictures: ["conv/kernel", "point/kernel", "label/kernel"],
@@ -198,6 +201,18 @@ def test_a_model_is_adapted_again_after_it_was_merged():
         reached = outputs(model, dense)
         adapted.merge()
         assert_allclose(outputs(model, dense), reached, atol=1e-5)
+
+
+def test_training_goes_on_to_the_bit_where_it_was_cut_off(tmp_path):
+    def trained(folder, *cuts):
+        for deadline in (*cuts, None):
+            model = filled(dense())
+            adapted = adapt(model, 2, seed=0)
+            fit(model, INPUTS[dense], LABELS, STAGE, seed=0, state_folder=folder, deadline=deadline)
+            adapted.merge()
+        return {name: each.tobytes() for name, each in values(model).items()}
+
+    assert trained(tmp_path, time.monotonic(), time.monotonic() + 1.5) == trained(None)
 
 
 def test_a_function_traced_before_merging_computes_the_same_after_it():
