@@ -168,3 +168,47 @@ def test_a_run_that_is_cut_off_goes_on_to_the_same_bits(rows, tmp_path, monkeypa
     resumed, _ = learn(TUNED, rows, state_folder=tmp_path)
     assert bits(resumed) == bits(whole)
     assert resumed.history == whole.history
+
+
+def test_low_rank_products_are_merged_into_kernels_that_stay_where_they_are_in_shape(rows):
+    recipe = Recipe((Stage("probe"), Stage(unfreeze=("*",), lora_rank=2, epochs=6, rate=1e-2)), seed=5, validation=0.0)
+    found, _ = learn(recipe, rows)
+    before, after = read_model(create_student()).tensors, found.learnt().tensors
+    change = after["block2_dense/kernel"] - before["block2_dense/kernel"]
+    assert set(after) == set(before)
+    assert np.linalg.matrix_rank(change, tol=1e-5) == 2
+
+
+def test_a_fresh_start_forgets_the_pretrained_weights(rows):
+    recipe = Recipe((Stage(unfreeze=("*",), fresh=True, batch_norm="train", epochs=1, rate=1e-6),), seed=5)
+    found, _ = learn(recipe, rows)
+    before, after = read_model(create_student()).tensors, found.learnt().tensors
+    assert np.abs(after["block1_dense/kernel"] - before["block1_dense/kernel"]).mean() > 0.05
+
+
+def test_changed_copies_of_pictures_are_learnt_from_and_kept():
+    rng = np.random.default_rng(2)
+    images = rng.integers(0, 256, (24, 8, 8, 3)).astype(np.uint8)
+    labels = np.arange(24) % 3
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((8, 8, 3), name="x")
+    x = keras.layers.Conv2D(4, 3, activation="relu", name="conv")(keras.layers.Rescaling(1 / 255)(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(3, name="label")(keras.layers.GlobalAveragePooling2D()(x)))
+    brought = []
+
+    def batches(places):
+        brought.append(len(places))
+        for start in range(0, len(places), 16):
+            yield ImageBatch(start, images[places[start : start + 16]])
+
+    examples = Examples([f"{k:064x}" for k in range(24)], batches, (8, 8, 3), {"kind": "images", "background": 0})
+    stage = Stage(unfreeze_last=0, augment=("flip", "shift"), views=3, epochs=6, rate=1e-2)
+    found = Learner(read_model(model), Recipe((Stage("probe"), stage), seed=5, validation=0.0), "label")
+    found.read(examples)
+    found.begin(np.arange(15), labels, CLASSES)
+    found.solve()
+    before = found.learnt().tensors["label/kernel"]
+    found.tune(1)
+    assert brought == [24, 15, 15, 15]
+    assert [line["stage"] for line in found.history] == ["probe", "tune", "tune"]  # 6 epochs are two of three views
+    assert not np.array_equal(found.learnt().tensors["label/kernel"], before)

@@ -25,16 +25,20 @@ from transfer.models.variables import assign_variables, name_variables
 from transfer.recipes import Recipe, Stage
 from transfer.specs import Json, Progress, silent
 from transfer.surgery.network import Network
+from transfer.training.augmenting import Augmentation, augmented_batches
 from transfer.training.feature_keys import example_keys
 from transfer.training.feature_rows import Batches, Rows
 from transfer.training.feature_store import FeatureStore
 from transfer.training.features import make_runner
 from transfer.training.fitting import Fit, fit
+from transfer.training.fresh import start_anew
 from transfer.training.interpolating import interpolate, keep_best
+from transfer.training.low_rank import adapt
 from transfer.training.prefixing import BATCH, Piece, split_off_prefix, split_stage, with_tensors
 from transfer.training.solving import SolvedHead, solve_head
 from transfer.training.stage_flags import flag_stage
 from transfer.training.validating import make_validator
+from transfer.training.viewed_rows import join_views, spread_over_views
 from transfer.weights.digests import digest_json, digest_manifest
 from transfer.weights.tensor_digests import digest_tensor
 
@@ -97,6 +101,23 @@ class _Track:
     places: NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """What a stage learns from.
+
+    Attributes:
+        rows: (m, …) features.
+        labels: (m,).
+        keys: of the rows, as outputs of the prefix.
+        stage: how it learns from them.
+    """
+
+    rows: Rows
+    labels: NDArray[np.int64]
+    keys: list[str]
+    stage: Stage
+
+
 @dataclass(slots=True)
 class Learner:
     """A network that learns a recipe.
@@ -124,6 +145,8 @@ class Learner:
     choices: list[Choice] = field(default_factory=list)
     _graphs: list[Graph] = field(init=False)
     _rest: Network = field(init=False)
+    _piece: Piece = field(init=False)
+    _examples: Examples = field(init=False)
     _keys: tuple[str, ...] = field(init=False)
     _rows: Rows = field(init=False)
     _labels: NDArray[np.int64] = field(init=False)
@@ -138,13 +161,16 @@ class Learner:
         Returns:
             Its outputs; `failures` names examples that could not be read.
         """
+        if self.recipe.stages[0].fresh:
+            self.network = start_anew(self.network, self.recipe.seed, self.custom_objects)
         self._graphs = [flag_stage(self.network.graph, stage, self.head) for stage in self.recipe.stages]
         prefix, self._rest = split_off_prefix(self.network, self._graphs)
-        piece = Piece(
+        self._piece = Piece(
             prefix, shape=examples.shape, feeding=examples.feeding, custom_objects=self.custom_objects, batch_size=BATCH
         )
-        self._keys = example_keys(piece.key, examples.digests)
-        self._rows = self.store.compute(piece, self._keys, examples.batches, self.progress)
+        self._examples = examples
+        self._keys = example_keys(self._piece.key, examples.digests)
+        self._rows = self.store.compute(self._piece, self._keys, examples.batches, self.progress)
         return self._rows
 
     def begin(self, train: NDArray[np.int64], labels: NDArray[np.int64], classes: Sequence[str]) -> None:
@@ -211,7 +237,7 @@ class Learner:
         rows, suffix = self._features(self._all.rest, graph)
         model = self._build(suffix)
         before = _copied(model)
-        found = self._fit(model, rows, self._all.places, stage, f"stage_{place}")
+        found = self._fit(model, self._learnt_from(self._all, stage, graph, rows), stage, f"stage_{place}")
         self._note("tune", found)
         if alpha < 1:
             assign_variables(model, interpolate(before, _copied(model), alpha))
@@ -223,7 +249,7 @@ class Learner:
         model = self._build(suffix)
         before = _copied(model)
         validation = (rows.subset(self._held_out), self._labels[self._held_out])
-        found = self._fit(model, rows, track.places, stage, f"trial_{place}", validation)
+        found = self._fit(model, self._learnt_from(track, stage, graph, rows), stage, f"trial_{place}", validation)
         self._note("trial", found)
         validate = make_validator(model, *validation, BATCH)
         chosen = keep_best(model, before, _copied(model), lambda: validate()[0])
@@ -235,25 +261,47 @@ class Learner:
         epochs = found.kept_epoch if stage.patience else stage.epochs
         return replace(stage, rate=found.rate, patience=0, epochs=max(1, epochs)), chosen.alpha
 
+    def _learnt_from(self, track: _Track, stage: Stage, graph: Graph, rows: Rows) -> _Lesson:
+        """Features, labels and keys of what a stage learns from: the examples, or changed copies of each."""
+        if not stage.augment:
+            keys = [self._keys[place] for place in track.places]
+            return _Lesson(rows.subset(track.places), self._labels[track.places], keys, stage)
+        views = [self._view(track, stage, graph, view) for view in range(stage.views)]
+        labels = np.tile(self._labels[track.places], stage.views)
+        keys = [key for _, each in views for key in each]
+        return _Lesson(join_views([each for each, _ in views]), labels, keys, spread_over_views(stage, stage.views))
+
+    def _view(self, track: _Track, stage: Stage, graph: Graph, view: int) -> tuple[Rows, tuple[str, ...]]:
+        """Features of one changed copy of each example of a track, and their keys in the prefix."""
+        background = int((self._examples.feeding or {}).get("background", 255))
+        augmentation = Augmentation(stage.augment, self.recipe.seed, background)
+        digests = [self._examples.digests[place] for place in track.places]
+        batches = augmented_batches(
+            lambda places: self._examples.batches(track.places[places]), augmentation, digests, view
+        )
+        keys = example_keys(self._piece.key, digests, augmentation=augmentation.to_json(), view=view)
+        rows = self.store.compute(self._piece, keys, batches, self.progress)
+        return self._between(track.rest, graph, rows, keys)[0], keys
+
     def _fit(
         self,
         model: keras.Model,
-        rows: Rows,
-        places: NDArray[np.int64],
+        lesson: _Lesson,
         stage: Stage,
         name: str,
         validation: tuple[Rows, NDArray[np.int64]] | None = None,
     ) -> Fit:
+        adapted = adapt(model, stage.lora_rank, seed=self.recipe.seed, whole=[self.head]) if stage.lora_rank else None
         frozen = _digest_frozen(model)
         found = fit(
             model,
-            rows.subset(places),
-            self._labels[places],
-            stage,
+            lesson.rows,
+            lesson.labels,
+            lesson.stage,
             seed=self.recipe.seed,
             validation=validation,
             state_folder=self.state_folder / name if self.state_folder is not None else None,
-            digest=digest_json([name, list(self._keys), places.tolist()]) if self.state_folder is not None else "",
+            digest=digest_json([name, lesson.keys]) if self.state_folder is not None else "",
             progress=self.progress,
         )
         if _digest_frozen(model) != frozen:
@@ -261,6 +309,8 @@ class Learner:
                 "A frozen tensor has changed under training.",
                 next_step="report this with the recipe: it must not happen",
             )
+        if adapted is not None:
+            adapted.merge()
         return found
 
     def logits(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -275,12 +325,16 @@ class Learner:
 
     def _features(self, rest: Network, graph: Graph) -> tuple[Rows, Network]:
         """What goes into the suffix of a stage, of all examples, and the suffix."""
+        return self._between(rest, graph, self._rows, self._keys)
+
+    def _between(self, rest: Network, graph: Graph, rows: Rows, keys: tuple[str, ...]) -> tuple[Rows, Network]:
+        """From outputs of the prefix, with their keys, to what goes into the suffix of a stage; and the suffix."""
         between, suffix = split_stage(rest, graph)
         if between is None:
-            return self._rows, suffix
+            return rows, suffix
         piece = Piece(between, custom_objects=self.custom_objects, batch_size=BATCH)
-        keys = example_keys(piece.key, self._keys)
-        return self.store.compute(piece, keys, self._rows.batches(BATCH), self.progress), suffix
+        computed = self.store.compute(piece, example_keys(piece.key, keys), rows.batches(BATCH), self.progress)
+        return computed, suffix
 
     def _build(self, network: Network) -> keras.Model:
         keras.utils.set_random_seed(self.recipe.seed)  # layers that draw random numbers are seeded when they are built
