@@ -20,6 +20,7 @@ from transfer.graphs.weightless import WEIGHTLESS
 from transfer.models.adapting import leave_out_unknown, name_custom
 from transfer.models.allowing import check_config
 from transfer.models.counting import made_later
+from transfer.models.keeping_names import note_names, rename_inner, takes, with_names
 from transfer.models.variables import assign_variables, name_variables
 from transfer.specs import Json
 from transfer.surgery.network import Network
@@ -41,6 +42,7 @@ def build_model(network: Network, custom_objects: Mapping[str, Any] | None = Non
         LayerError: if the graph asks for code or unknown classes or cannot be built, or a tensor does not fit.
     """
     model = build_graph(network.graph, custom_objects)
+    unsettled = rename_inner(model, network.tensors, network.new)
     variables = name_variables(model)
     lost = [name for name in variables if name not in network.tensors and name.split("/", 1)[0] not in network.new]
     problems = [Problem(name, "a tensor", "none") for name in lost]
@@ -51,7 +53,11 @@ def build_model(network: Network, custom_objects: Mapping[str, Any] | None = Non
         if tuple(variables[name].shape) != array.shape
     ]
     if problems:
-        raise LayerError(f"The tensors of {network.graph.name!r} do not fit its graph.", problems)
+        raise LayerError(
+            f"The tensors of {network.graph.name!r} do not fit its graph.",
+            problems,
+            next_step=f"give a name to each layer that {unsettled[0]!r} makes inside" if unsettled else "",
+        )
     assign_variables(model, values)
     attach_card(model, network.card)
     return model
@@ -76,7 +82,7 @@ def build_graph(
     config = _leave_out_flags(name_custom(leave_out_unknown(config), custom_objects), custom_objects)
     try:
         with made_later(largest_bytes, graph.name):
-            model = keras.Model.from_config(config["config"], custom_objects=dict(custom_objects or {}))
+            model = keras.Model.from_config(config["config"], custom_objects=with_names(custom_objects))
     except _OF_KERAS as error:
         raise LayerError(
             f"Keras cannot build {graph.name!r}.",
@@ -104,7 +110,8 @@ def read_model(model: keras.Model) -> Network:
         raise LayerError(
             f"{model.name!r} has no config: it is a class of your own.", next_step="build it as a functional model"
         ) from error
-    return Network(_note_frozen(parse_config(config), model), _Live(name_variables(model)), card_of(model))
+    graph = parse_config(note_names(config, model))
+    return Network(_note_frozen(graph, model), _Live(name_variables(model)), card_of(model))
 
 
 def classes_of(model: keras.Model) -> dict[str, type]:
@@ -209,10 +216,7 @@ def _call_where_trained(layer: keras.Layer) -> Any:
 
 def _takes_flag(entry: Json, custom_objects: Mapping[str, Any]) -> bool:
     found = custom_objects.get(str(entry.get("registered_name")))
-    if not inspect.isclass(found):
-        return True
-    options = inspect.signature(found.__init__).parameters.values()
-    return any(each.name == "trainable" or each.kind is each.VAR_KEYWORD for each in options)
+    return not inspect.isclass(found) or takes(found, "trainable")
 
 
 def _freeze(layer: Any, entry: Json) -> None:
