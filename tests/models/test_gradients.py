@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from transfer.models.gradients import norms, stream_gradients, weights_by_layer
+from transfer.models.gradients import norms, stream_gradients
+from transfer.models.variables import kernels_by_layer
 
 L = keras.layers
 RANDOM = np.random.default_rng(0)
@@ -33,7 +34,7 @@ def mean_loss(model: keras.Model, labels: np.ndarray, kind: str) -> float:
 @pytest.mark.parametrize(("units", "kind"), [(3, "softmax"), (3, "sigmoid"), (1, "sigmoid")])
 def test_gradients_are_the_slopes_of_the_loss(units: int, kind: str) -> None:
     model, labels = network(units), LABELS % max(2, units)
-    (found,) = stream_gradients(model, kind, weights_by_layer(model), [(POINTS, labels)])
+    (found,) = stream_gradients(model, kind, kernels_by_layer(model), [(POINTS, labels)])
     assert found.loss == pytest.approx(mean_loss(model, labels, kind), rel=1e-5)
     assert set(found.layers) == {"a", "b"}
     for name, place in (("a", 7), ("b", 2)):
@@ -51,7 +52,7 @@ def test_gradients_are_the_slopes_of_the_loss(units: int, kind: str) -> None:
 
 def test_the_error_is_the_norm_of_the_loss_by_the_logits() -> None:
     model = network()
-    (found,) = stream_gradients(model, "softmax", weights_by_layer(model), [(POINTS, LABELS)])
+    (found,) = stream_gradients(model, "softmax", kernels_by_layer(model), [(POINTS, LABELS)])
     p = tf.nn.softmax(model(POINTS)).numpy()
     assert found.error == pytest.approx(np.linalg.norm(p - np.eye(3)[LABELS], axis=1).mean(), rel=1e-5)
 
@@ -60,7 +61,7 @@ def test_nothing_of_the_model_changes_and_batches_come_one_by_one() -> None:
     model = network()
     before = [each.tobytes() for each in model.get_weights()]
     batches = [(POINTS[:5], LABELS[:5]), (POINTS[5:], LABELS[5:])]
-    found = list(stream_gradients(model, "softmax", weights_by_layer(model), batches))
+    found = list(stream_gradients(model, "softmax", kernels_by_layer(model), batches))
     assert len(found) == 2
     assert [each.tobytes() for each in model.get_weights()] == before
 
@@ -71,7 +72,7 @@ def test_weights_are_kernels_and_layers_off_the_way_have_no_gradient() -> None:
     x = L.GlobalAveragePooling1D()(L.Embedding(9, 4, name="words")(inputs))
     logits = L.Dense(3, name="out")(x)
     model = keras.Model(inputs, [logits, L.Dense(2, name="aside")(x)])
-    weights = weights_by_layer(model)
+    weights = kernels_by_layer(model)
     assert {name: [tuple(each.shape) for each in found] for name, found in weights.items()} == {
         "words": [(9, 4)],
         "out": [(4, 3)],

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from transfer.models.building import build_graph, read_model
-from transfer.models.variables import assign_variables, describe_variables, name_variables
+from transfer.models.variables import assign_variables, describe_variables, kernels_by_layer, name_variables
 from transfer.weights.opening import open_checkpoint
 
 L = keras.layers
@@ -114,3 +114,18 @@ def test_assigned_statistics_of_a_normalization_in_a_nested_model_take_effect():
     model = keras.Model(inputs, inner(inputs))
     assign_variables(model, {"net/norm/mean": np.array([1.0, 2.0]), "net/norm/variance": np.array([4.0, 9.0])})
     np.testing.assert_allclose(model(np.array([[3.0, 5.0]], "float32")), [[1.0, 1.0]], rtol=1e-6)
+
+
+def test_kernels_go_by_the_layer_that_holds_them_whatever_is_inside() -> None:
+    inputs = keras.Input((4, 6))
+    x = keras.layers.MultiHeadAttention(2, 3, name="mha")(inputs, inputs)
+    x = keras.layers.Bidirectional(keras.layers.LSTM(5), name="both")(keras.layers.LayerNormalization(name="norm")(x))
+    inner = keras.Model(inputs, x, name="trunk")
+    outer = keras.Input((4, 6))
+    found = kernels_by_layer(keras.Model(outer, keras.layers.Dense(2, name="out")(inner(outer))))
+    shapes = {layer: sorted(tuple(each.shape) for each in kernels) for layer, kernels in found.items()}
+    assert shapes == {
+        "trunk/mha": [(2, 3), (2, 3), (2, 3), (2, 3, 6), (6, 2, 3), (6, 2, 3), (6, 2, 3)],
+        "trunk/both": [(5, 20), (5, 20), (6, 20), (6, 20)],
+        "out": [(10, 2)],
+    }

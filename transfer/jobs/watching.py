@@ -20,8 +20,9 @@ from transfer.graphs.graph import Ref
 from transfer.graphs.logits import Logits
 from transfer.jobs.feeding import Feed
 from transfer.models.exposing import Built, ExposedModel, unit_axis
-from transfer.models.gradients import norms, stream_gradients, weights_by_layer
+from transfer.models.gradients import norms, stream_gradients
 from transfer.models.observing import observe
+from transfer.models.variables import kernels_by_layer
 from transfer.specs import Progress
 
 _INPUT = "input"
@@ -121,7 +122,7 @@ def watch_gradients(
             yield watchable.feed.load(part, size), part.labels
 
     model, paths = watchable.built.to(logits.ref), watchable.exposed.paths
-    weights = weights_by_layer(model)
+    weights = kernels_by_layer(model)
     sums = GradientSums()
     for each in stream_gradients(model, logits.loss, weights, chosen()):
         sums.add({paths[layer]: values for layer, values in each.layers.items()}, each.loss, each.error)

@@ -11,8 +11,6 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from transfer.models.variables import name_variables
-
 Loss = Literal["softmax", "sigmoid"]
 Compute = Callable[[NDArray[Any], NDArray[np.integer[Any]]], "BatchGradients"]
 
@@ -30,18 +28,6 @@ class BatchGradients:
     layers: Mapping[str, tuple[NDArray[np.float32], ...]]
     loss: float
     error: float
-
-
-def weights_by_layer(model: keras.Model) -> dict[str, list[Any]]:
-    """Kernels and whatever else has at least two axes, by the model's layers, in their order.
-
-    Biases and scales start at 0 and 1: a gradient beside their norm says nothing.
-    """
-    found: dict[str, list[Any]] = {}
-    for name, variable in name_variables(model).items():
-        if len(variable.shape) >= 2 and keras.backend.standardize_dtype(variable.dtype).startswith(("float", "bfloat")):
-            found.setdefault(name.split("/", 1)[0], []).append(variable)
-    return found
 
 
 def norms(weights: Mapping[str, Iterable[Any]]) -> dict[str, float]:

@@ -19,6 +19,19 @@ def name_variables(model: keras.Model) -> dict[str, Any]:
     return {name: variable for name, variable, _ in _named(model)}
 
 
+def kernels_by_layer(model: keras.Model) -> dict[str, list[Any]]:
+    """Kernels and whatever else has at least two axes, by the path of the model's layer that holds them, in its order.
+
+    Biases and scales start at 0 and 1: a gradient or an update beside their norm says nothing. What a layer has inside,
+    as the projections of attention, counts as its own.
+    """
+    found: dict[str, list[Any]] = {}
+    for _, variable, owner in _named(model):
+        if len(variable.shape) >= 2 and keras.backend.standardize_dtype(variable.dtype).startswith(("float", "bfloat")):
+            found.setdefault(owner.name or model.name, []).append(variable)
+    return found
+
+
 def describe_variables(model: keras.Model) -> dict[str, TensorSpec]:
     """A `TensorSpec` for each weight of a model: what it wants from a file."""
     specs: dict[str, TensorSpec] = {}

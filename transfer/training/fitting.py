@@ -27,7 +27,7 @@ from transfer.training.schedules import rate_at
 from transfer.training.stepping import Stepping, assign_values, copy_values, seed_layers
 from transfer.training.stilling import stilled
 from transfer.training.training_state import Arrays, StateFolder, TrainingState
-from transfer.training.update_sizes import copy_weights, update_sizes
+from transfer.training.update_sizes import copy_weights, trained_kernels, update_sizes
 from transfer.training.validating import make_validator
 from transfer.weights.digests import digest_json, digest_manifest
 from transfer.weights.tensor_digests import digest_tensor
@@ -120,6 +120,7 @@ class _Run:
         self, model: keras.Model, batching: Batching, stage: Stage, asked: str, validation: Labelled | None
     ) -> None:
         self.stepping = Stepping(model, stage)
+        self.kernels = trained_kernels(model)
         self.batching, self.stage, self.asked = batching, stage, asked
         self.validate = make_validator(model, *validation, stage.batch_size) if validation else None
         self.steps = stage.steps or stage.epochs * batching.steps
@@ -180,9 +181,9 @@ class _Run:
             saving.after_step(self.state)
         if _is_over(deadline):
             return False
-        before = copy_weights(self.stepping.trained)
+        before = copy_weights(self.kernels)
         self.take_step()
-        self.end_epoch(update_sizes(before, copy_weights(self.stepping.trained)))
+        self.end_epoch(update_sizes(before, copy_weights(self.kernels)))
         return True
 
     def take_step(self) -> None:

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.models.variables import kernels_by_layer
+
 Weights = Mapping[str, NDArray[np.float32]]
 
 
-def copy_weights(variables: Mapping[str, Any]) -> Weights:
-    """Kernels and what else has at least two axes, in one vector for each layer that holds some.
+def trained_kernels(model: keras.Model) -> dict[str, list[Any]]:
+    """Those of `kernels_by_layer` that are trained, without layers that train none."""
+    trained = {id(each) for each in model.trainable_variables}
+    kernels = {
+        layer: [each for each in found if id(each) in trained] for layer, found in kernels_by_layer(model).items()
+    }
+    return {layer: found for layer, found in kernels.items() if found}
 
-    Args:
-        variables: by `layer/role`.
-    """
-    found: dict[str, list[NDArray[np.float32]]] = {}
-    for name, each in variables.items():
-        if len(each.shape) >= 2:
-            values = np.asarray(keras.ops.convert_to_numpy(each), np.float32).ravel()
-            found.setdefault(name.rpartition("/")[0], []).append(values)
-    return {layer: np.concatenate(parts) for layer, parts in found.items()}
+
+def copy_weights(kernels: Mapping[str, Sequence[Any]]) -> Weights:
+    """The values of each layer's kernels in one vector."""
+    return {
+        layer: np.concatenate([np.asarray(keras.ops.convert_to_numpy(each), np.float32).ravel() for each in found])
+        for layer, found in kernels.items()
+    }
 
 
 def update_sizes(before: Weights, after: Weights) -> dict[str, float]:
