@@ -139,3 +139,13 @@ def test_what_gives_no_class_scores_has_no_logits() -> None:
     assert logits_of(chain(L.Conv2D(5, 1), shape=(4, 4, 2))) is None
     inputs = keras.Input((4,))
     assert logits_of(keras.Model(inputs, [L.Dense(2)(inputs), L.Dense(3)(inputs)])) is None
+
+
+def test_a_softmax_has_its_own_axis_and_one_over_several_is_not_looked_into() -> None:
+    inputs = keras.Input((3, 4))
+    x = keras.ops.softmax(L.Softmax(axis=1, name="layer")(inputs), axis=2)
+    x = L.Activation("softmax", name="last")(L.Softmax(axis=[1, 2], name="both")(x))
+    graph = expose_activations(read_model(keras.Model(inputs, x)).graph).graph
+    found = find_sites(graph)
+    assert [each.options.get("axis", -1) for each in found.found] == [1, 2, -1]
+    assert [name for name, _ in found.hidden] == ["both"]

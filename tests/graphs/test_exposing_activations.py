@@ -2,9 +2,8 @@
 
 import keras
 import numpy as np
-import pytest
 
-from transfer.graphs.exposing_activations import activation_name, expose_activations
+from transfer.graphs.exposing_activations import expose_activations
 from transfer.graphs.graph import Ref
 from transfer.models.building import build_model, read_model
 from transfer.surgery.network import Network
@@ -61,18 +60,3 @@ def test_recurrent_layers_keep_what_they_compute_inside() -> None:
     inputs = keras.Input((5, 2))
     graph = read_model(keras.Model(inputs, L.LSTM(3, name="lstm")(inputs))).graph
     assert expose_activations(graph).graph == graph
-
-
-@pytest.mark.parametrize(
-    ("value", "name"),
-    [
-        ("relu", "relu"),
-        (None, "linear"),
-        ({"module": "builtins", "class_name": "function", "config": "tanh", "registered_name": "function"}, "tanh"),
-        ({"module": "lab", "class_name": "function", "config": "wave", "registered_name": "wave"}, ""),
-        ("lab>wave", ""),
-        ({"class_name": "LeakyReLU", "config": {"negative_slope": 0.1}}, ""),
-    ],
-)
-def test_names_of_activations(value: object, name: str) -> None:
-    assert activation_name(value) == name

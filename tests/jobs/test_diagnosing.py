@@ -138,6 +138,20 @@ def test_every_number_of_a_small_network_can_be_worked_out_by_hand():
         assert each.weights == pytest.approx(np.linalg.norm(kernel), rel=1e-5)
 
 
+def test_a_softmax_over_another_axis_is_judged_along_it():
+    inputs = keras.Input((4, 6))
+    x = L.Softmax(axis=1, name="across")(L.Rescaling(100.0)(inputs))
+    model = keras.Model(inputs, L.Dense(5)(L.Flatten()(x)))
+    values = RANDOM.random((120, 4, 6)).astype(np.float32)
+    values[:, :, 1:] = 0  # one position of six has a winner among the four; the others are undecided
+    (report,) = diagnose(model, (values, LABELS), batches=1).activations
+    assert report.units == 4
+    powers = np.exp(100 * values[:, :, 0].astype(np.float64))
+    shares = powers / powers.sum(1, keepdims=True)
+    entropy = -(shares * np.log(np.maximum(shares, 1e-300))).sum(1)
+    assert report.high == pytest.approx((entropy < 0.05 * math.log(4)).mean() / 6, abs=0.01)
+
+
 def test_the_network_is_left_as_it_is():
     model = deep("relu", "he_normal", 2)
     before = [each.tobytes() for each in model.get_weights()]

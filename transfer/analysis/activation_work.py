@@ -5,11 +5,9 @@ Convention: each addition, multiplication, division, comparison and elementary f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from transfer.analysis.work import Work
-from transfer.graphs.hard_sigmoid import is_old_hard_sigmoid
-from transfer.specs import Json, snake_case
+from transfer.graphs.activation_entries import activation_name
+from transfer.specs import Json
 
 OPERATIONS: dict[str, int] = {
     "linear": 0,
@@ -55,20 +53,7 @@ def activation_work(activation: Json, values: int) -> Work:
         values: on how many it works.
     """
     name = activation_name(activation)
+    name = _ALIASES.get(name, name)
     if name not in OPERATIONS:
         return Work(uncounted=(f"activation {name!r}",))
     return Work(elementwise=OPERATIONS[name] * values)
-
-
-def activation_name(activation: Json) -> str:
-    """Keras's name of an activation, `relu6`; another's own name where Keras has none of that kind."""
-    if is_old_hard_sigmoid(activation):
-        return "hard_sigmoid"
-    if isinstance(activation, Mapping):
-        inner = activation.get("config")
-        name = inner if isinstance(inner, str) else activation.get("class_name")
-    else:
-        name = activation or "linear"
-    name = str(name)
-    name = name if name in OPERATIONS else snake_case(name)
-    return _ALIASES.get(name, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from transfer.analysis.activation_work import activation_name, activation_work
+from transfer.analysis.activation_work import activation_work
 from transfer.analysis.closed_shapes import Sizes, count
 from transfer.analysis.work import Work
 
@@ -39,5 +39,5 @@ def operation_work(kind: str, inputs: Sequence[Sizes], output: Sizes) -> Work | 
         return Work(elementwise=_REDUCING[kind] * count(inputs[0]))
     if kind == "Matmul" and len(inputs) == 2:
         return Work(product_macs=count(output) * inputs[0][-1])
-    found = activation_work(activation_name(kind), count(output))
+    found = activation_work(kind, count(output))
     return None if found.uncounted else found

@@ -51,8 +51,8 @@ class ActivationWatch:
         """Take a batch in.
 
         Args:
-            before: (n, …, units), what goes into the activation.
-            after: (n, …, units), what comes out.
+            before: (n, …, units), what goes into the activation. Positions that are masked count as all others.
+            after: (n, …, units), what comes out; of a softmax its own axis is the last.
         """
         response = self._response
         if response is not None:

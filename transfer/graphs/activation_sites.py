@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from transfer.graphs.activation_entries import function_name
 from transfer.graphs.cutting import sources_of
-from transfer.graphs.exposing_activations import HOLDERS, activation_name
+from transfer.graphs.exposing_activations import HOLDERS
 from transfer.graphs.feature_layers import PASSIVE
 from transfer.graphs.graph import Graph, Layer, Ref
 from transfer.graphs.layer_kinds import ATTENTIONS, DROPOUTS
@@ -36,7 +37,7 @@ class Site:
     Attributes:
         layer: name of the activation's layer.
         activation: its name in Keras.
-        options: `negative_slope` and others, where it has them.
+        options: `negative_slope` and others, where it has them; the `axis` of a softmax.
         before: the tensor that goes in.
         after: the tensor that comes out.
         weighted: name of the nearest layer with weights on the way to it; None where several ways lead to it, or none.
@@ -119,13 +120,18 @@ def _activation_of(layer: Layer) -> str | None:
         name = snake_case(kind)
         return name if name in _AS_OPERATIONS else None
     if kind == "Activation":
-        return activation_name(layer.config.get("activation"))
+        return function_name(layer.config.get("activation"))
+    if kind == "Softmax" and isinstance(axis := layer.config.get("axis"), list) and len(axis) != 1:
+        return ""  # over several axes together
     return _AS_LAYERS.get(kind)
 
 
 def _options(layer: Layer) -> Mapping[str, Json]:
     if layer.class_name == "PReLU":
         return {"negative_slope": 1.0}  # it learns its slopes
+    if layer.class_name in ("Softmax", "LogSoftmax"):
+        axis = layer.config.get("axis", -1)
+        return {"axis": axis[0] if isinstance(axis, list) else axis}
     keys = ("negative_slope", "max_value", "threshold", "alpha")
     return {key: layer.config[key] for key in keys if isinstance(layer.config.get(key), int | float)}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from transfer.graphs.activation_entries import function_name
 from transfer.graphs.graph import Call, Graph, Layer, Ref
 from transfer.graphs.plain_names import unused_name
-from transfer.specs import Json
 
 _RANKS = (1, 2, 3)
 HOLDERS = frozenset({"Dense", "EinsumDense"}) | {
@@ -43,7 +43,7 @@ def expose_activations(graph: Graph) -> Exposed:
     owners: dict[str, str] = {}
     layers: list[Layer] = []
     for layer in graph:
-        if layer.class_name not in HOLDERS or activation_name(layer.config.get(_SUFFIX)) in ("", "linear"):
+        if layer.class_name not in HOLDERS or function_name(layer.config.get(_SUFFIX)) in ("", "linear"):
             layers.append(layer)
             continue
         name = unused_name(f"{layer.name}_{_SUFFIX}", taken)
@@ -63,12 +63,3 @@ def expose_activations(graph: Graph) -> Exposed:
         for layer in layers
     )
     return Exposed(replace(graph, layers=redirected, outputs=tuple(map(follow, graph.outputs))), owners)
-
-
-def activation_name(value: Json) -> str:
-    """Keras's name of a function in a config, `relu`; empty where it is none of Keras's functions."""
-    if value is None:
-        return "linear"
-    if isinstance(value, dict) and isinstance(value.get("config"), str) and value.get("module") in (None, "builtins"):
-        value = value["config"]
-    return value if isinstance(value, str) and ">" not in value else ""

@@ -62,7 +62,7 @@ def diagnose(
 
     All examples go through for the activations, some batches for the gradients. Only statistics are kept; the network
     is not changed. The loss is the network's own cross-entropy where its outputs are the data's classes; else that of a
-    fresh head on its features, as `finetune` would attach it.
+    fresh head on its features, as `finetune` would attach it. Padded positions of sequences count as all others.
 
     Args:
         source: a Keras model with one input, what `restore` or `finetune` gave, a run's folder, or a checkpoint.

@@ -73,11 +73,13 @@ def watch_activations(watchable: Watchable, data: LabelledSet, *, seed: int, pro
     exposed, built, size = watchable.exposed, watchable.built, watchable.batch_size
     axis = unit_axis(exposed.network)
     watches: dict[int, ActivationWatch] = {}
+    axes: dict[int, int] = {}  # a softmax has its own
     unseen: list[tuple[str, str]] = []
     tensors = {_INPUT: built.tensor(exposed.sites.entry)}
     for place, site in enumerate(exposed.sites.found):
         before, after = built.tensor(site.before), built.tensor(site.after)
-        units = after.shape[axis] if len(after.shape) > 2 else after.shape[-1]
+        axes[place] = site.options.get("axis", axis)
+        units = after.shape[axes[place]] if len(after.shape) > 2 else after.shape[-1]
         if len(after.shape) < 2 or units is None:
             unseen.append((exposed.name_of(site.after), f"{site.activation} of an open number of units"))
             continue
@@ -90,7 +92,7 @@ def watch_activations(watchable: Watchable, data: LabelledSet, *, seed: int, pro
         given = _units_last(values[_INPUT], axis)
         entering = (entering or Moments.empty(given.shape[-1])).update(given)
         for place, watch in watches.items():
-            watch.update(*(_units_last(values[f"{place}/{side}"], axis) for side in ("before", "after")))
+            watch.update(*(_units_last(values[f"{place}/{side}"], axes[place]) for side in ("before", "after")))
     if entering is None:
         raise DataError(f"{data.source} holds no example that can be used.", [problem for _, problem in failures])
     reports = tuple(
