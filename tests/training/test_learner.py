@@ -12,6 +12,7 @@ from transfer.models.variables import name_variables
 from transfer.recipes import Recipe, Stage
 from transfer.training import learner as learning
 from transfer.training.learner import Examples, Learner
+from transfer.training.solving import solve_head
 
 CLASSES = ("a", "b", "c")
 
@@ -212,3 +213,27 @@ def test_changed_copies_of_pictures_are_learnt_from_and_kept():
     assert brought == [24, 15, 15, 15]
     assert [line["stage"] for line in found.history] == ["probe", "tune", "tune"]  # 6 epochs are two of three views
     assert not np.array_equal(found.learnt().tensors["label/kernel"], before)
+
+
+class Squared(keras.layers.Layer):
+    """Of the caller's own, and as wide as what goes in."""
+
+    def call(self, inputs):
+        return inputs * inputs
+
+
+def test_the_probe_is_solved_on_what_goes_into_the_head_behind_layers_that_may_not_be_fixed(rows):
+    values, labels = rows
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((6,), name="x")
+    inside = Squared(name="squared")(keras.layers.Dense(16, name="dense")(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(3, name="label")(inside))
+    found = Learner(read_model(model), Recipe((Stage("probe"),)), "label", {"Squared": Squared})
+    found.read(Seen(values).examples())
+    found.begin(np.arange(60), labels, CLASSES)
+    found.solve()
+    features = keras.Model(inputs, inside).predict(values, verbose=0)
+    expected = solve_head(features[:60], labels[:60], 3)
+    np.testing.assert_allclose(found.learnt().tensors["label/kernel"], expected.kernel, rtol=1e-3, atol=1e-5)
+    logits = features[60:] @ expected.kernel + expected.bias
+    np.testing.assert_allclose(found.logits(np.arange(60, 90)), logits, rtol=1e-3, atol=1e-4)

@@ -34,7 +34,7 @@ from transfer.training.fitting import Fit, fit
 from transfer.training.fresh import start_anew
 from transfer.training.interpolating import interpolate, keep_best
 from transfer.training.low_rank import adapt
-from transfer.training.prefixing import BATCH, Piece, split_off_prefix, split_stage, with_tensors
+from transfer.training.prefixing import BATCH, Piece, before_head, split_off_prefix, split_stage, with_tensors
 from transfer.training.solving import SolvedHead, solve_head
 from transfer.training.stage_flags import flag_stage
 from transfer.training.validating import make_validator
@@ -196,11 +196,11 @@ class Learner:
 
     def solve(self) -> SolvedHead:
         """The probe: the head at its optimum on features as they are."""
-        values = self._features(self._rest, self._graphs[0])[0].values
+        features = self._before_head()
         solved = None
         for track in self._tracks:
             found = solve_head(
-                values()[track.places],
+                features[track.places],
                 self._labels[track.places],
                 self._classes,
                 seed=self.recipe.seed,
@@ -315,13 +315,24 @@ class Learner:
 
     def logits(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n, k), of the examples at some places, by the weights as they are now."""
-        runner = make_runner(self._build(replace(self._all.rest, graph=pack_inputs(self._all.rest.graph))), BATCH)
-        starts = range(0, len(places), BATCH)
-        return np.concatenate([runner(self._rows.read(places[start : start + BATCH])) for start in starts])
+        rest = replace(self._all.rest, graph=pack_inputs(self._all.rest.graph))
+        return self._run(rest, self._rows.subset(places))
 
     def learnt(self) -> Network:
         """The whole network with the weights as they are now, flagged as in the last stage."""
         return with_tensors(replace(self.network, graph=self._graphs[-1]), self._all.rest.tensors)
+
+    def _before_head(self) -> NDArray[np.float32]:
+        """(n, d): what goes into the head before anything is trained, of all examples."""
+        rows, suffix = self._features(self._rest, self._graphs[0])
+        before = before_head(suffix, self.head)
+        return rows.values() if before is None else self._run(before, rows)
+
+    def _run(self, network: Network, rows: Rows) -> NDArray[np.float32]:
+        """Outputs of a network as it is, in inference."""
+        runner = make_runner(self._build(network), BATCH)
+        places = np.arange(len(rows))
+        return np.concatenate([runner(rows.read(places[k : k + BATCH])) for k in range(0, len(rows), BATCH)])
 
     def _features(self, rest: Network, graph: Graph) -> tuple[Rows, Network]:
         """What goes into the suffix of a stage, of all examples, and the suffix."""

@@ -36,6 +36,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from transfer.graphs.cutting import keep_needed
 from transfer.graphs.fixed_layers import why_not_fixed
 from transfer.graphs.freezing import freeze_all
 from transfer.graphs.graph import Graph, Layer
@@ -45,7 +46,7 @@ from transfer.graphs.packing import pack_inputs
 from transfer.models.building import build_model
 from transfer.specs import Json
 from transfer.surgery.folding import fold
-from transfer.surgery.network import Chosen, Network, Tensors
+from transfer.surgery.network import Chosen, Network, Selection, Tensors
 from transfer.surgery.splitting import split
 from transfer.training.feature_keys import piece_key
 from transfer.training.features import Runner
@@ -96,6 +97,20 @@ def split_stage(rest: Network, stage: Graph) -> tuple[Network | None, Network]:
     suffix = replace(suffix, graph=pack_inputs(suffix.graph))
     is_idle = between.graph.outputs == between.graph.inputs
     return (None if is_idle else between), suffix
+
+
+def before_head(suffix: Network, head: str) -> Network | None:
+    """What of a suffix is computed before its head; None where the head takes what goes into the suffix.
+
+    Frozen layers stand there of which it is not known that they give the same at each step of training: classes of the
+    caller's, spectral normalization.
+    """
+    source = suffix.graph.layer(head).calls[0].sources[0]
+    if source in suffix.graph.inputs:
+        return None
+    graph = keep_needed(suffix.graph, [source], {})
+    names = frozenset(graph.names)
+    return Network(graph, Selection(suffix.tensors, names), None, suffix.new & names)
 
 
 def with_tensors(network: Network, trained: Tensors) -> Network:
