@@ -10,6 +10,7 @@ import transfer
 from transfer.errors import DataError
 from transfer.jobs.forecasting import forecast_file
 from transfer.jobs.learning import learn_file
+from transfer.specs import PREPROCESSINGS
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def test_the_probe_runs_the_frozen_part_once_over_all_examples(digits):
     assert probe.once == probe.total == 40 * (784 * 64 + 64 * 64)
     assert probe.kept_bytes == 40 * 64 * 4
     assert "in all" in str(found)
-    assert "with kept features" not in str(found)
+    assert "without kept features" not in str(found)
 
 
 def test_tuning_runs_the_whole_network_in_each_epoch_and_less_with_kept_features(digits):
@@ -39,11 +40,21 @@ def test_tuning_runs_the_whole_network_in_each_epoch_and_less_with_kept_features
     assert tune.cost.backward == second + head + head  # the kernels', and the gradient that reaches dense_2
     assert tune.per_epoch == 24 * (prefix + 2 * second + 3 * head)
     assert tune.per_epoch_kept == tune.per_epoch - 24 * prefix
-    assert tune.total == 5 * tune.per_epoch
-    assert tune.total_kept == 24 * prefix + 5 * tune.per_epoch_kept
-    assert "with kept features" in str(found)
-    seconds = found.to_json()["stages"][1]["seconds"]
-    assert seconds == pytest.approx(2 * tune.total / (1e9 * found.throughput.gflops))
+    assert tune.tried == 19  # of 24, a fifth is held out to see how far to go
+    assert tune.total == 5 * (24 + 19) * tune.cost.step
+    assert tune.training == 5 * (24 + 19) * (2 * second + 3 * head)
+    assert found.total == 40 * (prefix + second) + tune.training
+    assert "without kept features" in str(found)
+    seconds = found.to_json()["seconds"]
+    assert seconds == pytest.approx(2 * found.total / (1e9 * found.throughput.gflops))
+
+
+def test_inputs_that_look_wrong_are_told_before_anything_is_learnt():
+    rows = np.random.default_rng(0).integers(0, 256, (40, 784)).astype(np.float32)
+    data = transfer.from_arrays(rows, np.arange(40) % 4)
+    assert forecast_file("digits_mlp", data).warnings == ()
+    (warning,) = forecast_file("digits_mlp", data, preprocessing=PREPROCESSINGS["raw"], size=(28, 28)).warnings
+    assert "0 to 255" in warning
 
 
 def test_a_test_set_of_its_own_is_counted(digits):

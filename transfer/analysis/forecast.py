@@ -29,9 +29,11 @@ class StageForecast:
     Attributes:
         kind: `probe` or `tune`.
         first: the first layer that is trained.
-        examples: that go through the network in each epoch.
+        examples: that are learnt from in each epoch; of the probe all examples.
         epochs: how often; the probe's features are computed once and its head is solved on them, which costs little.
         cost: of a step, per example.
+        read: examples whose features are computed, those to test on among them.
+        tried: examples of the trial that goes before, on a part, to see how far to go; 0 for none.
     """
 
     kind: str
@@ -39,11 +41,13 @@ class StageForecast:
     examples: int
     epochs: int
     cost: TrainingCost
+    read: int
+    tried: int = 0
 
     @property
     def once(self) -> int:
-        """Running what is frozen over the examples, to keep its output."""
-        return self.examples * self.cost.prefix
+        """Running what is frozen over all examples, to keep its output."""
+        return self.read * self.cost.prefix
 
     @property
     def per_epoch(self) -> int:
@@ -58,22 +62,22 @@ class StageForecast:
     @property
     def kept_bytes(self) -> int:
         """What the kept features take."""
-        return self.examples * self.cost.feature_bytes
+        return self.read * self.cost.feature_bytes
+
+    @property
+    def training(self) -> int:
+        """All epochs from kept features on, the trial's among them; solving the probe is not counted."""
+        return 0 if self.kind == "probe" else self.epochs * (self.examples + self.tried) * self.cost.cached_step
 
     @property
     def total(self) -> int:
-        """What the stage does: the probe runs the frozen part once, tuning the whole network in each epoch."""
-        return self.once if self.kind == "probe" else self.epochs * self.per_epoch
-
-    @property
-    def total_kept(self) -> int:
-        """What it would do with kept features."""
-        return self.once if self.kind == "probe" else self.once + self.epochs * self.per_epoch_kept
+        """What the stage would do without kept features: the whole network in each epoch."""
+        return self.once if self.kind == "probe" else self.epochs * (self.examples + self.tried) * self.cost.step
 
     def to_json(self) -> Json:
         """As plain values."""
         names = ("kind", "first", "examples", "epochs", "once", "per_epoch", "per_epoch_kept", "kept_bytes")
-        return {**{name: getattr(self, name) for name in (*names, "total", "total_kept")}, "step": self.cost.to_json()}
+        return {**{name: getattr(self, name) for name in (*names, "training", "total")}, "step": self.cost.to_json()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class Forecast:
         stages: in order.
         throughput: of the network on this machine, measured.
         notes: how the network and its input would be prepared.
+        warnings: what looks wrong with the inputs.
     """
 
     classes: tuple[str, ...]
@@ -95,6 +100,18 @@ class Forecast:
     stages: tuple[StageForecast, ...]
     throughput: Throughput
     notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """What the run does: what no stage trains runs once over all examples, further stretches once a stage."""
+        once = [stage.once for stage in self.stages]
+        return sum(once) - (len(once) - 1) * min(once) + sum(stage.training for stage in self.stages)
+
+    @property
+    def total_without(self) -> int:
+        """What it would do without kept features."""
+        return sum(stage.total for stage in self.stages)
 
     def seconds(self, macs: int) -> float:
         """About how long so many multiply-adds take here, at the speed of the forward pass."""
@@ -113,14 +130,18 @@ class Forecast:
             )
             for each in self.stages
         ]
-        whole, kept = (sum(getattr(each, name) for each in self.stages) for name in ("total", "total_kept"))
         lines = [
             f"would learn {len(self.classes)} classes from {self.train_examples} examples and test on "
             f"{self.test_examples}; nothing was written",
             *(f"  {note}" for note in self.notes),
             format_table(COLUMNS, rows, numbers=COLUMNS[2:]),
-            f"in all {format_scaled(whole)}MAC, about {self.seconds(whole):.2g} s here"
-            + (f"; with kept features {format_scaled(kept)}MAC, {self.seconds(kept):.2g} s" if kept < whole else ""),
+            f"in all {format_scaled(self.total)}MAC, at least {self.seconds(self.total):.2g} s here: at the speed of "
+            "the forward pass, without start-up, decoding and compiling"
+            + (
+                f"; without kept features {format_scaled(self.total_without)}MAC"
+                if self.total < self.total_without
+                else ""
+            ),
             str(self.throughput),
             *dict.fromkeys(each.cost.remark for each in self.stages if each.cost.remark),
         ]
@@ -135,10 +156,11 @@ class Forecast:
             "classes": list(self.classes),
             "train_examples": self.train_examples,
             "test_examples": self.test_examples,
-            "stages": [
-                {**each.to_json(), "seconds": self.seconds(each.total), "seconds_kept": self.seconds(each.total_kept)}
-                for each in self.stages
-            ],
+            "stages": [{**each.to_json(), "seconds": self.seconds(each.once + each.training)} for each in self.stages],
+            "total": self.total,
+            "total_without_kept_features": self.total_without,
+            "seconds": self.seconds(self.total),
             "measured": self.throughput.to_json(),
             "notes": list(self.notes),
+            "warnings": list(self.warnings),
         }

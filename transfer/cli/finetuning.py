@@ -168,6 +168,8 @@ def command(
     }
     if out is None or dry_run:
         forecast = forecast_file(checkpoint, labelled, **asked)
+        for warning in forecast.warnings:
+            click.echo(f"warning: {warning}", err=True)
         show_json(forecast.to_json()) if as_json else click.echo(forecast)
         return
     with progress_bar() as progress:

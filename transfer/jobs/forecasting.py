@@ -9,6 +9,7 @@ from transfer.data.splitting import split_stratified
 from transfer.graphs.graph import Graph
 from transfer.graphs.input_shapes import with_input_shapes
 from transfer.graphs.summarizing import summarize
+from transfer.jobs.checking_inputs import warn_of_inputs
 from transfer.jobs.checking_recipes import check_recipe
 from transfer.jobs.feeding import make_feed
 from transfer.jobs.preparing import prepare_student
@@ -72,16 +73,19 @@ def forecast_file(
         train, held_out = len(data), len(test)
     shape = feed.example_shape(data)
     graph = with_input_shapes(read_model(feed.network).graph, shape)
-    stages = tuple(_forecast(graph, stage, train, held_out) for stage in recipe.stages)
+    tried = round(train * (1 - recipe.validation)) if recipe.validation and len(recipe.stages) > 1 else 0
+    stages = tuple(_forecast(graph, stage, train, train + held_out, tried) for stage in recipe.stages)
     throughput = measure_throughput(feed.network, stages[0].cost.forward, input_shape=shape, seconds=MEASURED_SECONDS)
-    return Forecast(data.classes, train, held_out, stages, throughput, (student.describe(recipe), feed.note))
+    warnings = warn_of_inputs(feed, network, data, seed=recipe.seed)
+    notes = (student.describe(recipe), feed.note)
+    return Forecast(data.classes, train, held_out, stages, throughput, notes, warnings)
 
 
-def _forecast(graph: Graph, stage: Stage, train: int, held_out: int) -> StageForecast:
+def _forecast(graph: Graph, stage: Stage, train: int, read: int, tried: int) -> StageForecast:
     head = graph.outputs[0].layer
     flagged = flag_stage(graph, stage, head)
     if stage.kind == "probe":
-        return StageForecast("probe", head, train + held_out, 1, count_training(flagged))
+        return StageForecast("probe", head, read, 1, count_training(flagged), read)
     trained = [each.name for each in summarize(flagged) if each.trainable]
     epochs = stage.epochs if not stage.steps else max(1, round(stage.steps * stage.batch_size / train))
-    return StageForecast(stage.kind, trained[0], train, epochs, count_training(flagged))
+    return StageForecast(stage.kind, trained[0], train, epochs, count_training(flagged), read, tried)
