@@ -2,7 +2,7 @@
 
 import pytest
 
-from transfer.tabulating import format_scaled, format_table
+from transfer.tabulating import format_scaled, format_table, shorten
 
 
 def test_numbers_stand_to_the_right_and_no_line_ends_in_blanks():
@@ -17,3 +17,9 @@ def test_numbers_stand_to_the_right_and_no_line_ends_in_blanks():
 )
 def test_large_numbers_take_a_prefix(number, text):
     assert format_scaled(number) == text
+
+
+def test_of_many_names_the_first_are_told_and_the_others_counted() -> None:
+    assert shorten(("a", "b"), separator="; ") == "a; b"
+    assert shorten([str(place) for place in range(11)]) == "0, 1, 2, 3, 4, 5, 6, 7, and 3 more"
+    assert shorten(()) == ""

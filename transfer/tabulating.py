@@ -1,8 +1,10 @@
-"""Tables and large numbers as plain text."""
+"""Tables, large numbers and many names as plain text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+_SHOWN = 8  # names in a line; the others are counted
 
 
 def format_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[str] = ()) -> str:
@@ -23,3 +25,9 @@ def format_scaled(number: float) -> str:
         if abs(number) >= factor:
             return f"{number / factor:.4g} {prefix}"
     return f"{number:.4g} "
+
+
+def shorten(names: Sequence[str], *, separator: str = ", ") -> str:
+    """The first names of many, and how many more there are."""
+    more = f"{separator}and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return separator.join(names[:_SHOWN]) + more

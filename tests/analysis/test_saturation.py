@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from transfer.analysis.responses import response_of
+from transfer.analysis.activation_slopes import response_of
 from transfer.analysis.saturation import Saturation, confident
 
 RANDOM = np.random.default_rng(0)

@@ -1,273 +1,42 @@
-"""From what was seen of a network to what is wrong with it: layer, cause, what to do."""
+"""What is found wrong with a network."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from transfer.analysis.diagnosis import ActivationReport, Finding, Fix, InputReport, Severity, shorten
-from transfer.analysis.gradient_flow import STEEP, STRONG, WEAK, GradientFlow
-from transfer.analysis.update_reports import UpdateReport
+from transfer.tabulating import shorten
 
-MOSTLY = 0.5  # of the values of an activation: then it is saturated for a typical example
-LARGE_INPUT = 3.0  # root mean square; standardised data have 1, and tanh is flat from 2.2
-LARGE_GAIN = 3.0  # of a layer: initialisers that keep the variance have about 1
-_MOST = 20.0  # decades that are told apart
-HUGE_INPUT, HUGE_LOSS = 10.0, 5.0  # the loss beside that of guessing
-ENOUGH, ENOUGH_OF_CLASS = 100, 10  # examples: a unit that none of n wakes may yet wake for 3 / n of all
-FAST, SLOW = 1e-2, 1e-6  # updates; 1e-3 is healthy in training from scratch, fine-tuning moves less
+Kind = Literal[
+    "not finite", "input scale", "saturated", "dead units", "vanishing", "exploding", "large updates", "small updates"
+]
+Severity = Literal["fault", "remark"]
+Fix = Literal["rescale", "rectify", "redraw", "revive", ""]
 
 
-def find(
-    activations: Sequence[ActivationReport],
-    flow: GradientFlow | None,
-    entering: InputReport,
-    *,
-    is_new: bool,
-    chance: float,
-    counts: Sequence[int],
-    covers: bool = True,
-    updates: Sequence[UpdateReport] = (),
-) -> tuple[Finding, ...]:
-    """What is wrong with a network, faults before remarks.
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong, why, and what to do.
 
-    Args:
-        activations: in the order of the network.
-        flow: of gradients; None where there is none.
-        entering: what reaches the first layer that learns.
-        is_new: whether the network was never trained.
-        chance: the loss of guessing, in nats.
-        counts: examples of each class that the data has.
-        covers: whether the data has all the classes that the network was made for.
-        updates: of a run.
-
-    Source: of the examples that it takes to call a unit dead, Hanley & Lippman-Hand (1983), "If nothing goes wrong, is
-    everything all right?": none of n leaves up to 3 / n, with 95 % certainty.
+    Attributes:
+        kind: what it is, in a word.
+        layers: where, in the order of the network; empty where it concerns all.
+        cause: why, in a sentence.
+        evidence: the numbers.
+        advice: what to do.
+        severity: a `fault` keeps the network from learning; a `remark` is worth knowing.
+        fix: which change is written when one is asked for; empty where none is known.
     """
-    found = [*_not_finite(activations, flow), *_input_scale(activations, flow, entering, is_new, chance)]
-    explained = {layer for each in found for layer in each.layers}
-    learning = () if is_new or flow is None else _learning(activations, flow)
-    found += _saturated(activations, explained, learning, is_new=is_new)
-    doubt = _doubt(counts, covers=covers or is_new)
-    found += _dead(activations, doubt)
-    kinds = {each.kind for each in found}
-    if flow is not None and flow.is_judged and "not finite" not in kinds:
-        found += _flow(activations, flow, doubt, is_new=is_new, is_input="input scale" in kinds)
-    found += _updates(updates)
-    return tuple(sorted(found, key=lambda each: each.severity != "fault"))
 
+    kind: Kind
+    layers: tuple[str, ...]
+    cause: str
+    evidence: str
+    advice: str
+    severity: Severity = "fault"
+    fix: Fix = ""
 
-def _not_finite(activations: Sequence[ActivationReport], flow: GradientFlow | None) -> Iterator[Finding]:
-    """The first layer alone: NaN spreads to all that follow."""
-    first = next((each for each in activations if each.nonfinite), None)
-    if first is not None:
-        yield Finding(
-            "not finite",
-            (first.layer,),
-            "it is the first whose values are NaN or infinite: its weights are, or they overflow here",
-            f"{first.nonfinite} values",
-            "look at its weights with 'transfer inspect --health'; train with a smaller rate, or clip gradients",
-        )
-    elif flow is not None and flow.verdict == "not finite":
-        yield Finding(
-            "not finite",
-            (),
-            "the activations are finite, but the loss or its gradients are not",
-            f"loss {flow.loss:.3g}",
-            "look for divisions and roots near 0, and for logits that overflow",
-        )
-
-
-def _input_scale(
-    activations: Sequence[ActivationReport],
-    flow: GradientFlow | None,
-    entering: InputReport,
-    is_new: bool,
-    chance: float,
-) -> Iterator[Finding]:
-    """The input is to blame where the layer between would have kept a standardised one in range."""
-    seen = f"the input has values from {entering.low:.3g} to {entering.high:.3g}, root mean square {entering.rms:.3g}"
-    advice = "scale the input: subtract its mean and divide by its deviation, as in training (--preprocessing)"
-    for each in activations:
-        flooded = each.is_first and each.role == "hidden" and each.saturated >= MOSTLY
-        if flooded and entering.rms > LARGE_INPUT and each.input_rms <= LARGE_GAIN * entering.rms:
-            evidence = f"{each.saturated:.0%} of the values of {each.activation} are saturated; {seen}"
-            cause = "the input is not scaled: it drives the first activation to its flat ends"
-            yield Finding("input scale", (each.layer,), cause, evidence, advice, fix="rescale" if is_new else "")
-            return
-    wild = flow is not None and flow.loss > HUGE_LOSS * chance
-    if is_new and flow is not None and wild and entering.rms > HUGE_INPUT:
-        evidence = f"loss {flow.loss:.3g}, where guessing has {chance:.3g}; {seen}"
-        cause = "the input is not scaled: all that follows is as large, and the first steps are wild"
-        yield Finding("input scale", (), cause, evidence, advice, fix="rescale")
-
-
-def _learning(activations: Sequence[ActivationReport], flow: GradientFlow) -> tuple[str, ...]:
-    """Activations of layers whose gradients arrive: all, or those behind where gradients are lost."""
-    if flow.verdict == "healthy":
-        return tuple(each.layer for each in activations)
-    if flow.verdict != "vanishing" or not flow.starved:
-        return ()
-    layers = [each.layer for each in flow.layers]
-    behind = layers[layers.index(flow.starved[-1]) + 1 :]
-    return tuple(each.layer for each in activations if each.weighted in behind)
-
-
-def _saturated(
-    activations: Sequence[ActivationReport], explained: set[str], learning: Sequence[str], *, is_new: bool
-) -> Iterator[Finding]:
-    """Outputs may be confident and gates may be open; hidden units that hardly respond do not learn.
-
-    In a trained network they may have learnt to be sure, where its gradients arrive: that is a remark.
-    """
-    for each in activations:
-        if each.role != "hidden" or each.saturated < MOSTLY or each.layer in explained:
-            continue
-        if each.activation in ("softmax", "log_softmax"):
-            continue
-        yield Finding(
-            "saturated",
-            (each.layer,),
-            "what goes in is too large for it: large weights or biases before it, or a large input",
-            f"{each.saturated:.0%} of the values are saturated, most of them for {each.examples:.0%} of the examples "
-            f"and {each.flat_units} of {each.units} units",
-            "normalise before it (batch or layer normalization), start from smaller weights, or change the activation",
-            severity="remark" if each.layer in learning else "fault",
-            fix="redraw" if is_new else "",
-        )
-
-
-def _doubt(counts: Sequence[int], *, covers: bool) -> str:
-    """Why a unit that no example woke may yet not be dead; empty where it is."""
-    examples = f"{sum(counts)} examples do not show that a unit is dead"
-    if sum(counts) < ENOUGH:
-        return f"{examples}: {ENOUGH} would"
-    if min(counts) < ENOUGH_OF_CLASS:
-        return f"{examples}: {ENOUGH_OF_CLASS} of each class would, not {min(counts)}"
-    return "" if covers else f"{examples}: the network was made for other classes than theirs"
-
-
-def is_mostly_dead(report: ActivationReport) -> bool:
-    """Whether at least half of the units are dead."""
-    return len(report.dead) >= MOSTLY * report.units
-
-
-def _dead(activations: Sequence[ActivationReport], doubt: str) -> Iterator[Finding]:
-    """A few dead units are common and harmless, also in networks that answer well; half a layer is not."""
-    concerned = [each for each in activations if each.dead and each.role != "output"]
-    severities: tuple[Severity, ...] = ("remark",) if doubt else ("fault", "remark")
-    for severity in severities:
-        here = [each for each in concerned if doubt or is_mostly_dead(each) == (severity == "fault")]
-        if not here:
-            continue
-        units = shorten(tuple(map(_count_dead, here)), separator="; ")
-        yield Finding(
-            "dead units",
-            tuple(each.layer for each in here),
-            "they are active on no example, so no gradient reaches what is before them: a bias far below 0, or weights "
-            "that too large a step has thrown there",
-            f"{units}; {doubt}" if doubt else units,
-            "look again with more examples, of all classes"
-            if doubt
-            else "start them anew (--fix), take a smaller rate, or an activation that leaks (leaky_relu, gelu)",
-            severity=severity,
-            fix="" if doubt else "revive",
-        )
-
-
-def _count_dead(report: ActivationReport) -> str:
-    return f"{report.layer} {len(report.dead)} of {report.units} ({shorten(tuple(map(str, report.dead)))})"
-
-
-def _flow(
-    activations: Sequence[ActivationReport], flow: GradientFlow, doubt: str, *, is_new: bool, is_input: bool
-) -> Iterator[Finding]:
-    if flow.verdict == "vanishing":
-        yield _vanishing(activations, flow, doubt, is_new=is_new)
-    elif flow.verdict == "exploding" and not is_input:
-        ratios = [each.ratio for each in flow.layers]
-        backwards = "each layer makes gradients larger on the way back: the weights are too large for the depth"
-        forwards = "activations, and gradients with them, grow from layer to layer: the weights are too large"
-        yield Finding(
-            "exploding",
-            tuple(each.layer for each in flow.layers if each.ratio > STRONG) or (flow.layers[0].layer,),
-            forwards if flow.strength > STRONG else backwards,
-            f"gradient over weights {ratios[0]:.1e} in the first layer, {ratios[-1]:.1e} in the last",
-            "start from he_normal (ReLU) or glorot_uniform (tanh), normalise between layers, or clip gradients",
-            fix="redraw" if is_new else "",
-        )
-
-
-def _vanishing(activations: Sequence[ActivationReport], flow: GradientFlow, doubt: str, *, is_new: bool) -> Finding:
-    ratios = [each.ratio for each in flow.layers]
-    evidence = f"gradient over weights {ratios[0]:.1e} in the first layer, {ratios[-1]:.1e} in the last"
-    hidden = [each for each in activations if each.role == "hidden"]
-    cut = next((each for each in hidden if each.units and len(each.dead) == each.units), None)
-    squashing = [each for each in hidden if each.squashes]
-    lost = -sum(math.log10(max(each.slope, 1e-30)) for each in squashing)
-    layers = flow.starved or tuple(each.layer for each in flow.layers)
-    if cut is not None:
-        cause = f"all units of {cut.layer} are dead: nothing passes them"
-        advice = f"start that layer anew{'' if doubt else ' (--fix)'}"
-        return Finding("vanishing", layers, cause, evidence, advice, fix="" if doubt else "revive")
-    stuck = next((each for each in hidden if each.units and each.stuck == each.units), None)
-    if stuck is not None:
-        cause = f"all units of {stuck.layer} are flat for every example: nothing passes {stuck.activation}"
-        advice = "start that layer anew with smaller weights and biases, or normalise before it"
-        fix: Fix = "rectify" if is_new and stuck.squashes else ""
-        return Finding("vanishing", layers, cause, evidence, advice, fix=fix)
-    if squashing and lost >= max(1.0, min(flow.decades, _MOST) / 2):
-        names = ", ".join(dict.fromkeys(each.activation for each in squashing))
-        ends = dict.fromkeys(f"{each:.2g}" for each in sorted(each.slope for each in squashing))
-        part = " to ".join(list(ends)[:: max(1, len(ends) - 1)])
-        cause = (
-            f"{len(squashing)} x {names}: each passes on {part} of a gradient, which makes {lost:.1f} decades in all"
-        )
-        advice = (
-            "take relu with he_normal (--fix on a network that was never trained), or normalise before each of them"
-        )
-        return Finding("vanishing", layers, cause, evidence, advice, fix="rectify" if is_new else "")
-    if flow.decades < STEEP and flow.strength >= WEAK:
-        return _lost_between(flow, evidence, is_new=is_new)
-    cause = "activations and gradients shrink from layer to layer: the weights are too small for the depth"
-    if flow.strength >= WEAK:
-        cause = "gradients shrink on the way back: the weights are too small for the depth"
-    advice = "start from he_normal (ReLU), normalise between layers, or add connections around them"
-    return Finding("vanishing", layers, cause, evidence, advice, fix="redraw" if is_new else "")
-
-
-def _lost_between(flow: GradientFlow, evidence: str, *, is_new: bool) -> Finding:
-    """Some layers alone get no gradient: the first ones, or a branch, which may start at 0 for the first step."""
-    layers = flow.starved if flow.starts_starved else flow.cut_off
-    names = [each.layer for each in flow.layers]
-    following = next((name for name in names[names.index(layers[-1]) :] if name not in layers), names[-1])
-    cause = f"what reaches {following} does not reach {layers[-1]}: what stands between passes next to nothing"
-    advice = "look at the activations and weights between them: smaller ones, or normalization before them"
-    if flow.starts_starved or not is_new:
-        return Finding("vanishing", layers, cause, evidence, advice, fix="redraw" if is_new else "")
-    advice = "nothing, if a branch starts at 0 on purpose: it gets gradients from the second step on"
-    return Finding("vanishing", layers, cause, evidence, advice, severity="remark")
-
-
-def _updates(updates: Sequence[UpdateReport]) -> Iterator[Finding]:
-    """Source: Karpathy, CS231n notes, "Neural networks 3", section "Ratio of weights:updates": about 1e-3."""
-    fast = [each for each in updates if max(each.ratios) > FAST]
-    if fast:
-        worst = max(max(each.ratios) for each in fast)
-        yield Finding(
-            "large updates",
-            tuple(each.layer for each in fast),
-            "a step changes the weights by more than a hundredth: what was learnt before is soon overwritten",
-            f"up to {worst:.1e} of the weights in a step; about 1e-3 is healthy",
-            "take a smaller rate",
-        )
-    if updates and all(max(each.ratios) < SLOW for each in updates):
-        most = max(max(each.ratios) for each in updates)
-        yield Finding(
-            "small updates",
-            tuple(each.layer for each in updates),
-            "a thousand steps would change the weights by less than a thousandth",
-            f"at most {most:.1e} of the weights in a step; about 1e-3 is healthy",
-            "take a larger rate, or leave these layers frozen",
-            severity="remark",
-        )
+    def __str__(self) -> str:
+        where = shorten(self.layers) or "all layers"
+        lines = [f"{self.severity:7} {self.kind}: {where}", f"          {self.cause}", f"          {self.evidence}"]
+        return "\n".join([*lines, f"          next: {self.advice}"])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.analysis.responses import FLAT, Response
+from transfer.analysis.activation_slopes import FLAT, Response
 
 _BLOCK = 2**18  # numbers that are worked on at a time
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from transfer.analysis.diagnosis import Diagnosis, Finding, Fix, shorten
+from transfer.analysis.diagnosis import Diagnosis
+from transfer.analysis.findings import Finding, Fix
 from transfer.jobs.waking_units import Trials, Woken, wake
 from transfer.models.exposing import ExposedModel, expose
 from transfer.surgery.network import Network
 from transfer.surgery.restarting import rectify, rescale_input, restart, weighted_layers
+from transfer.tabulating import shorten
 
 _LATER = "what was changed comes first; run it again on what is written"
 

@@ -98,8 +98,8 @@ def feed_subject(
 
 
 @dataclass(frozen=True, slots=True)
-class Posed:
-    """A network with the question that the labels ask it.
+class WithLoss:
+    """A network and labels for its loss.
 
     Attributes:
         exposed: the network; it has no logits where no loss can be put on it.
@@ -114,7 +114,7 @@ class Posed:
     notes: tuple[str, ...] = ()
 
 
-def pose(subject: Subject, model: keras.Model, data: LabelledSet, *, seed: int) -> Posed:
+def find_loss(subject: Subject, model: keras.Model, data: LabelledSet, *, seed: int) -> WithLoss:
     """Find the loss: the network's own where its outputs are the data's classes, else that of a fresh head.
 
     Args:
@@ -129,22 +129,22 @@ def pose(subject: Subject, model: keras.Model, data: LabelledSet, *, seed: int) 
     known = subject.classes if len(subject.classes) == units else ()
     if known and set(data.classes) <= set(known):
         labels = np.array([known.index(name) for name in data.classes], np.int64)[data.labels]
-        return Posed(exposed, replace(data, classes=known, labels=labels), set(known) == set(data.classes))
+        return WithLoss(exposed, replace(data, classes=known, labels=labels), set(known) == set(data.classes))
     if units == len(data.classes) and subject.folder is None:
         others = f", called {', '.join(known[:4])} there" if known else ""
         note = f"the {units} outputs{others} are taken for {', '.join(data.classes[:4])} … in this order"
-        return Posed(exposed, data, True, (note.replace(" …", "") if units <= 4 else note,))
+        return WithLoss(exposed, data, True, (note.replace(" …", "") if units <= 4 else note,))
     return _with_head(network, shapes, data, seed, exposed)
 
 
 def _with_head(
     network: Network, shapes: Mapping[Ref, Shape], data: LabelledSet, seed: int, plain: ExposedModel
-) -> Posed:
+) -> WithLoss:
     head = Head(free_name(network.graph, HEAD), len(data.classes))
     try:
         extracted = extract_network(network, Extraction(at=(FEATURES,), heads=(head,), seed=seed), shapes)
     except LayerError as error:
-        return Posed(replace(plain, logits=None), data, False, (f"no gradients: {error.summary}",))
+        return WithLoss(replace(plain, logits=None), data, False, (f"no gradients: {error.summary}",))
     dropped = f" in place of {', '.join(extracted.dropped)}" if extracted.dropped else ""
     note = f"the outputs are not the {len(data.classes)} classes of {data.source}: the loss is that of a fresh head"
-    return Posed(expose(extracted.network, shapes), data, False, (f"{note} {head.name!r}{dropped}",))
+    return WithLoss(expose(extracted.network, shapes), data, False, (f"{note} {head.name!r}{dropped}",))

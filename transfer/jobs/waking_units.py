@@ -9,8 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.analysis.diagnosis import ActivationReport, Diagnosis
-from transfer.analysis.findings import is_mostly_dead
+from transfer.analysis.activation_reports import ActivationReport
+from transfer.analysis.diagnosis import Diagnosis
+from transfer.analysis.finding_faults import is_mostly_dead
 from transfer.errors import LayerError
 from transfer.graphs.activation_sites import Site
 from transfer.graphs.cutting import sources_of
@@ -67,6 +68,14 @@ class Woken:
     outputs: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Turned:
+    """A network, and what it does."""
+
+    network: Network
+    behaviour: Behaviour
+
+
 def wake(exposed: ExposedModel, diagnosis: Diagnosis, trials: Trials, *, seed: int = 0) -> Woken:
     """Start the dead units anew that a diagnosis names as such.
 
@@ -87,47 +96,58 @@ def wake(exposed: ExposedModel, diagnosis: Diagnosis, trials: Trials, *, seed: i
     is_mute = _is_mute(exposed.network.graph, [sites[each.layer].after for each in reports if _is_dead(each)], before)
     few = [] if diagnosis.is_new else [each for each in reports if not is_mostly_dead(each)]
     ranges = _entering(exposed.network, [sites[each.layer] for each in few], trials)
-    current, revived, refused = exposed.network, dict[str, tuple[int, ...]](), dict[str, str]()
-    for place, report in enumerate(reports):
-        name, units = report.layer, report.dead
-        try:
-            if report in few:
-                silenced = silenced_units(current, sites[name], *ranges[sites[name].before])
-                units = tuple(unit for unit in units if unit in silenced)
-            current = revive(current, sites[name], units, silently=not is_mute, seed=seed + place)
-        except LayerError as error:
-            refused[name] = f"wanted {error.problems[0].expected}, found {error.problems[0].found.split(' ')[0]}"
-            continue
-        revived |= {name: units} if units else {}
-        refused |= {} if units else {name: _OTHERS}
-    if not revived:
-        return Woken(exposed.flat, {}, refused)
-    current, after = _turned(current, revived, exposed, sites, trials)
-    difference = float(np.abs(after.logits - before.logits).max(initial=0.0))
+    revived = _revive(exposed.network, reports, sites, ranges, silently=not is_mute, seed=seed)
+    if not revived.units:
+        return replace(revived, network=exposed.flat)
+    after = _turn(revived, exposed, sites, trials)
+    difference = float(np.abs(after.behaviour.logits - before.logits).max(initial=0.0))
     if not is_mute and not difference <= TOLERANCE * max(1.0, float(np.abs(before.logits).max(initial=0.0))):
-        return Woken(exposed.flat, {}, refused | dict.fromkeys(revived, f"logits would change by {difference:.1e}"))
+        reasons = dict.fromkeys(revived.units, f"logits would change by {difference:.1e}")
+        return Woken(exposed.flat, {}, {**revived.refused, **reasons})
     outputs = f"logits of {len(before.logits)} examples stay, to {difference:.1e}"
     if is_mute:
         outputs = "nothing passed them, so the network answered alike to all"
-    return Woken(replace(exposed.flat, tensors=current.tensors), revived, refused, outputs)
+    return replace(revived, network=replace(exposed.flat, tensors=after.network.tensors), outputs=outputs)
 
 
-def _turned(
+def _revive(
     network: Network,
-    revived: Mapping[str, tuple[int, ...]],
-    exposed: ExposedModel,
+    reports: Iterable[ActivationReport],
     sites: Mapping[str, Site],
-    trials: Trials,
-) -> tuple[Network, Behaviour]:
+    ranges: Mapping[Ref, Range],
+    *,
+    silently: bool,
+    seed: int,
+) -> Woken:
+    """Layer by layer; where a range is given, those alone that stay dead in it."""
+    revived, refused = dict[str, tuple[int, ...]](), dict[str, str]()
+    for place, report in enumerate(reports):
+        site, units = sites[report.layer], report.dead
+        try:
+            if site.before in ranges:
+                silenced = silenced_units(network, site, *ranges[site.before])
+                units = tuple(unit for unit in units if unit in silenced)
+            network = revive(network, site, units, silently=silently, seed=seed + place)
+        except LayerError as error:
+            refused[report.layer] = (
+                f"wanted {error.problems[0].expected}, found {error.problems[0].found.split(' ')[0]}"
+            )
+            continue
+        revived |= {report.layer: units} if units else {}
+        refused |= {} if units else {report.layer: _OTHERS}
+    return Woken(network, revived, refused)
+
+
+def _turn(woken: Woken, exposed: ExposedModel, sites: Mapping[str, Site], trials: Trials) -> _Turned:
     """The network with those units turned round that are still dead, and what it does."""
     places = {exposed.name_of(site.after): place for place, site in enumerate(exposed.sites.found)}
-    after = trials.behaviour(network)
-    for name, units in revived.items():
+    network, after = woken.network, trials.behaviour(woken.network)
+    for name, units in woken.units.items():
         still = [unit for unit in after.activations[places[name]].dead if unit in units]
         if still:
             network = turn_round(network, sites[name], still)
             after = trials.behaviour(network)
-    return network, after
+    return _Turned(network, after)
 
 
 def _entering(network: Network, sites: Iterable[Site], trials: Trials) -> dict[Ref, Range]:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.analysis.diagnosis import ActivationReport, InputReport
+from transfer.analysis.activation_reports import ActivationReport, ActivationWatch
 from transfer.analysis.gradient_flow import GradientFlow, GradientSums
+from transfer.analysis.input_reports import InputReport, report_input
 from transfer.analysis.moments import Moments
-from transfer.analysis.watching import ActivationWatch, report_input
 from transfer.data.labelled import LabelledSet
 from transfer.data.loading import ImageBatch
 from transfer.errors import DataError, Problem

@@ -9,16 +9,70 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.analysis.diagnosis import ActivationReport, InputReport
+from transfer.analysis.activation_slopes import Response, response_of
 from transfer.analysis.effective_rank import Scatter
 from transfer.analysis.moments import Moments, moments_of_all
-from transfer.analysis.responses import Response, response_of
 from transfer.analysis.saturation import Saturation, confident
 from transfer.graphs.activation_sites import Site
 
 _SOFTMAX = ("softmax", "log_softmax")
 _ROWS = 256  # features that are gathered at a time
-_MOST_CHANNELS = 65_536  # of an input, that are reported one by one
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationReport:
+    """One activation while all examples went through it. The unit of a convolution is a channel.
+
+    Attributes:
+        layer: its layer, or the one that holds it; the second call of a shared one is `name (2)`.
+        activation: its name in Keras.
+        units: of them all that follows speaks.
+        low: share of the values at the low end, where it is flat, in [0, 1]; for ReLU those that are not active.
+        high: share at the high end, likewise; for softmax answers without doubt.
+        examples: share of the examples for which more than half of the values were flat.
+        slope: root mean square of the derivative.
+        input_rms: root mean square of what goes in; NaN where it was not looked at.
+        mean: of what comes out, over all units.
+        std: likewise.
+        kurtosis: likewise, 0 for a Gaussian; NaN where nothing varies.
+        effective_rank: of what comes out, averaged over positions: at most the units or the examples less one.
+        dead: units that never left the flat low end; none where a little gradient passes there.
+        flat_units: number of units that were flat on more than half of their values.
+        stuck: number of units that were flat on every value.
+        never_silent: number of units that never were at the low end.
+        nonfinite: number of values that are NaN or infinite.
+        role: `hidden`, `output` of the network, or `gate`, which is only multiplied with something else.
+        is_first: whether it is fed by the input through one layer alone.
+        squashes: whether it is flat at both ends alike, as a sigmoid is.
+        weighted: the layer with weights that feeds it; empty where there is none, or several.
+    """
+
+    layer: str
+    activation: str
+    units: int
+    low: float
+    high: float
+    examples: float
+    slope: float
+    input_rms: float
+    mean: float
+    std: float
+    kurtosis: float
+    effective_rank: float
+    dead: tuple[int, ...]
+    flat_units: int
+    stuck: int
+    never_silent: int
+    nonfinite: int
+    role: Literal["hidden", "output", "gate"]
+    is_first: bool
+    squashes: bool
+    weighted: str = ""
+
+    @property
+    def saturated(self) -> float:
+        """Share of the values that are saturated: both ends of a sigmoid, the upper one of a ReLU."""
+        return self.low + self.high if self.squashes else self.high
 
 
 @dataclass(slots=True)
@@ -107,16 +161,3 @@ class ActivationWatch:
             squashes=response is not None and response.squashes,
             weighted=weighted,
         )
-
-
-def report_input(moments: Moments) -> InputReport:
-    """What entered, from the moments of each channel."""
-    whole = moments.pooled
-    channels = zip(moments.mean.tolist(), moments.std.tolist(), strict=True)
-    return InputReport(
-        float(whole.mean[0]) if whole.count[0] else math.nan,
-        float(whole.std[0]),
-        float(whole.low[0]),
-        float(whole.high[0]),
-        tuple(channels) if moments.units <= _MOST_CHANNELS else (),
-    )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from transfer.analysis.responses import FLAT, response_of
+from transfer.analysis.activation_slopes import FLAT, response_of
 
 NAMES = ["sigmoid", "tanh", "hard_sigmoid", "hard_tanh", "sparse_sigmoid", "softsign", "softplus", "log_sigmoid"]
 NAMES += ["relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "hard_silu", "mish"]

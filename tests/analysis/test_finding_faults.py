@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from transfer.analysis.diagnosis import ActivationReport, Diagnosis, Finding, InputReport
-from transfer.analysis.findings import find
+from transfer.analysis.activation_reports import ActivationReport
+from transfer.analysis.finding_faults import find
+from transfer.analysis.findings import Finding
 from transfer.analysis.gradient_flow import GradientFlow, LayerGradient, decades_of
+from transfer.analysis.input_reports import InputReport
 from transfer.analysis.update_reports import UpdateReport
 
 PLAIN = InputReport(mean=0.0, std=1.0, low=-3.0, high=3.0)
@@ -174,18 +176,3 @@ def test_the_first_layer_with_nan_is_named_alone() -> None:
 )
 def test_updates(ratios: tuple[float, ...], kinds: list[str]) -> None:
     assert [each.kind for each in found(report(), updates=[UpdateReport("a", ratios)])] == kinds
-
-
-def test_a_diagnosis_prints_and_gives_plain_values() -> None:
-    diagnosis = Diagnosis("net.h5", 20, True, PLAIN, (report(dead=(3,)),), flow(0.1, 0.2), hidden=(("lstm", "LSTM"),))
-    text = str(diagnosis)
-    assert repr(diagnosis) == text
-    assert text.startswith("net.h5 (never trained), 20 examples")
-    assert "lstm (LSTM)" in text
-    assert "healthy" in text
-    ill = replace(diagnosis, gradients=flow(0.1, float("nan")))
-    assert "healthy" not in str(ill)
-    values = ill.to_json()
-    assert values["activations"][0]["dead"] == [3]
-    assert values["gradients"]["verdict"] == "not finite"
-    assert values["gradients"]["layers"][1]["ratio"] is None
