@@ -441,6 +441,9 @@ def test_each_finding_ends_in_what_was_done_or_in_why_not(tmp_path):
     for each in found.findings:
         assert any(each.kind in sentence for sentence in found.fixes), each.kind
     assert "run it again on what is written" in "".join(found.fixes)
+    *settled, wrote = found.fixes
+    assert wrote.startswith("wrote")
+    assert len(settled) >= len(found.findings)
 
 
 def test_a_network_that_died_as_a_whole_lives_again(tmp_path):
