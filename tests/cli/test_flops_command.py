@@ -1,5 +1,9 @@
 """`transfer flops` counts a file without TensorFlow, and asks it where it is wanted."""
 
+import json
+import subprocess
+import sys
+
 import keras
 import pytest
 
@@ -77,3 +81,63 @@ def test_an_architecture_is_counted_by_its_name(call):
     )
     ended = call("flops", "pretrained.weights.h5")
     assert (ended.code, "--into" in ended.stderr) == (3, True)
+
+
+OWN = """
+import keras
+
+
+class Halving(keras.layers.Layer):
+    def call(self, x):
+        return x[:, ::2]
+
+
+def create_own():
+    inputs = keras.Input((8,))
+    return keras.Model(inputs, keras.layers.Dense(3, name="after")(Halving(name="half")(inputs)))
+
+
+def create_open():
+    inputs = keras.Input((None, 2))
+    return keras.Model(inputs, keras.layers.Conv1D(3, 2, name="after")(Halving(name="half")(inputs)))
+"""
+
+
+def test_a_builders_model_is_counted_with_the_shapes_of_its_own_classes(call, here):
+    (here / "own.py").write_text(OWN)
+    found = call("flops", "own.py:create_own", "--measure", "--profile", "--training", "--json").json
+    assert (found["macs"], found["profile"]["products"]) == (4 * 3, 2 * 4 * 3)
+    assert found["uncounted"] == [{"layer": "half", "what": "Halving"}]
+    assert found["measured"]["examples_per_second"] > 0
+    assert {each["forward"] for each in found["training"]} == {4 * 3}
+    found = call("flops", "own.py:create_open", "--input", "10,2", "--profile", "--json").json
+    assert (found["macs"], found["profile"]["products"]) == (4 * 3 * 2 * 2, 2 * 4 * 3 * 2 * 2)
+
+
+def test_classes_that_nobody_gave_are_named_without_tensorflow(here):
+    (here / "own.py").write_text(OWN)
+    make = "import own; own.create_own().save('own.keras')"
+    subprocess.run([sys.executable, "-c", make], cwd=here, check=True, capture_output=True)
+    ask = "import sys; from transfer.cli.group import transfer; transfer(standalone_mode=False); "
+    ask += "print('tensorflow' in sys.modules, file=sys.stderr)"
+    ended = subprocess.run(
+        [sys.executable, "-c", ask, "flops", "own.keras"], cwd=here, capture_output=True, text=True, check=True
+    )
+    assert "not counted: half (Halving, whose size is not known), after" in ended.stdout
+    assert ended.stderr == "False\n"
+
+
+def test_tensorflow_says_nothing_where_keras_is_asked_for_a_shape(here):
+    inputs = keras.Input((800,))
+    mel = L.MelSpectrogram(name="mel", fft_length=256)(inputs)
+    keras.Model(inputs, L.Dense(2, name="label")(L.GlobalAveragePooling1D()(mel))).save(here / "mel.keras")
+    ask = "from transfer.cli.group import main; main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", ask, "flops", "mel.keras", "--json"],
+        cwd=here,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stderr == ""
+    assert json.loads(ended.stdout)["layers"][-1]["macs"] > 0

@@ -120,3 +120,19 @@ def test_what_is_inside_a_layer_needs_gradients_though_its_input_does_not():
     # The first step's state is zero and its gradient unused: TensorFlow leaves the product with the kernel out.
     assert cost.backward_inputs == 5 * 4 * 4 * 4 + 4 * 2
     assert 2 * (cost.step - 4 * 4 * 4) == _gradient_products(model)
+
+
+def test_loops_whose_bodies_tensorflow_counts_once_are_named():
+    model = keras.Sequential([keras.Input((5, 3)), layers.LSTM(4)])
+    counted = count_graph_flops(read_model(model).graph)
+    profile = profile_flops(model)
+    assert (counted.flops, profile.products) == (5 * 2 * (3 + 4) * 16, 2 * 3 * 16)  # 5 steps, and a part of one
+    told = profile.beside(counted.flops, counted.elementwise).splitlines()[-1]
+    assert told == "  of what a loop repeats it counts one step at most; here each step of a recurrent layer counts"
+    twice = keras.Sequential([keras.Input((5, 3)), layers.LSTM(4, return_sequences=True), layers.GRU(2)])
+    assert "what 2 loops repeat" in profile_flops(twice).beside(1, 1)
+
+
+def test_steps_that_stand_one_by_one_need_no_word():
+    model = keras.Sequential([keras.Input((5, 3)), layers.LSTM(4, unroll=True)])
+    assert "repeat" not in profile_flops(model).beside(1, 1)

@@ -6,11 +6,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import keras
+
     from transfer.graphs.graph import Graph
 
 
 def read_graph(name: str) -> Graph:
     """The architecture that is meant: from a file alone, or from the model that a builder makes."""
+    found = read_source(name)
+    from transfer.graphs.graph import Graph
+
+    if isinstance(found, Graph):
+        return found
+    from transfer.models.building import read_model
+
+    return read_model(found).graph
+
+
+def read_source(name: str) -> Graph | keras.Model:
+    """The same, with a builder's model as it is: it knows what its own classes give."""
     from transfer.surgery.planning import read_architecture
     from transfer.weights.opening import open_checkpoint
     from transfer.weights.shipped import shipped_checkpoints
@@ -24,6 +38,5 @@ def read_graph(name: str) -> Graph:
 
     import_tensorflow()
     from transfer.models.architectures import build_named
-    from transfer.models.building import read_model
 
-    return read_model(build_named(name)).graph
+    return build_named(name)

@@ -9,6 +9,8 @@ import click
 from transfer.cli.options import json_option
 
 if TYPE_CHECKING:
+    import keras
+
     from transfer.graphs.graph import Graph
 
 
@@ -69,22 +71,23 @@ def command(
     transfer flops app:MobileNetV3Small --input 224,224,3
     transfer flops mobilenet_v2_imagenet --training --measure
     """
-    from transfer.cli.architectures import read_graph
+    from transfer.analysis.counting_flops import count_graph_flops
+    from transfer.cli.architectures import read_source
     from transfer.cli.showing import show_json
-    from transfer.jobs.counting_flops import count_flops, settle_shapes
 
     if len(inputs) > 1 and not all(name for name, _ in inputs):
         raise click.UsageError("Of several --input each needs the name of its input: NAME=224,224,3.")
-    graph = read_graph(into or file)
+    source = read_source(into or file)
     shape: Any = inputs[0][1] if len(inputs) == 1 and not inputs[0][0] else dict(inputs) or None
-    counted = count_flops(graph, input_shape=shape)
+    graph, shapes = _settle(source, shape)
+    counted = count_graph_flops(graph, shape, shapes=shapes)
     extra: dict[str, Any] = {}
     if training:
         from transfer.analysis.freeze_boundaries import cost_boundaries
 
-        extra["training"] = cost_boundaries(graph, shape, shapes=settle_shapes(graph, shape))
+        extra["training"] = cost_boundaries(graph, shape, shapes=shapes)
     if measure or profile:
-        extra |= _run(graph, shape, counted, batch_size if measure else None, profile=profile)
+        extra |= _run(source, shape, counted, batch_size if measure else None, profile=profile)
     if as_json:
         show_json({**counted.to_json(), **{name: each.to_json() for name, each in extra.items()}})
         return
@@ -100,17 +103,29 @@ def command(
         click.echo(extra["measured"])
 
 
-def _run(graph: Graph, shape: Any, counted: Any, batch_size: int | None, *, profile: bool) -> dict[str, Any]:
+def _settle(source: Graph | keras.Model, shape: Any) -> tuple[Graph, Any]:
+    """The graph, and shapes that only Keras can tell."""
+    from transfer.cli.quieting import import_tensorflow
+    from transfer.graphs.graph import Graph
+    from transfer.jobs.counting_flops import needs_keras, settle_source
+
+    if isinstance(source, Graph) and needs_keras(source, shape):
+        import_tensorflow()
+    return settle_source(source, shape)
+
+
+def _run(
+    source: Graph | keras.Model, shape: Any, counted: Any, batch_size: int | None, *, profile: bool
+) -> dict[str, Any]:
     """What only a built network can tell."""
     from transfer.cli.quieting import import_tensorflow
 
     import_tensorflow()
-    from transfer.graphs.input_shapes import with_input_shapes
-    from transfer.models.building import build_graph
     from transfer.models.profiling import profile_flops
+    from transfer.models.shaping import sized_model
     from transfer.models.timing import measure_throughput
 
-    model = build_graph(with_input_shapes(graph, shape))
+    model = sized_model(source, shape)
     found: dict[str, Any] = {}
     if profile:
         found["profile"] = profile_flops(model)

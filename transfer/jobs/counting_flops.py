@@ -46,9 +46,24 @@ def count_flops(source: Any, *, input_shape: Sizes | Mapping[str, Sizes] | None 
         source = own_graph(source)
     elif isinstance(source, Network):
         source = source.graph
-    if not isinstance(source, Graph):
-        return _count_model(source, input_shape)
-    return count_graph_flops(source, input_shape, shapes=settle_shapes(source, input_shape))
+    graph, shapes = settle_source(source, input_shape)
+    return count_graph_flops(graph, input_shape, shapes=shapes)
+
+
+def settle_source(
+    source: Any, input_shape: Sizes | Mapping[str, Sizes] | None = None
+) -> tuple[Graph, Mapping[Ref, Shape]]:
+    """A graph, or that of a Keras model or of what `restore` gave, with shapes for what there are no rules for."""
+    if isinstance(source, Graph):
+        return source, settle_shapes(source, input_shape)
+    # Whoever holds a model has imported Keras already.
+    from transfer.models.building import classes_of, read_model
+    from transfer.models.restoring import Restored
+    from transfer.models.shaping import known_shapes
+
+    model = source.model if isinstance(source, Restored) else source
+    graph = read_model(model).graph
+    return graph, known_shapes(model) if input_shape is None else settle_shapes(graph, input_shape, classes_of(model))
 
 
 def settle_shapes(
@@ -57,26 +72,24 @@ def settle_shapes(
     custom_objects: Mapping[str, Any] | None = None,
 ) -> Mapping[Ref, Shape]:
     """Shapes for what there are no rules for, as Keras gives them; none where rules do, or Keras cannot build it."""
-    sized = with_input_shapes(graph, input_shape)
-    if first_unknown(sized, infer_shapes(sized)) is None:
+    if not needs_keras(graph, input_shape, custom_objects):
         return {}
     # Most graphs never come here, and TensorFlow takes seconds to import.
     from transfer.models.shaping import shapes_by_keras
 
     try:
-        return shapes_by_keras(sized, custom_objects)
+        return shapes_by_keras(with_input_shapes(graph, input_shape), custom_objects)
     except LayerError:
         return {}
 
 
-def _count_model(source: Any, input_shape: Sizes | Mapping[str, Sizes] | None) -> Flops:
-    # Whoever holds a model has imported Keras already.
-    from transfer.models.building import classes_of, read_model
-    from transfer.models.restoring import Restored
-    from transfer.models.shaping import known_shapes
-
-    model = source.model if isinstance(source, Restored) else source
-    graph = read_model(model).graph
-    if input_shape is None:
-        return count_graph_flops(graph, shapes=known_shapes(model))
-    return count_graph_flops(graph, input_shape, shapes=settle_shapes(graph, input_shape, classes_of(model)))
+def needs_keras(
+    graph: Graph,
+    input_shape: Sizes | Mapping[str, Sizes] | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
+) -> bool:
+    """Whether there are shapes without rules that Keras can tell: where all classes are its own or are given."""
+    sized = with_input_shapes(graph, input_shape)
+    if first_unknown(sized, infer_shapes(sized)) is None:
+        return False
+    return bool(custom_objects) or all(each.module.split(".")[0] in ("", "keras") for each in graph)

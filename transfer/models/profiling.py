@@ -71,6 +71,7 @@ class Profile:
         """
         kinds = ", ".join(f"{kind} {format_scaled(count).rstrip()}" for kind, count in list(self.counted.items())[:6])
         called = sum(count for kind, count in self.uncounted.items() if kind in _CALLS)
+        loops = sum(count for kind, count in self.uncounted.items() if kind in _LOOPS)
         lines = [
             f"TensorFlow's profiler: {format_scaled(self.total)}FLOP, {_percent(self.total, flops)} of ours ({kinds})",
             f"  products and convolutions: {self.products:,} FLOP beside {flops:,} here, "
@@ -80,6 +81,9 @@ class Profile:
         ]
         if called:
             lines.append(f"  it does not look into {called} functions: grouped convolutions, which Keras compiles")
+        if loops:
+            what = "what a loop repeats" if loops == 1 else f"what {loops} loops repeat"
+            lines.append(f"  of {what} it counts one step at most; here each step of a recurrent layer counts")
         return "\n".join(lines)
 
 
@@ -128,6 +132,7 @@ def _quiet() -> Iterator[None]:
 
 
 _CALLS = frozenset({"StatefulPartitionedCall", "PartitionedCall"})
+_LOOPS = frozenset({"LoopCond", "While", "StatelessWhile"})  # one for each loop; the first where it was lowered
 # Operations that compute nothing.
 _SILENT = frozenset(
     {"Const", "Placeholder", "Identity", "NoOp", "Reshape", "Pad", "PadV2", "Cast", "Shape", "StridedSlice", "Pack"}
