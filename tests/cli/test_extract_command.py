@@ -1,6 +1,8 @@
 """`transfer extract`, as the task that the project began with puts it."""
 
+import importlib
 import json
+import sys
 
 import h5py
 import keras
@@ -11,6 +13,28 @@ import transfer
 
 INTO = ("--into", "functional_models:create_functional_model")
 EXTRACT = ("extract", "pretrained.weights.h5", *INTO, "--drop-last", "--head", "dense_3:5")
+
+OWN = """
+import keras
+
+
+class Wide(keras.layers.Layer):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.inner = keras.layers.Dense(6)
+
+    def build(self, shape):
+        self.inner.build(shape)
+        super().build(shape)
+
+    def call(self, x):
+        return self.inner(x)
+
+
+def create_own():
+    inputs = keras.Input((5,), name="x")
+    return keras.Model(inputs, keras.layers.Dense(2, name="out")(Wide(name="wide")(inputs)), name="own")
+"""
 
 
 def rows(stdout: str) -> list[list[str]]:
@@ -171,3 +195,24 @@ def test_tensors_may_be_skipped_and_renamed(call):
     assert skipped.code == 0
     assert skipped.json["receipt"]["plan"]["skipped"] == ["predictions/kernel", "predictions/bias"]
     assert skipped.json["receipt"]["fingerprint"].startswith("not checked")
+
+
+def test_a_builders_own_classes_may_stand_in_what_is_written(call, here):
+    (here / "own_layers.py").write_text(OWN)
+    sys.path.insert(0, str(here))
+    try:
+        own = importlib.import_module("own_layers")
+        model = own.create_own()
+        model.save(here / "own.keras")
+        into = ("--into", "own_layers:create_own")
+        ended = call("extract", "own.keras", *into, "--drop-last", "--head", "label:4", "-o", "student.keras")
+        assert (ended.code, ended.stderr) == (0, "")
+        assert ["wide", str(5 * 6 + 6), "trainable"] in rows(ended.stdout)
+        assert ["label", str(6 * 4 + 4), "trainable,", "new"] in rows(ended.stdout)
+        student = keras.models.load_model(here / "student.keras", custom_objects={"Wide": own.Wide})
+    finally:
+        sys.path.remove(str(here))
+        sys.modules.pop("own_layers", None)
+    for ours, theirs in zip(student.get_layer("wide").weights, model.get_layer("wide").weights, strict=True):
+        assert np.array_equal(ours, theirs)
+    assert call("extract", "own.keras", "--drop-last", "--head", "label:4", "-o", "other.keras").code == 5

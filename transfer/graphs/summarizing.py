@@ -43,19 +43,22 @@ class LayerSummary:
     takes: tuple[tuple[Ref, ...], ...]
 
 
-def summarize(graph: Graph, *, new: Collection[str] = ()) -> tuple[LayerSummary, ...]:
+def summarize(
+    graph: Graph, *, new: Collection[str] = (), shapes: Mapping[Ref, Shape] | None = None
+) -> tuple[LayerSummary, ...]:
     """Every layer of a graph, nested models as one each.
 
     Args:
         graph: layers of unknown classes are told without shapes and parameters.
         new: names of layers to tell as new.
+        shapes: of tensors, without the batch axis, where there is no rule for them here.
 
     Raises:
         LayerError: if a name, an edge or an option is of a kind that Keras does not write.
     """
     _check(graph)
     try:
-        return _summarize(graph, new)
+        return _summarize(graph, new, shapes)
     except (TypeError, KeyError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise LayerError(
             f"{graph.name!r} has options that are not those of Keras.",
@@ -63,8 +66,8 @@ def summarize(graph: Graph, *, new: Collection[str] = ()) -> tuple[LayerSummary,
         ) from error
 
 
-def _summarize(graph: Graph, new: Collection[str]) -> tuple[LayerSummary, ...]:
-    shapes = infer_shapes(graph)
+def _summarize(graph: Graph, new: Collection[str], known: Mapping[Ref, Shape] | None) -> tuple[LayerSummary, ...]:
+    shapes = infer_shapes(graph, known)
     outputs: dict[str, list[Shape]] = defaultdict(list)
     for ref, shape in sorted(shapes.items(), key=lambda each: each[0].tensor):
         if ref.node == 0:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from transfer.graphs.graph import Graph
-from transfer.graphs.summarizing import LayerSummary, summarize
+from transfer.graphs.summarizing import LayerSummary
 from transfer.results import Receipt
 from transfer.specs import Json
 from transfer.surgery.extracting import ExtractedNetwork
@@ -60,7 +59,9 @@ class Extracted:
         width = max((len(each.name) for each in shown), default=5)
         lines.append(f"  {'before':{width}}  {_number(self.before):>11}")
         for each in shown:
-            state = f"{'trainable' if each.trainable else 'frozen'}, new" if each.state == "new" else each.state
+            state: str = each.state
+            if state == "new" and each.trainable is not None:
+                state = f"{'trainable' if each.trainable else 'frozen'}, new"
             if state == "partly frozen":
                 state += f", {_number(each.trainable)} trainable"
             lines.append(f"  {each.name:{width}}  {_number(each.parameters):>11}  {state}".rstrip())
@@ -85,21 +86,25 @@ class Extracted:
 
 
 def describe_extraction(
-    before: Graph, found: ExtractedNetwork, receipt: Receipt, out: Path | None, notes: Sequence[str] = ()
+    before: Sequence[LayerSummary],
+    after: Sequence[LayerSummary],
+    found: ExtractedNetwork,
+    receipt: Receipt,
+    out: Path | None,
+    notes: Sequence[str] = (),
 ) -> Extracted:
     """Put together what there is to say of an extraction.
 
     Args:
-        before: the old architecture.
+        before: layers of the old network.
+        after: of the new one.
         found: the new network.
         receipt: how the old one was restored.
         out: the file that was written; None for none.
         notes: what else there is to know.
     """
-    layers = summarize(found.network.graph, new=found.network.new)
-    return Extracted(
-        out, receipt, found.done, found.kept, found.dropped, layers, _total(summarize(before)), (*found.notes, *notes)
-    )
+    told = (*found.notes, *notes)
+    return Extracted(out, receipt, found.done, found.kept, found.dropped, tuple(after), _total(before), told)
 
 
 def _total(layers: Sequence[LayerSummary]) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from transfer.graphs.graph import Graph
+from transfer.graphs.summarizing import summarize
 from transfer.jobs.extracted import Extracted, describe_extraction
 from transfer.placing import refuse_existing
 from transfer.specs import Extraction, Restoring
@@ -47,4 +48,5 @@ def extract_file(
     if out is not None:
         write_network(found.network, out, force=force)
     notes = () if out is not None else ("no value was read: nothing was held against a digest",)
-    return describe_extraction(opened.network.graph, found, opened.receipt, out, notes)
+    before, after = summarize(opened.network.graph), summarize(found.network.graph, new=found.network.new)
+    return describe_extraction(before, after, found, opened.receipt, out, notes)

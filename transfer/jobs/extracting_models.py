@@ -10,9 +10,10 @@ import keras
 from transfer.errors import KerasNeededError, OutputError, Problem
 from transfer.graphs.graph import Graph
 from transfer.jobs.extracted import Extracted, describe_extraction
-from transfer.models.building import build_model, read_model
+from transfer.models.building import build_model, classes_of, read_model
 from transfer.models.extracting import extract_from_model
 from transfer.models.fingerprints import record_fingerprint
+from transfer.models.outlining import summarize_model
 from transfer.models.restoring import restore_file
 from transfer.models.saving import save_model, save_weights
 from transfer.placing import refuse_existing
@@ -40,7 +41,7 @@ def extract_through_keras(
         out: `NAME.keras` or `NAME.h5` for a whole model, `NAME.weights.h5` or `NAME.safetensors` for weights with a
             card; None to write nothing.
         how: what to take, and what to make of it.
-        into: the original architecture, or the name of a builder.
+        into: the original architecture, or the name of a builder, whose own classes may stand in the new network.
         restoring: how the file is brought into the architecture.
         force: whether `out` may be replaced.
         why: Keras was needed, for the notes.
@@ -54,10 +55,12 @@ def extract_through_keras(
     keras.utils.set_random_seed(how.seed)  # layers that are skipped keep the initial values they are built with
     restored = restore_file(checkpoint, into, restoring or Restoring())
     found = extract_from_model(restored, how)
+    model = build_model(found.network, classes_of(restored.model))
     if out is not None:
-        _write(build_model(found.network), out, force=force)
+        _write(model, out, force=force)
     notes = (f"built in Keras: {why}",) if why else ()
-    return describe_extraction(read_model(restored.model).graph, found, restored.receipt, out, notes)
+    before, after = summarize_model(restored.model), summarize_model(model, new=found.network.new)
+    return describe_extraction(before, after, found, restored.receipt, out, notes)
 
 
 def _write(model: keras.Model, out: Path, *, force: bool) -> None:
