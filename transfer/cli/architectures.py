@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import keras
@@ -40,3 +40,13 @@ def read_source(name: str) -> Graph | keras.Model:
     from transfer.models.architectures import build_named
 
     return build_named(name)
+
+
+def read_classes(builder: str | None) -> dict[str, Any]:
+    """The classes of the user's own in the model that a builder makes, by name; none without a builder."""
+    if builder is None:
+        return {}
+    from transfer.models.architectures import build_named
+    from transfer.models.building import classes_of
+
+    return dict(classes_of(build_named(builder)))

@@ -6,21 +6,23 @@ from pathlib import Path
 
 import click
 
-from transfer.cli.options import json_option, strict_option, unreadable_option
+from transfer.cli.options import classes_option, json_option, strict_option, unreadable_option
 
 
 @click.command("evaluate")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
+@classes_option
 @strict_option
 @unreadable_option
 @json_option
-def command(run: Path, data: Path, strict: bool, skip_unreadable: bool, as_json: bool) -> None:
+def command(run: Path, data: Path, into: str | None, strict: bool, skip_unreadable: bool, as_json: bool) -> None:
     """Score a finished RUN on the labelled set DATA; examples that it learnt from are recognised and left out.
 
     \b
     transfer evaluate runs/photos more_photos/
     """
+    from transfer.cli.architectures import read_classes
     from transfer.cli.quieting import import_tensorflow
     from transfer.cli.scores import show_evaluation
     from transfer.cli.showing import progress_bar, show_json, show_problems
@@ -31,7 +33,9 @@ def command(run: Path, data: Path, strict: bool, skip_unreadable: bool, as_json:
     from transfer.jobs.evaluating import evaluate
 
     with progress_bar() as progress:
-        evaluation = evaluate(run, labelled, skip_unreadable=skip_unreadable, progress=progress)
+        evaluation = evaluate(
+            run, labelled, custom_objects=read_classes(into), skip_unreadable=skip_unreadable, progress=progress
+        )
     if as_json:
         show_json(evaluation.to_json())
         return

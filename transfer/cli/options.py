@@ -28,6 +28,11 @@ into_option: Decorator = click.option(
     help="The original architecture: module:function, file.py:function, app:MobileNetV2, another file that holds it, a "
     "JSON config, or a shipped checkpoint. Not needed where the file holds it.",
 )
+classes_option: Decorator = click.option(
+    "--into",
+    metavar="BUILDER",
+    help="module:function or file.py:function whose model has the layers of your own that the run holds.",
+)
 rule_option: Decorator = click.option(
     "--rule",
     "rules",

@@ -6,20 +6,22 @@ from pathlib import Path
 
 import click
 
-from transfer.cli.options import json_option, strict_option
+from transfer.cli.options import classes_option, json_option, strict_option
 
 
 @click.command("predict")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@classes_option
 @strict_option
 @json_option
-def command(run: Path, inputs: tuple[Path, ...], strict: bool, as_json: bool) -> None:
+def command(run: Path, inputs: tuple[Path, ...], into: str | None, strict: bool, as_json: bool) -> None:
     """Give each of the INPUTS its class and probability: pictures, folders of pictures, or one .npz with an array x.
 
     \b
     transfer predict runs/photos new.jpg more/
     """
+    from transfer.cli.architectures import read_classes
     from transfer.cli.quieting import import_tensorflow
     from transfer.cli.showing import progress_bar, show_json, show_problems, show_table
 
@@ -27,7 +29,7 @@ def command(run: Path, inputs: tuple[Path, ...], strict: bool, as_json: bool) ->
     from transfer.jobs.predicting import predict
 
     with progress_bar() as progress:
-        found = predict(run, inputs, strict=strict, progress=progress)
+        found = predict(run, inputs, custom_objects=read_classes(into), strict=strict, progress=progress)
     if as_json:
         show_json(found.to_json())
         return

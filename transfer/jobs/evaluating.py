@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,20 +23,26 @@ BATCH = 16
 
 
 def evaluate(
-    run: str | os.PathLike[str], data: LabelledSet, *, skip_unreadable: bool = False, progress: Progress = silent
+    run: str | os.PathLike[str],
+    data: LabelledSet,
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    skip_unreadable: bool = False,
+    progress: Progress = silent,
 ) -> Evaluation:
     """Score a run on labelled examples. Those that it learnt from are recognised by their bytes and left out.
 
     Args:
         run: its folder.
         data: its classes are among the run's, by name.
+        custom_objects: classes of the caller's that the run holds, by name.
         skip_unreadable: whether pictures that cannot be decoded are left out.
         progress: told of what is going on.
 
     Raises:
         DataError: if the labels are not the run's, nothing new is in the set, or examples cannot be read.
     """
-    loaded = load_run(run)
+    loaded = load_run(run, custom_objects=custom_objects)
     labels = _translate(data, loaded.result.classes)
     learnt = set(loaded.asked.get("learnt", ()))
     fresh = np.array([place for place, digest in enumerate(data.digests()) if digest not in learnt], np.int64)

@@ -100,7 +100,7 @@ def finetune(
     asked = describe_request(recipe, network, feed, data, test, shots=shots, test_share=test_share)
     target = Path(out) if out is not None else None
     if target is not None:
-        finished = None if force else _finished(target, asked)
+        finished = None if force else _finished(target, asked, classes_of(student))
         if finished is not None:
             return finished
         refuse_run(target, force=force)
@@ -317,10 +317,12 @@ def _remarks(twins: int, scores: list[Score]) -> tuple[str, ...]:
     return tuple(remarks)
 
 
-def _finished(target: Path, asked: Json) -> Run | None:
+def _finished(target: Path, asked: Json, custom_objects: dict[str, type]) -> Run | None:
     """The run that stands there already, if it is the very one that is asked for."""
     try:
         there = read_asked(target).get("digest")
     except DataError:
         return None
-    return replace(load_run(target), reused=True) if there == asked["digest"] else None
+    if there != asked["digest"]:
+        return None
+    return replace(load_run(target, custom_objects=custom_objects), reused=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -51,6 +52,7 @@ def predict(
     run: str | os.PathLike[str],
     inputs: Sequence[str | os.PathLike[str]],
     *,
+    custom_objects: Mapping[str, Any] | None = None,
     strict: bool = False,
     progress: Progress = silent,
 ) -> Predictions:
@@ -59,6 +61,7 @@ def predict(
     Args:
         run: its folder.
         inputs: pictures, folders of pictures, or one `.npz` with an array `x`.
+        custom_objects: classes of the caller's that the run holds, by name.
         strict: whether an input that cannot be read is an error.
         progress: told of what is going on.
 
@@ -66,7 +69,7 @@ def predict(
         DataError: if no input can be read, or one cannot under `strict`.
     """
     examples = read_inputs(inputs)
-    loaded = load_run(run)
+    loaded = load_run(run, custom_objects=custom_objects)
     feed = feed_of_run(loaded.model, loaded.asked["input"])
     found = read_features(make_runner(loaded.model, BATCH), feed, examples, BATCH, None, progress)
     left_out = (*examples.problems, *(problem for _, problem in found.failures))

@@ -6,10 +6,11 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 
-from transfer.errors import CheckpointError, Problem
+from transfer.errors import CheckpointError, LayerError, Problem
 from transfer.jobs.run_folders import ASKED, HISTORY, MODEL, RESULT, SCHEMA, TIMING, read_asked, refuse_foreign
 from transfer.models.restoring import restore
 from transfer.models.saving import save_model
@@ -18,12 +19,17 @@ from transfer.results import Result, Run
 from transfer.specs import Json
 
 
-def load_run(folder: str | os.PathLike[str]) -> Run:
+def load_run(folder: str | os.PathLike[str], *, custom_objects: Mapping[str, Any] | None = None) -> Run:
     """Read a finished run; its model is restored and held against its digests and recorded outputs.
+
+    Args:
+        folder: of the run.
+        custom_objects: classes of the caller's that its model holds, by name.
 
     Raises:
         DataError: if the folder is no finished run.
         CheckpointError: if its model is damaged.
+        LayerError: if it holds classes that are not given.
     """
     path = Path(folder)
     asked = read_asked(path)
@@ -33,7 +39,14 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
         raise CheckpointError(
             f"{path} is a damaged run.", [Problem(RESULT, "the results of a run", str(error)[:200])]
         ) from error
-    restored = restore(path / MODEL)
+    try:
+        restored = restore(path / MODEL, custom_objects=custom_objects)
+    except LayerError as error:
+        if not error.next_step:
+            raise
+        given = "name the builder with its classes with --into, or read it in Python"
+        step = f"{given}: transfer.load_run({str(path)!r}, custom_objects={{'Name': Class}})"
+        raise LayerError(error.summary, error.problems, next_step=step) from error
     return Run(result, restored.model, path, asked.get("receipt"), asked)
 
 
