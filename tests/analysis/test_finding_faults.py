@@ -9,6 +9,7 @@ from transfer.analysis.activation_reports import ActivationReport
 from transfer.analysis.finding_faults import find
 from transfer.analysis.findings import Finding
 from transfer.analysis.gradient_flow import GradientFlow, LayerGradient, decades_of
+from transfer.analysis.input_ranges import Slip
 from transfer.analysis.input_reports import InputReport
 from transfer.analysis.update_reports import UpdateReport
 
@@ -72,6 +73,19 @@ def test_a_trained_network_is_not_given_another_input() -> None:
     flooded = report("first", "tanh", low=0.5, high=0.48, is_first=True, input_rms=110.0)
     (finding,) = found(flooded, entering=RAW, is_new=False)
     assert (finding.kind, finding.fix) == ("input scale", "")
+
+
+def test_wrong_preprocessing_comes_first_and_nothing_is_mended_before_it() -> None:
+    slips = (Slip("inputs look like 0 to 255", "prepare them with --preprocessing torch"),)
+    dead = report("a", dead=tuple(range(10)))
+    given = {"is_new": False, "gradients": flow(20, 20, 60, strength=500), "entering": RAW, "slips": slips}
+    scale, units = found(dead, **given)
+    assert (scale.kind, scale.severity, scale.cause) == ("input scale", "fault", slips[0].what)
+    assert scale.advice == slips[0].next_step
+    assert (units.kind, units.fix) == ("dead units", "")  # and "exploding" is not spoken of
+    assert "--fix" not in units.advice
+    flooded = report("first", "tanh", low=0.5, high=0.48, is_first=True, input_rms=110.0)
+    assert [each.cause for each in found(flooded, entering=RAW, slips=slips)] == [slips[0].what]
 
 
 def test_wild_first_steps_of_a_new_relu_network_are_the_inputs_fault() -> None:

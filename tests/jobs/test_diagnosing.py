@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from sample_pictures import crops
 
 import transfer
 from transfer.errors import DataError, LayerError, OutputError
@@ -91,6 +92,29 @@ def test_an_input_that_is_not_scaled_is_named_as_the_cause_and_the_same_one_scal
     assert found.activations[0].saturated > 0.9
     assert (found.input.low, found.input.high) == (BYTES.min(), BYTES.max())
     assert kinds(diagnose(deep("tanh", depth=4), ((BYTES - 127.5) / 74, LABELS))) == []
+
+
+@pytest.mark.parametrize("way", ["raw", "unit"])
+def test_preprocessing_that_the_card_and_the_first_batch_norm_belie_is_the_first_fault(way):
+    found = diagnose(
+        "mobilenet_v2_imagenet", (crops(0), np.arange(16) % 2), preprocessing=way, size=(96, 96), batches=1
+    )
+    assert found.faults[0].kind == "input scale"
+    assert "--preprocessing" in found.faults[0].advice
+    assert not any(each.fix for each in found.findings)
+
+
+def test_bytes_given_to_a_batch_norm_that_saw_0_to_1_are_the_first_fault():
+    images = crops(0)
+    inputs = keras.Input((*images.shape[1:3], 3))
+    x = L.BatchNormalization(name="norm")(L.Conv2D(8, 3, name="conv")(inputs))
+    model = keras.Model(inputs, L.Dense(2, name="logits")(L.GlobalAveragePooling2D()(L.ReLU()(x))))
+    seen = np.asarray(model.get_layer("conv")(images / np.float32(255)))
+    moments = [seen.mean((0, 1, 2)), seen.var((0, 1, 2))]
+    model.get_layer("norm").set_weights([*model.get_layer("norm").get_weights()[:2], *moments])
+    labels = np.arange(len(images)) % 2
+    assert diagnose(model, (images.astype(np.float32), labels)).faults[0].kind == "input scale"
+    assert "input scale" not in kinds(diagnose(model, (images / np.float32(255), labels)))
 
 
 def test_every_number_of_a_small_network_can_be_worked_out_by_hand():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from transfer.analysis.activation_reports import ActivationReport
-from transfer.analysis.findings import Finding, Fix, Severity
-from transfer.analysis.gradient_flow import STEEP, STRONG, WEAK, GradientFlow
+from transfer.analysis.finding_gradient_faults import find_gradient_faults
+from transfer.analysis.findings import Finding, Severity
+from transfer.analysis.gradient_flow import GradientFlow
+from transfer.analysis.input_ranges import Slip
 from transfer.analysis.input_reports import InputReport
 from transfer.analysis.update_reports import UpdateReport
 from transfer.tabulating import shorten
@@ -15,7 +17,6 @@ from transfer.tabulating import shorten
 MOSTLY = 0.5  # of the values of an activation: then it is saturated for a typical example
 LARGE_INPUT = 3.0  # root mean square; standardised data have 1, and tanh is flat from 2.2
 LARGE_GAIN = 3.0  # of a layer: initialisers that keep the variance have about 1
-_MOST = 20.0  # decades that are told apart
 HUGE_INPUT, HUGE_LOSS = 10.0, 5.0  # the loss beside that of guessing
 ENOUGH, ENOUGH_OF_CLASS = 100, 10  # examples: a unit that none of n wakes may yet wake for 3 / n of all
 FAST, SLOW = 1e-2, 1e-6  # updates; 1e-3 is healthy in training from scratch, fine-tuning moves less
@@ -31,6 +32,7 @@ def find(
     counts: Sequence[int],
     covers: bool = True,
     updates: Sequence[UpdateReport] = (),
+    slips: Sequence[Slip] = (),
 ) -> tuple[Finding, ...]:
     """What is wrong with a network, faults before remarks.
 
@@ -43,6 +45,8 @@ def find(
         counts: examples of each class that the data has.
         covers: whether the data has all the classes that the network was made for.
         updates: of a run.
+        slips: what is wrong with the preprocessing, by the card or the first batch norm: it explains all that the data
+            shows, so nothing is mended before it is.
 
     Source: of the examples that it takes to call a unit dead, Hanley & Lippman-Hand (1983), "If nothing goes wrong, is
     everything all right?": none of n leaves up to 3 / n, with 95 % certainty.
@@ -55,9 +59,21 @@ def find(
     found += _dead(activations, doubt)
     kinds = {each.kind for each in found}
     if flow is not None and flow.is_judged and "not finite" not in kinds:
-        found += _flow(activations, flow, doubt, is_new=is_new, is_input="input scale" in kinds)
-    found += _updates(updates)
+        is_input = bool(slips) or "input scale" in kinds
+        found += find_gradient_faults(activations, flow, doubt, is_new=is_new, is_input=is_input)
+    found = [*_below_slips(found, slips), *_updates(updates)]
     return tuple(sorted(found, key=lambda each: each.severity != "fault"))
+
+
+def _below_slips(found: list[Finding], slips: Sequence[Slip]) -> list[Finding]:
+    """Wrong preprocessing first; what else the data shows may go away with it."""
+    if not slips:
+        return found
+    first = [
+        Finding("input scale", (), each.what, "by its card or its first batch norm", each.next_step) for each in slips
+    ]
+    after = "mend the preprocessing first, then look again"
+    return first + [replace(each, advice=after, fix="") for each in found if each.kind != "input scale"]
 
 
 def _not_finite(activations: Sequence[ActivationReport], flow: GradientFlow | None) -> Iterator[Finding]:
@@ -180,76 +196,6 @@ def _dead(activations: Sequence[ActivationReport], doubt: str) -> Iterator[Findi
 
 def _count_dead(report: ActivationReport) -> str:
     return f"{report.layer} {len(report.dead)} of {report.units} ({shorten(tuple(map(str, report.dead)))})"
-
-
-def _flow(
-    activations: Sequence[ActivationReport], flow: GradientFlow, doubt: str, *, is_new: bool, is_input: bool
-) -> Iterator[Finding]:
-    if flow.verdict == "vanishing":
-        yield _vanishing(activations, flow, doubt, is_new=is_new)
-    elif flow.verdict == "exploding" and not is_input:
-        ratios = [each.ratio for each in flow.layers]
-        backwards = "each layer makes gradients larger on the way back: the weights are too large for the depth"
-        forwards = "activations, and gradients with them, grow from layer to layer: the weights are too large"
-        yield Finding(
-            "exploding",
-            tuple(each.layer for each in flow.layers if each.ratio > STRONG) or (flow.layers[0].layer,),
-            forwards if flow.strength > STRONG else backwards,
-            f"gradient over weights {ratios[0]:.1e} in the first layer, {ratios[-1]:.1e} in the last",
-            "start from he_normal (ReLU) or glorot_uniform (tanh), normalise between layers, or clip gradients",
-            fix="redraw" if is_new else "",
-        )
-
-
-def _vanishing(activations: Sequence[ActivationReport], flow: GradientFlow, doubt: str, *, is_new: bool) -> Finding:
-    ratios = [each.ratio for each in flow.layers]
-    evidence = f"gradient over weights {ratios[0]:.1e} in the first layer, {ratios[-1]:.1e} in the last"
-    hidden = [each for each in activations if each.role == "hidden"]
-    cut = next((each for each in hidden if each.units and len(each.dead) == each.units), None)
-    squashing = [each for each in hidden if each.squashes]
-    lost = -sum(math.log10(max(each.slope, 1e-30)) for each in squashing)
-    layers = flow.starved or tuple(each.layer for each in flow.layers)
-    if cut is not None:
-        cause = f"all units of {cut.layer} are dead: nothing passes them"
-        advice = f"start that layer anew{'' if doubt else ' (--fix)'}"
-        return Finding("vanishing", layers, cause, evidence, advice, fix="" if doubt else "revive")
-    stuck = next((each for each in hidden if each.units and each.stuck == each.units), None)
-    if stuck is not None:
-        cause = f"all units of {stuck.layer} are flat for every example: nothing passes {stuck.activation}"
-        advice = "start that layer anew with smaller weights and biases, or normalise before it"
-        fix: Fix = "rectify" if is_new and stuck.squashes else ""
-        return Finding("vanishing", layers, cause, evidence, advice, fix=fix)
-    if squashing and lost >= max(1.0, min(flow.decades, _MOST) / 2):
-        names = ", ".join(dict.fromkeys(each.activation for each in squashing))
-        ends = dict.fromkeys(f"{each:.2g}" for each in sorted(each.slope for each in squashing))
-        part = " to ".join(list(ends)[:: max(1, len(ends) - 1)])
-        cause = (
-            f"{len(squashing)} x {names}: each passes on {part} of a gradient, which makes {lost:.1f} decades in all"
-        )
-        advice = (
-            "take relu with he_normal (--fix on a network that was never trained), or normalise before each of them"
-        )
-        return Finding("vanishing", layers, cause, evidence, advice, fix="rectify" if is_new else "")
-    if flow.decades < STEEP and flow.strength >= WEAK:
-        return _lost_between(flow, evidence, is_new=is_new)
-    cause = "activations and gradients shrink from layer to layer: the weights are too small for the depth"
-    if flow.strength >= WEAK:
-        cause = "gradients shrink on the way back: the weights are too small for the depth"
-    advice = "start from he_normal (ReLU), normalise between layers, or add connections around them"
-    return Finding("vanishing", layers, cause, evidence, advice, fix="redraw" if is_new else "")
-
-
-def _lost_between(flow: GradientFlow, evidence: str, *, is_new: bool) -> Finding:
-    """Some layers alone get no gradient: the first ones, or a branch, which may start at 0 for the first step."""
-    layers = flow.starved if flow.starts_starved else flow.cut_off
-    names = [each.layer for each in flow.layers]
-    following = next((name for name in names[names.index(layers[-1]) :] if name not in layers), names[-1])
-    cause = f"what reaches {following} does not reach {layers[-1]}: what stands between passes next to nothing"
-    advice = "look at the activations and weights between them: smaller ones, or normalization before them"
-    if flow.starts_starved or not is_new:
-        return Finding("vanishing", layers, cause, evidence, advice, fix="redraw" if is_new else "")
-    advice = "nothing, if a branch starts at 0 on purpose: it gets gradients from the second step on"
-    return Finding("vanishing", layers, cause, evidence, advice, severity="remark")
 
 
 def _updates(updates: Sequence[UpdateReport]) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from transfer.analysis.input_ranges import (
     InputDrift,
+    Slip,
     candidates,
     guess_preprocessing,
     judge_inputs,
@@ -85,11 +86,16 @@ def warn_of_inputs(feed: Feed, network: Network, data: Examples, *, seed: int) -
     Where it cannot be told there is nothing to say: no run fails for it, and reading all examples names those that
     cannot be read.
     """
+    slips = find_slips(feed, network, data, seed=seed)
+    return tuple(f"check the preprocessing: {each.what}; {each.next_step}" for each in slips)
+
+
+def find_slips(feed: Feed, network: Network, data: Examples, *, seed: int) -> tuple[Slip, ...]:
+    """What looks wrong with the inputs; empty where nothing does, and where it cannot be told."""
     try:
-        found = check_inputs(feed, network, data, seed=seed)
+        return check_inputs(feed, network, data, seed=seed).slips
     except TransferError:
         return ()
-    return tuple(f"check the preprocessing: {each.what}; {each.next_step}" for each in found.slips)
 
 
 @dataclass(slots=True)

@@ -15,11 +15,13 @@ from transfer.analysis.diagnosis import Diagnosis
 from transfer.analysis.finding_faults import find
 from transfer.analysis.findings import Finding
 from transfer.analysis.gradient_flow import GradientFlow
+from transfer.analysis.input_ranges import Slip
 from transfer.analysis.update_reports import UpdateReport, read_updates
 from transfer.data.labelled import LabelledSet
 from transfer.data.sampling import draw
 from transfer.errors import DataError
 from transfer.graphs.graph import Ref
+from transfer.jobs.checking_inputs import find_slips
 from transfer.jobs.feeding import Feed
 from transfer.jobs.run_folders import HISTORY
 from transfer.jobs.subjects import Subject, WithLoss, feed_subject, find_loss
@@ -79,6 +81,7 @@ class Examination:
             notes += ("the loss is 0: no gradient to judge",)
         updates, unrecorded = _updates(self.subject.folder)
         is_new = is_untrained(network)
+        slips = find_slips(feed, network, good, seed=self.seed)
         diagnosis = Diagnosis(
             source=self.subject.name,
             examples=len(good),
@@ -87,7 +90,7 @@ class Examination:
             activations=watched.activations,
             gradients=flow,
             updates=updates,
-            findings=_find(watched, flow, replace(asked, data=good), is_new=is_new, updates=updates),
+            findings=_find(watched, flow, replace(asked, data=good), is_new=is_new, updates=updates, slips=slips),
             hidden=(*((exposed.paths[name], kind) for name, kind in exposed.sites.hidden), *watched.unseen),
             notes=(
                 *asked.notes,
@@ -138,7 +141,13 @@ class Examination:
 
 
 def _find(
-    watched: Watched, flow: GradientFlow | None, asked: WithLoss, *, is_new: bool, updates: tuple[UpdateReport, ...]
+    watched: Watched,
+    flow: GradientFlow | None,
+    asked: WithLoss,
+    *,
+    is_new: bool,
+    updates: tuple[UpdateReport, ...],
+    slips: tuple[Slip, ...],
 ) -> tuple[Finding, ...]:
     counts, logits = np.bincount(asked.data.labels, minlength=len(asked.data.classes)), asked.exposed.logits
     return find(
@@ -150,6 +159,7 @@ def _find(
         counts=counts[counts > 0].tolist(),
         covers=asked.covers and bool((counts > 0).all()),
         updates=updates,
+        slips=slips,
     )
 
 
