@@ -115,3 +115,16 @@ def test_starved_layers_get_a_hundredth_of_the_last_one() -> None:
 
 def test_weights_of_nothing_have_no_ratio() -> None:
     assert LayerGradient("a", 1.0, 0.0, 1.0).ratio == 0
+
+
+def test_what_waits_behind_a_kernel_of_0_is_not_cut_off_but_noted() -> None:
+    """Gradients of 0 before the closed layer are left out; the rest is judged as if it stood alone."""
+    sums = GradientSums()
+    gradients = {"a": 0.0, "b": 0.0, "closed": 1.0, "d": 0.4, "e": 0.5}
+    sums.add({name: [np.array([[value]])] for name, value in gradients.items()}, 1.6, 1.0)
+    found = sums.flow({"a": 1.0, "b": 1.0, "closed": 0.0, "d": 1.0, "e": 1.0})
+    assert (found.verdict, found.cut_off, found.starved) == ("healthy", (), ())
+    assert found.decades == pytest.approx(math.log10(0.5 / 0.4))
+    assert found.notes == ("closed: its kernel is 0: gradients reach what is before it after the first step",)
+    cut = sums.flow(dict.fromkeys(gradients, 1.0))
+    assert (cut.verdict, cut.cut_off, cut.notes) == ("vanishing", ("a", "b"), ())

@@ -451,6 +451,18 @@ def test_data_of_some_classes_erases_nothing_of_the_others(tmp_path, many):
     assert not (tmp_path / "mended.keras").exists()
 
 
+def test_what_was_written_for_a_dead_layer_waits_for_a_step_and_is_no_fault(tmp_path):
+    inputs = keras.Input((32,))
+    x = L.Dense(48, "relu", name="stem")(inputs)
+    branch = L.Dense(48, name="out")(L.Dense(48, "relu", name="into")(x))
+    model = keras.Model(inputs, L.Dense(5, name="logits")(L.Add()([x, branch])))
+    plant(model, "into", list(range(48)))
+    before, after = mended(model, tmp_path / "mended.keras")
+    assert "vanishing" in kinds(before)
+    assert "vanishing" not in kinds(after)
+    assert any("its kernel is 0" in each for each in after.notes)
+
+
 def test_each_finding_ends_in_what_was_done_or_in_why_not(tmp_path):
     keras.utils.set_random_seed(0)
     inputs = keras.Input((32,))

@@ -44,6 +44,11 @@ class LayerGradient:
         """Norm of the gradient over the norm of the weights; 0 for weights that are all 0."""
         return self.gradient / self.weights if self.weights else 0.0
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether its weights are all 0 but get a gradient: it lets one pass after the first step."""
+        return not self.weights and self.gradient > 0
+
 
 @dataclass(frozen=True, slots=True)
 class GradientFlow:
@@ -88,8 +93,9 @@ class GradientFlow:
     @property
     def starved(self) -> tuple[str, ...]:
         """Layers whose ratio is a hundredth of the last one's or less."""
-        limit = self.layers[-1].ratio * 10**-STEEP if self.layers else 0.0
-        return tuple(each.layer for each in self.layers if each.ratio <= limit and (each.weights or not each.gradient))
+        judged = judged_of(self.layers)
+        limit = judged[-1].ratio * 10**-STEEP if judged else 0.0
+        return tuple(each.layer for each in judged if each.ratio <= limit and (each.weights or not each.gradient))
 
     @property
     def starts_starved(self) -> bool:
@@ -102,7 +108,16 @@ class GradientFlow:
         """Layers that no gradient reaches at all, where the last one gets some."""
         if not self.layers or not self.layers[-1].gradient:
             return ()
-        return tuple(each.layer for each in self.layers if not each.gradient)
+        return tuple(each.layer for each in judged_of(self.layers) if not each.gradient)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Of layers that let gradients pass after the first step, as what was mended does."""
+        judged = judged_of(self.layers)
+        closed = [each.layer for each in self.layers if each.is_closed]
+        waits = any(each not in judged and not each.is_closed for each in self.layers)
+        what = "its kernel is 0: gradients reach what is before it after the first step"
+        return tuple(f"{layer}: {what}" for layer in closed) if waits else ()
 
 
 @dataclass(slots=True)
@@ -150,7 +165,7 @@ class GradientSums:
             for layer, norm in weights.items()
             if layer in self.total
         )
-        ratios = [each.ratio for each in layers]
+        ratios = [each.ratio for each in judged_of(layers)]
         error = float(np.mean(self.errors)) if self.errors else 0.0
         strength = float(np.median(ratios) / error) if ratios and not error < NEGLIGIBLE else math.nan
         return GradientFlow(layers, decades_of(ratios), strength, float(np.mean(self.losses)), len(self.losses))
@@ -168,6 +183,17 @@ class GradientSums:
         if noise <= 0:
             return float("inf") if mean_square else float("nan")
         return max(0.0, mean_square - noise / b) / noise
+
+
+def judged_of(layers: Sequence[LayerGradient]) -> tuple[LayerGradient, ...]:
+    """Without closed layers, and those right before one that no gradient reaches for that reason."""
+    kept: list[LayerGradient] = []
+    is_waiting = False
+    for each in reversed(layers):
+        is_waiting = each.is_closed or (is_waiting and not each.gradient)
+        if not is_waiting:
+            kept.append(each)
+    return tuple(reversed(kept))
 
 
 def _square(values: NDArray[Any]) -> float:

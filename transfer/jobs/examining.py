@@ -79,6 +79,7 @@ class Examination:
             flow = watch_gradients(watchable, logits, good, batches=batches, seed=self.seed)
         if flow is not None and not flow.is_judged and flow.verdict == "healthy":
             notes += ("the loss is 0: no gradient to judge",)
+        notes += flow.notes if flow is not None else ()
         updates, unrecorded = _updates(self.subject.folder)
         is_new = is_untrained(network)
         slips = find_slips(feed, network, good, seed=self.seed)
