@@ -91,9 +91,21 @@ def test_wrong_preprocessing_comes_first_and_nothing_is_mended_before_it() -> No
 def test_wild_first_steps_of_a_new_relu_network_are_the_inputs_fault() -> None:
     (finding,) = found(report(), gradients=flow(20, 20, 60, strength=50, loss=75.0), entering=RAW)
     assert (finding.kind, finding.layers) == ("input scale", ())
-    assert found(report(), gradients=flow(20, 20, 60, loss=75.0), entering=RAW, is_new=False) == ()
+    (finding,) = found(report(), gradients=flow(20, 20, 60, loss=75.0), entering=RAW, is_new=False)
+    assert finding.kind == "labels"
     assert found(report(), gradients=flow(0.3, 0.3, 0.6, loss=3.0), entering=RAW) == ()
     assert found(report(), gradients=flow(1, 1, 1, loss=50), entering=RAW, chance=40 * math.log(2)) == ()
+
+
+def test_a_trained_network_far_above_guessing_is_given_labels_it_does_not_know() -> None:
+    above = {"gradients": flow(1, 1, 1, loss=1.6 * math.log(5)), "is_new": False}
+    (finding,) = found(report(), **above)
+    assert (finding.kind, finding.severity, finding.fix) == ("labels", "fault", "")
+    assert "order of the classes" in finding.advice
+    assert found(report(), **{**above, "gradients": flow(1, 1, 1, loss=1.4 * math.log(5))}) == ()
+    assert found(report(), **{**above, "is_new": True}) == ()
+    assert found(report(), **above, counts=[5, 6, 6, 6, 6]) == ()
+    assert found(report(), **above, covers=False) == ()  # a fresh head, or other classes
 
 
 def test_vanishing_is_laid_to_activations_that_squash() -> None:

@@ -19,6 +19,7 @@ LARGE_INPUT = 3.0  # root mean square; standardised data have 1, and tanh is fla
 LARGE_GAIN = 3.0  # of a layer: initialisers that keep the variance have about 1
 HUGE_INPUT, HUGE_LOSS = 10.0, 5.0  # the loss beside that of guessing
 ENOUGH, ENOUGH_OF_CLASS = 100, 10  # examples: a unit that none of n wakes may yet wake for 3 / n of all
+WORSE, SHOWING = 1.5, 30  # times the loss of guessing, and examples: then a trained network contradicts the labels
 FAST, SLOW = 1e-2, 1e-6  # updates; 1e-3 is healthy in training from scratch, fine-tuning moves less
 
 
@@ -61,6 +62,8 @@ def find(
     if flow is not None and flow.is_judged and "not finite" not in kinds:
         is_input = bool(slips) or "input scale" in kinds
         found += find_gradient_faults(activations, flow, doubt, is_new=is_new, is_input=is_input)
+        if not is_new and covers and not is_input:
+            found += _labels(flow, chance, sum(counts))
     found = [*_below_slips(found, slips), *_updates(updates)]
     return tuple(sorted(found, key=lambda each: each.severity != "fault"))
 
@@ -196,6 +199,18 @@ def _dead(activations: Sequence[ActivationReport], doubt: str) -> Iterator[Findi
 
 def _count_dead(report: ActivationReport) -> str:
     return f"{report.layer} {len(report.dead)} of {report.units} ({shorten(tuple(map(str, report.dead)))})"
+
+
+def _labels(flow: GradientFlow, chance: float, examples: int) -> Iterator[Finding]:
+    """A trained network that does not know is near guessing; far above it, it is sure of other classes."""
+    if examples >= SHOWING and flow.loss > WORSE * chance:
+        yield Finding(
+            "labels",
+            (),
+            "a trained network is sure of other classes than the data names: they may be in another order, or shuffled",
+            f"loss {flow.loss:.3g}, where guessing has {chance:.3g}",
+            "check the order of the classes, then some labels by eye, then whether it learnt from such data",
+        )
 
 
 def _updates(updates: Sequence[UpdateReport]) -> Iterator[Finding]:

@@ -8,7 +8,15 @@ from typing import Literal
 from transfer.tabulating import shorten
 
 Kind = Literal[
-    "not finite", "input scale", "saturated", "dead units", "vanishing", "exploding", "large updates", "small updates"
+    "not finite",
+    "input scale",
+    "labels",
+    "saturated",
+    "dead units",
+    "vanishing",
+    "exploding",
+    "large updates",
+    "small updates",
 ]
 Severity = Literal["fault", "remark"]
 Fix = Literal["rescale", "rectify", "redraw", "revive", ""]
