@@ -81,8 +81,10 @@ def build_graph(
     check_config(config, custom_objects)
     config = _leave_out_flags(name_custom(leave_out_unknown(config), custom_objects), custom_objects)
     try:
-        with made_later(largest_bytes, graph.name):
+        with made_later(largest_bytes, graph.name) as unfrozen:
             model = keras.Model.from_config(config["config"], custom_objects=with_names(custom_objects))
+            layers = model._flatten_layers(include_self=False)
+            unfrozen += [each for layer in layers for each in layer._trainable_variables]
     except _OF_KERAS as error:
         raise LayerError(
             f"Keras cannot build {graph.name!r}.",

@@ -19,8 +19,11 @@ _SHOWN = 3
 
 
 @contextmanager
-def made_later(largest_bytes: int | None, name: str) -> Iterator[None]:
+def made_later(largest_bytes: int | None, name: str) -> Iterator[list[Any]]:
     """Let variables that are made inside have shapes alone; at the end all get their initial values, or none does.
+
+    Gives a list, for variables that training may change once their layers are unfrozen: TensorFlow's tape watches only
+    what was trainable when it was made, and Keras makes these before it freezes them.
 
     Args:
         largest_bytes: what they may take together; None for no limit.
@@ -33,10 +36,11 @@ def made_later(largest_bytes: int | None, name: str) -> Iterator[None]:
     _wait_for([])
     try:
         with keras.StatelessScope(initialize_variables=False):
-            yield
+            unfrozen: list[Any] = []
+            yield unfrozen
         if largest_bytes is not None:
             _check_size(_waiting(), largest_bytes, name)
-        with _made_trainable(_waiting()), keras.StatelessScope():  # at its end, Keras makes all that wait
+        with _made_trainable(unfrozen), keras.StatelessScope():  # at its end, Keras makes all that wait
             pass
     finally:
         _wait_for(before)
@@ -44,11 +48,8 @@ def made_later(largest_bytes: int | None, name: str) -> Iterator[None]:
 
 @contextmanager
 def _made_trainable(variables: list[Any]) -> Iterator[None]:
-    """Let variables of frozen layers be made as Keras makes them: before they are frozen.
-
-    TensorFlow's tape watches only what was trainable when it was made, so a layer could never be unfrozen otherwise.
-    """
-    frozen = [each for each in variables if not each.trainable and "float" in each.dtype]
+    """Let variables of frozen layers be made as if they were not frozen."""
+    frozen = [each for each in variables if not each.trainable]
     for each in frozen:
         each.trainable = True
     try:
