@@ -202,3 +202,12 @@ def test_the_first_layer_with_nan_is_named_alone() -> None:
 )
 def test_updates(ratios: tuple[float, ...], kinds: list[str]) -> None:
     assert [each.kind for each in found(report(), updates=[UpdateReport("a", ratios)])] == kinds
+
+
+def test_recurrent_layers_get_their_own_advice_and_no_fault_where_the_network_answers() -> None:
+    weak = {"is_new": False, "recurrent": True}
+    (finding,) = found(report(), gradients=flow(1e-5, 1e-5, 1e-2, strength=1e-5, loss=0.5), **weak)
+    assert (finding.kind, finding.severity) == ("vanishing", "remark")
+    assert "recurrent" in finding.advice
+    assert "he_normal" not in finding.advice
+    assert found(report(), gradients=flow(1e-5, 1e-5, 1e-2, strength=1e-5, loss=1.6), **weak)[0].severity == "fault"

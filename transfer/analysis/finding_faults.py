@@ -20,6 +20,7 @@ LARGE_GAIN = 3.0  # of a layer: initialisers that keep the variance have about 1
 HUGE_INPUT, HUGE_LOSS = 10.0, 5.0  # the loss beside that of guessing
 ENOUGH, ENOUGH_OF_CLASS = 100, 10  # examples: a unit that none of n wakes may yet wake for 3 / n of all
 WORSE, SHOWING = 1.5, 30  # times the loss of guessing, and examples: then a trained network contradicts the labels
+BELOW = 0.9  # of the loss of guessing: then what a trained network learnt serves
 FAST, SLOW = 1e-2, 1e-6  # updates; 1e-3 is healthy in training from scratch, fine-tuning moves less
 
 
@@ -34,6 +35,7 @@ def find(
     covers: bool = True,
     updates: Sequence[UpdateReport] = (),
     slips: Sequence[Slip] = (),
+    recurrent: bool = False,
 ) -> tuple[Finding, ...]:
     """What is wrong with a network, faults before remarks.
 
@@ -48,6 +50,7 @@ def find(
         updates: of a run.
         slips: what is wrong with the preprocessing, by the card or the first batch norm: it explains all that the data
             shows, so nothing is mended before it is.
+        recurrent: whether the network has recurrent layers.
 
     Source: of the examples that it takes to call a unit dead, Hanley & Lippman-Hand (1983), "If nothing goes wrong, is
     everything all right?": none of n leaves up to 3 / n, with 95 % certainty.
@@ -61,7 +64,15 @@ def find(
     kinds = {each.kind for each in found}
     if flow is not None and flow.is_judged and "not finite" not in kinds:
         is_input = bool(slips) or "input scale" in kinds
-        found += find_gradient_faults(activations, flow, doubt, is_new=is_new, is_input=is_input)
+        found += find_gradient_faults(
+            activations,
+            flow,
+            doubt,
+            is_new=is_new,
+            is_input=is_input,
+            recurrent=recurrent,
+            below=flow.loss < BELOW * chance,
+        )
         if not is_new and covers and not is_input:
             found += _labels(flow, chance, sum(counts))
     found = [*_below_slips(found, slips), *_updates(updates)]

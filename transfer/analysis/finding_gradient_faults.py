@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from transfer.analysis.activation_reports import ActivationReport
 from transfer.analysis.findings import Finding, Fix
 from transfer.analysis.gradient_flow import STEEP, STRONG, WEAK, GradientFlow
 
+_RECURRENT = (
+    "train the recurrent layers with the head, at their own rate and with clipped gradients; take orthogonal recurrent "
+    "weights and a forget bias of 1, or shorter sequences"
+)
 _MOST = 20.0  # decades that are told apart
 
 
 def find_gradient_faults(
-    activations: Sequence[ActivationReport], flow: GradientFlow, doubt: str, *, is_new: bool, is_input: bool
+    activations: Sequence[ActivationReport],
+    flow: GradientFlow,
+    doubt: str,
+    *,
+    is_new: bool,
+    is_input: bool,
+    recurrent: bool,
+    below: bool,
 ) -> Iterator[Finding]:
     """Why gradients vanish or explode.
 
@@ -23,9 +35,15 @@ def find_gradient_faults(
         doubt: why a unit that no example woke may yet not be dead; empty where it is.
         is_new: whether the network was never trained.
         is_input: whether the input alone is to blame for what is too large.
+        recurrent: whether the network has recurrent layers.
+        below: whether the loss is clearly below that of guessing.
     """
     if flow.verdict == "vanishing":
-        yield _vanishing(activations, flow, doubt, is_new=is_new)
+        found = _vanishing(activations, flow, doubt, is_new=is_new)
+        weak = recurrent and not flow.cut_off
+        if weak:
+            found = replace(found, advice=_RECURRENT)
+        yield replace(found, severity="remark") if weak and below and not is_new else found
     elif flow.verdict == "exploding" and not is_input:
         ratios = [each.ratio for each in flow.layers]
         backwards = "each layer makes gradients larger on the way back: the weights are too large for the depth"

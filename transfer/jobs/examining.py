@@ -21,6 +21,7 @@ from transfer.data.labelled import LabelledSet
 from transfer.data.sampling import draw
 from transfer.errors import DataError
 from transfer.graphs.graph import Ref
+from transfer.graphs.wrapping import RECURRENT
 from transfer.jobs.checking_inputs import find_slips
 from transfer.jobs.feeding import Feed
 from transfer.jobs.run_folders import HISTORY
@@ -161,6 +162,7 @@ def _find(
         covers=asked.covers and bool((counts > 0).all()),
         updates=updates,
         slips=slips,
+        recurrent=any(layer.class_name in {*RECURRENT, "Bidirectional"} for layer in asked.exposed.network.graph),
     )
 
 
