@@ -49,10 +49,11 @@ def own(here, monkeypatch):
 
 @pytest.mark.usefixtures("own")
 def test_a_run_with_layers_of_ones_own_is_made_and_asked_through_their_builder(call):
+    keras.utils.clear_session()  # layers are counted as in a new process
     ended = call("finetune", "own.keras", "data.npz", *INTO, "-o", "run", "--json")
     assert ended.code == 0
     assert ended.json["score"]["correct"] == 15  # they lie far apart
-    keras.utils.clear_session()  # layers are counted as in a new process
+    keras.utils.clear_session()
     assert "already" in call("finetune", "own.keras", "data.npz", *INTO, "-o", "run").stdout
     found = call("predict", "run", "more.npz", *INTO, "--json").json["answers"]
     assert [each["label"] for each in found] == ["0", "1", "2", "0", "1", "2"]
