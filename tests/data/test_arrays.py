@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from transfer.data.arrays import from_arrays, read_npz
+from transfer.data.arrays import from_arrays, read_npz, read_npz_inputs
 from transfer.errors import DataError
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3)
@@ -159,6 +159,31 @@ def test_all_problems_come_at_once():
     with pytest.raises(DataError) as caught:
         from_arrays(np.full((3, 2), np.nan), [0.5, 1])
     assert [problem.where for problem in caught.value.problems] == ["x", "y", "y"]
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "step"),
+    [
+        ([[1.0], [np.nan]], [0, 1], "leave out rows with values that are missing, or fill these in before"),
+        ([[1.0], [2.0]], [4, 4], "add examples of another class: there is nothing to tell apart"),
+        ([[1.0], [2.0]], [0, np.nan], "leave out rows without a label, or label them"),
+        ([[1.0], [2.0]], ["a", ""], "leave out rows without a label, or label them"),
+        ([[np.inf], [2.0]], [0.5, 1], "leave out rows with values that are missing, or fill these in before; give the"),
+        ([1.0, 2.0], [0, 1], "write it with numpy.savez(path, x=…, y=…)"),
+        ([[np.nan], [2.0]], [[0, 1], [1, 0]], "write it with numpy.savez(path, x=…, y=…)"),
+    ],
+)
+def test_the_next_step_is_another_where_the_form_is_right_and_what_is_in_it_is_not(x, y, step):
+    with pytest.raises(DataError) as caught:
+        from_arrays(np.array(x), np.array(y))
+    assert caught.value.next_step.startswith(step)
+
+
+def test_inputs_alone_with_values_missing_say_what_to_do(tmp_path):
+    np.savez(tmp_path / "rows.npz", x=np.array([[1.0], [np.nan]]))
+    with pytest.raises(DataError) as caught:
+        read_npz_inputs(tmp_path / "rows.npz")
+    assert caught.value.next_step == "leave out rows with values that are missing, or fill these in before"
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])

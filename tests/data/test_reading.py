@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from transfer.data.reading import read_labelled
+from transfer.data.reading import as_examples, as_labelled, read_labelled
 from transfer.errors import DataError
 
 
@@ -72,3 +72,36 @@ def test_dangling_link_and_device_are_refused(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "gone")
     assert refused(tmp_path / "link").problems[0].found == "a link that leads nowhere"
     assert refused("/dev/null").problems[0].found == "neither a file nor a folder"
+
+
+def test_a_set_a_path_and_two_arrays_are_labelled_examples(tmp_path):
+    x, y = np.arange(6.0).reshape(3, 2), [0, 1, 1]
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    read = read_labelled(tmp_path / "a.npz")
+    assert as_labelled(read) is read
+    for given in (str(tmp_path / "a.npz"), tmp_path / "a.npz", (x, y), [x, y]):
+        found = as_labelled(given)
+        assert (found.labels.tolist(), found.inputs.tolist()) == (y, x.tolist())
+
+
+@pytest.mark.parametrize(
+    ("given", "told"), [(np.zeros((3, 2)), "an array (3, 2) float64"), ((np.zeros(3),), "tuple"), (None, "NoneType")]
+)
+def test_what_has_no_labels_says_what_to_give(given, told):
+    with pytest.raises(DataError, match="two arrays") as caught:
+        as_labelled(given)
+    assert caught.value.summary.endswith(f"not {told}.")
+    assert caught.value.next_step == "give (x, y), or what transfer.read_labelled(path) gave"
+
+
+def test_examples_without_labels_come_from_a_set_a_path_or_an_array(tmp_path):
+    x = np.arange(6.0).reshape(3, 2)
+    np.savez(tmp_path / "a.npz", x=x)
+    for given in (tmp_path / "a.npz", str(tmp_path / "a.npz"), x):
+        assert as_examples(given).inputs.tolist() == x.tolist()
+    whole = as_examples(x)
+    assert as_examples(whole) is whole
+    for wrong in (3, "nowhere", np.zeros(3), np.array([["a", "b"]])):
+        with pytest.raises(DataError) as caught:
+            as_examples(wrong)
+        assert caught.value.next_step or caught.value.problems

@@ -131,7 +131,7 @@ def test_arrays_of_another_size_are_refused():
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2)])
     with pytest.raises(DataError) as caught:
         make_feed(read_model(model), transfer.from_arrays(np.ones((4, 7)), [0, 1, 0, 1]))
-    assert caught.value.problems[0].expected == "('n', 6)"
+    assert caught.value.problems[0].expected == "(n, 6)"
     assert caught.value.problems[0].found == "(4, 7)"
 
 
@@ -220,3 +220,50 @@ def test_a_preprocessing_may_be_named_and_a_slip_is_told_with_the_nearest():
 def test_the_note_names_the_size_that_was_asked_for_and_the_frame_within_it(inside, whole, told):
     preprocessing = None if whole is None else Preprocessing(whole)
     assert f"images are fitted to {told}" in Feed(None, Preprocessing(inside), preprocessing=preprocessing).note
+
+
+def network_of(*shapes):
+    inputs = [keras.Input(shape, name=f"x{place}") for place, shape in enumerate(shapes)]
+    flat = [keras.layers.Flatten()(each) for each in inputs]
+    joined = keras.layers.Concatenate()(flat) if len(flat) > 1 else flat[0]
+    return read_model(keras.Model(inputs, keras.layers.Dense(2, name="label")(joined), name="net"))
+
+
+def pictures(folder):
+    for label in ("a", "b"):
+        (folder / label).mkdir()
+        Image.new("RGB", (8, 8)).save(folder / label / "one.png")
+    return transfer.read_labelled(folder)
+
+
+@pytest.mark.parametrize("preprocessing", [None, "unit"])
+def test_a_network_of_several_inputs_is_refused_before_anything_is_asked_for(tmp_path, preprocessing):
+    with pytest.raises(LayerError, match="'net' has 2 inputs; examples go into networks of one") as caught:
+        make_feed(network_of((8, 8, 3), (5,)), pictures(tmp_path), preprocessing=preprocessing)
+    assert [each.where for each in caught.value.problems] == ["x0", "x1"]
+    assert caught.value.next_step.startswith("give the part of it that takes them: keras.Model(")
+
+
+@pytest.mark.parametrize("preprocessing", [None, "unit"])
+@pytest.mark.parametrize(("shape", "told"), [((20,), "(n, 20)"), ((30, 4), "(n, 30, 4)"), ((8, 8, 5), "(n, 8, 8, 5)")])
+def test_pictures_that_cannot_fit_are_refused_before_preprocessing_is_asked_for(tmp_path, shape, told, preprocessing):
+    with pytest.raises(DataError, match="holds pictures; 'net' does not take pictures") as caught:
+        make_feed(network_of(shape), pictures(tmp_path), preprocessing=preprocessing)
+    assert caught.value.problems[0].found == told
+    assert caught.value.next_step.startswith(f"give an array x {told}, and no preprocessing")
+
+
+def test_flattened_pictures_are_taken_where_their_size_is_said(tmp_path):
+    data = pictures(tmp_path)
+    grey = make_feed(network_of((64,)), data, preprocessing="unit", size=(8, 8))
+    assert grey.load(data, 2).shape == (2, 8, 8, 1)
+    with pytest.raises(DataError, match="Nothing says how pictures are prepared"):
+        make_feed(network_of((64,)), data, size=(8, 8))
+
+
+def test_only_arrays_that_may_be_images_are_told_of_preprocessing():
+    for shape, is_told in (((4, 20), False), ((4, 9, 9, 3), True)):
+        with pytest.raises(DataError, match="does not fit the network") as caught:
+            make_feed(network_of((8, 8, 3)), transfer.from_arrays(np.zeros(shape), [0, 1, 0, 1]))
+        assert caught.value.problems[0].expected == "(n, 8, 8, 3)"
+        assert ("--preprocessing" in caught.value.next_step) is is_told

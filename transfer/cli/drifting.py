@@ -63,11 +63,9 @@ def command(
     """
     from transfer.cli.showing import progress_bar, show_json
     from transfer.cli.sources import open_source
-    from transfer.data.inputs import read_inputs
-    from transfer.data.reading import read_labelled
+    from transfer.data.reading import as_examples
 
-    is_table = data.suffix.lower() in (".csv", ".tsv")
-    examples = read_labelled(data) if is_table else read_inputs([data])
+    examples = as_examples(data)
     source = open_source(file, into)
     from transfer.jobs.measuring_drift import measure_drift
 

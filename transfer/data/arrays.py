@@ -20,6 +20,15 @@ _TRUSTED_BYTES = 2**30  # an array above this must not be compressed by more tha
 _TRUSTED_RATIO = 100
 _MAX_EXAMPLES = 10**7
 _NEXT_STEP = "write it with numpy.savez(path, x=…, y=…): x (n, …) numbers, y (n,) labels"
+_FINITE, _TWO_CLASSES, _LABELLED = "finite numbers", "at least 2 classes", "a label for every row"
+_WHOLE, _ONCE = "whole numbers", "each name once"
+_STEPS = {  # by what was expected, where writing the same again would not help
+    _FINITE: "leave out rows with values that are missing, or fill these in before",
+    _TWO_CLASSES: "add examples of another class: there is nothing to tell apart",
+    _LABELLED: "leave out rows without a label, or label them",
+    _WHOLE: "give the number or the name of a class for each row: classes are learnt here, not quantities",
+    _ONCE: "call each class by a name of its own",
+}
 _DAMAGE = (OSError, EOFError, ValueError, TypeError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
@@ -47,7 +56,7 @@ def from_arrays(
     names = None if classes is None else tuple(_text(name) for name in classes)
     indices, names = _indexed(labels.reshape(-1), names, source)
     if len(np.unique(indices)) < 2:
-        raise _error(source, [Problem("y", "at least 2 classes", f"1: every label is {names[indices[0]]!r}")])
+        raise _error(source, [Problem("y", _TWO_CLASSES, f"1: every label is {names[indices[0]]!r}")])
     view = inputs.view() if inputs.dtype.isnative else inputs.astype(inputs.dtype.newbyteorder("="))
     view.flags.writeable = False
     return LabelledSet(source, tuple(f"x[{i}]" for i in range(len(view))), indices, names, view)
@@ -96,7 +105,7 @@ def read_npz_inputs(path: Path) -> NDArray[Any]:
 
 def _input_error(path: Path, problems: Sequence[Problem]) -> DataError:
     step = "write it with numpy.savez(path, x=…): x (n, …) numbers, a row an example"
-    return DataError(f"{path} holds no inputs that can be asked about.", problems, step)
+    return DataError(f"{path} holds no inputs that can be asked about.", problems, _step(problems, step))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +193,13 @@ def holds_arrays(stream: BinaryIO) -> bool:
 
 
 def _error(source: str, problems: Sequence[Problem]) -> DataError:
-    return DataError(f"{source} cannot be used as a labelled set.", problems, _NEXT_STEP)
+    return DataError(f"{source} cannot be used as a labelled set.", problems, _step(problems, _NEXT_STEP))
+
+
+def _step(problems: Sequence[Problem], otherwise: str) -> str:
+    """What helps against these problems, where their form is right and what they hold is not."""
+    known = dict.fromkeys(_STEPS[each.expected] for each in problems if each.expected in _STEPS)
+    return "; ".join(known) if all(each.expected in _STEPS for each in problems) else otherwise
 
 
 def _problems_of_inputs(x: NDArray[Any]) -> list[Problem]:
@@ -196,7 +211,7 @@ def _problems_of_inputs(x: NDArray[Any]) -> list[Problem]:
         return []
     row = int(np.argmin(finite.reshape(len(x), -1).all(axis=1)))
     count = x.size - np.count_nonzero(finite)
-    return [Problem("x", "finite numbers", f"NaN or infinite in {count} of {x.size} values, first in row {row}")]
+    return [Problem("x", _FINITE, f"NaN or infinite in {count} of {x.size} values, first in row {row}")]
 
 
 def _label_array(y: ArrayLike) -> NDArray[Any]:
@@ -219,12 +234,12 @@ def _problems_of_labels(y: NDArray[Any]) -> list[Problem]:
     if y.dtype.kind == "f":
         unlabelled = ~np.isfinite(rows)
         if unlabelled.any():
-            return [Problem("y", "a label for every row", _count(unlabelled, "NaN or infinite"))]
+            return [Problem("y", _LABELLED, _count(unlabelled, "NaN or infinite"))]
         uneven = rows != np.rint(rows)
         if uneven.any():
-            return [Problem("y", "whole numbers", _count(uneven, "not whole"))]
+            return [Problem("y", _WHOLE, _count(uneven, "not whole"))]
     if y.dtype.kind in "US" and (rows == rows.dtype.type()).any():
-        return [Problem("y", "a label for every row", _count(rows == rows.dtype.type(), "empty"))]
+        return [Problem("y", _LABELLED, _count(rows == rows.dtype.type(), "empty"))]
     return []
 
 
@@ -248,9 +263,7 @@ def _indexed(
     if classes is None:
         return places.astype(np.int64), tuple(map(str, found))
     if len(set(classes)) < len(classes):
-        raise _error(
-            source, [Problem("classes", "each name once", f"{len(classes)} names, {len(set(classes))} distinct")]
-        )
+        raise _error(source, [Problem("classes", _ONCE, f"{len(classes)} names, {len(set(classes))} distinct")])
     known = {name: i for i, name in enumerate(classes)}
     targets = [known.get(value) if isinstance(value, str) else _place(int(value), len(classes)) for value in found]
     unknown = [value for value, target in zip(found, targets, strict=True) if target is None]

@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from transfer.data.arrays import holds_arrays, read_npz
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from transfer.data.arrays import from_arrays, holds_arrays, read_npz
 from transfer.data.folders import read_folder
 from transfer.data.images import MAX_PIXELS
+from transfer.data.inputs import Examples, Inputs, read_inputs
 from transfer.data.labelled import LabelledSet
 from transfer.data.tables import find_table, looks_tabular, read_table
 from transfer.errors import DataError, Problem, nearest
@@ -64,6 +69,51 @@ def read_labelled(
     if looks_tabular(source, start):
         return read_table(source, strict=strict, skip_unreadable=skip_unreadable, max_pixels=max_pixels)
     raise _other(source, f"a file that starts with {start[:8]!r}" if start else "an empty file")
+
+
+def as_labelled(data: LabelledSet | str | os.PathLike[str] | tuple[ArrayLike, ArrayLike]) -> LabelledSet:
+    """Labelled examples from a set, its path, or arrays (x, y).
+
+    Raises:
+        DataError: if it is none of these, or as `read_labelled` and `from_arrays` do.
+    """
+    if isinstance(data, LabelledSet):
+        return data
+    if isinstance(data, str | os.PathLike):
+        return read_labelled(data)
+    if isinstance(data, tuple | list) and len(data) == 2:
+        return from_arrays(*data)
+    raise DataError(
+        f"Labelled examples are a set, a path, or two arrays (x, y); not {_kind(data)}.",
+        next_step="give (x, y), or what transfer.read_labelled(path) gave",
+    )
+
+
+def as_examples(data: Examples | str | os.PathLike[str] | NDArray[Any]) -> Examples:
+    """Examples with labels or without, from a set, its path, or an array (n, …).
+
+    Raises:
+        DataError: if it is none of these, or cannot be read.
+    """
+    if isinstance(data, str | os.PathLike):
+        return read_labelled(data) if is_table(Path(data)) else read_inputs([data])
+    if not isinstance(data, np.ndarray) and hasattr(data, "inputs"):
+        return data
+    if isinstance(data, np.ndarray) and data.ndim >= 2 and data.dtype.kind in "uif":
+        return Inputs.of_array(data)
+    raise DataError(
+        f"Examples are a set, a path, or an array (n, …) of numbers; not {_kind(data)}.",
+        next_step="give an array, or what transfer.read_labelled(path) gave",
+    )
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is called a table; it is always one then."""
+    return path.suffix.lower() in (".csv", ".tsv")
+
+
+def _kind(data: object) -> str:
+    return f"an array {data.shape} {data.dtype}" if isinstance(data, np.ndarray) else type(data).__name__
 
 
 def _missing(source: Path) -> DataError:

@@ -9,8 +9,8 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from transfer.analysis.diagnosis import Diagnosis
-from transfer.data.arrays import from_arrays
 from transfer.data.labelled import LabelledSet
+from transfer.data.reading import as_labelled
 from transfer.jobs.examining import Examination
 from transfer.jobs.mending import mend
 from transfer.jobs.subjects import Source, Subject, open_subject
@@ -24,7 +24,7 @@ from transfer.surgery.network import Network
 
 def diagnose(
     source: Source,
-    data: LabelledSet | tuple[ArrayLike, ArrayLike],
+    data: LabelledSet | str | os.PathLike[str] | tuple[ArrayLike, ArrayLike],
     *,
     into: Into = None,
     restoring: Restoring | None = None,
@@ -45,7 +45,7 @@ def diagnose(
 
     Args:
         source: a Keras model with one input, what `restore` or `finetune` gave, a run's folder, or a checkpoint.
-        data: labelled examples, or arrays (x, y).
+        data: labelled examples, their path, or arrays (x, y).
         into: the original architecture, where a checkpoint does not hold it.
         restoring: how a checkpoint is brought into it.
         preprocessing: of images, or the name of a common way; by default what the card says.
@@ -67,7 +67,7 @@ def diagnose(
         raise ValueError(f"gradients take at least one batch, not {batches}")
     if fix is not None:
         refuse_existing(Path(fix), force=force)
-    labelled = data if isinstance(data, LabelledSet) else from_arrays(*data)
+    labelled = as_labelled(data)
     subject = open_subject(source, into=into, restoring=restoring)
     examination = Examination(subject, labelled, preprocessing, size, seed, progress)
     diagnosis, good = examination.diagnose(batches, skip_unreadable=skip_unreadable)

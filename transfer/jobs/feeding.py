@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from transfer.data.inputs import Examples
 from transfer.data.loading import ImageBatch, load_images
-from transfer.errors import DataError, Problem, nearest
+from transfer.errors import DataError, LayerError, Problem, nearest
 from transfer.graphs.preprocessing import image_size, prepend_preprocessing
 from transfer.graphs.shapes import Shape, shape_of
 from transfer.models.building import build_model
 from transfer.specs import PREPROCESSINGS, Json, Preprocessing, Progress, silent
 from transfer.surgery.network import Network
 from transfer.training.features import Runner
+
+_FITTED = "; images are fitted where --preprocessing (preprocessing=…) says how"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +151,15 @@ def make_feed(
         custom_objects: classes of the caller's that the network holds, by name.
 
     Raises:
-        DataError: if pictures have no preprocessing, or an array does not fit.
-        LayerError: if the network does not take images of that size.
+        DataError: if pictures have no preprocessing or cannot fit, or an array does not fit.
+        LayerError: if the network has several inputs, or does not take images of that size.
     """
+    if len(network.graph.inputs) != 1:
+        raise LayerError(
+            f"{network.graph.name!r} has {len(network.graph.inputs)} inputs; examples go into networks of one.",
+            [Problem(ref.layer, found="an input") for ref in network.graph.inputs],
+            next_step="give the part of it that takes them: keras.Model(one of its inputs, an output of that part)",
+        )
     chosen = _named(preprocessing) or (network.card.preprocessing if network.card is not None else None)
     shape = shape_of(network.graph, network.graph.inputs[0])
     if chosen is None and not isinstance(data.inputs, tuple):
@@ -162,6 +170,7 @@ def make_feed(
             )
         _fit_rows(data, shape)
         return Feed(build_model(network, custom_objects), None, shape)
+    _check_pictures(network, data, shape, size or (chosen and chosen.size))
     if chosen is None:
         raise DataError(
             f"Nothing says how pictures are prepared for {network.graph.name!r}: it has no card.",
@@ -177,6 +186,32 @@ def make_feed(
     inside = (fitted[0] - 2 * above, fitted[1] - 2 * left)  # the network adds the frame
     fitting = Preprocessing(inside, chosen.color, background=chosen.background)
     return Feed(model, fitting, preprocessing=replace(chosen, size=fitted))
+
+
+def _check_pictures(network: Network, data: Examples, shape: Shape, size: object) -> None:
+    """Refuse pictures where no preprocessing could bring them to the network's input.
+
+    Args:
+        network: for the message.
+        data: likewise.
+        shape: of the input.
+        size: of images, where anything says it: what a network on flattened images takes shows by it alone.
+    """
+    is_image = len(shape) == 3 and shape[-1] in (None, 1, 3)
+    if is_image or (len(shape) == 1 and size is not None):
+        return
+    kind = "pictures" if isinstance(data.inputs, tuple) else f"an array {data.inputs.shape}"
+    flat = "; of flattened pictures, say the size with --size 28 and how they are prepared with --preprocessing"
+    raise DataError(
+        f"{data.source} holds {kind}; {network.graph.name!r} does not take pictures.",
+        [Problem(network.graph.inputs[0].layer, f"pictures: {_axes((None, None, 3))}", _axes(shape))],
+        next_step=f"give an array x {_axes(shape)}, and no preprocessing" + (flat if len(shape) == 1 else ""),
+    )
+
+
+def _axes(shape: Shape) -> str:
+    """`(n, 32, 32, 3)`, with the axis of the examples; `?` for an open size."""
+    return f"({', '.join(['n', *('?' if size is None else str(size) for size in shape)])})"
 
 
 def _named(preprocessing: Preprocessing | str | None) -> Preprocessing | None:
@@ -230,7 +265,7 @@ def _fit_rows(data: Examples, shape: Shape) -> NDArray[Any]:
     rows = data.inputs
     if isinstance(rows, tuple):
         raise DataError(
-            f"{data.source} holds pictures; this network takes arrays of shape {('n', *shape)}.",
+            f"{data.source} holds pictures; this network takes arrays of shape {_axes(shape)}.",
             next_step="write them as an array: numpy.savez(path, x=…)",
         )
     if len(rows.shape) == len(shape) + 1 and all(
@@ -245,6 +280,6 @@ def _fit_rows(data: Examples, shape: Shape) -> NDArray[Any]:
         return rows.reshape(len(rows), *wanted)
     raise DataError(
         f"{data.source} does not fit the network.",
-        [Problem("x", str(("n", *shape)), str(rows.shape))],
-        next_step="give x with these axes; images are fitted where --preprocessing (preprocessing=…) says how",
+        [Problem("x", _axes(shape), str(rows.shape))],
+        next_step="give x with these axes" + (_FITTED if len(rows.shape) in (3, 4) and len(shape) == 3 else ""),
     )

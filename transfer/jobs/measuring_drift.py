@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 
 from transfer.analysis.drift import Drift, LayerDrift
 from transfer.analysis.pooled_moments import PooledMoments
-from transfer.data.inputs import Examples, Inputs
+from transfer.data.inputs import Examples
+from transfer.data.reading import as_examples
 from transfer.data.sampling import draw
 from transfer.errors import DataError, LayerError
 from transfer.jobs.checking_inputs import BATCH, check_inputs
@@ -31,7 +33,7 @@ MOST = 256
 
 def measure_drift(
     source: Source,
-    data: Examples | NDArray[Any],
+    data: Examples | str | os.PathLike[str] | NDArray[Any],
     *,
     into: Into = None,
     restoring: Restoring | None = None,
@@ -50,7 +52,7 @@ def measure_drift(
     Args:
         source: a Keras model with one input, what `restore` or `finetune` gave, a run's folder, or a checkpoint; it is
             left as it is.
-        data: labelled or not: a set, or an array (n, …).
+        data: labelled or not: a set, its path, or an array (n, …).
         into: the original architecture, where a checkpoint does not hold it.
         restoring: how a checkpoint is brought into it.
         preprocessing: how images are prepared, or the name of a common way; by default what the card says. None for a
@@ -67,7 +69,7 @@ def measure_drift(
     """
     if most < 1:
         raise ValueError(f"most counts examples: at least 1, not {most}")
-    examples = _as_examples(data)
+    examples = as_examples(data)
     if not len(examples):
         raise DataError(f"{examples.source} holds no example.", next_step="give pictures, or an array with rows")
     subject = open_subject(source, into=into, restoring=restoring)
@@ -158,17 +160,6 @@ def _size(network: Network, preprocessing: Preprocessing | str | None) -> tuple[
     card = network.card.preprocessing if network.card is not None else None
     own = preprocessing.size if isinstance(preprocessing, Preprocessing) else None
     return own or (card.size if card is not None and preprocessing is not None else None)
-
-
-def _as_examples(data: Examples | NDArray[Any]) -> Examples:
-    if not isinstance(data, np.ndarray):
-        return data
-    if data.ndim < 2 or data.dtype.kind not in "uif":
-        raise DataError(
-            f"Examples are an array (n, …) of numbers, not {data.shape} {data.dtype}.",
-            next_step="give an array, or what transfer.read_labelled gave",
-        )
-    return Inputs.of_array(data)
 
 
 def _notes(
