@@ -24,7 +24,7 @@ def main() -> None:
     import sklearn.model_selection  # noqa: F401
 
     from transfer.data.reading import read_labelled
-    from transfer.jobs.learning import learn_file
+    from transfer.jobs.learning import Learning, learn_file
 
     imports = time.perf_counter() - start
     with tempfile.TemporaryDirectory() as place:
@@ -33,7 +33,9 @@ def main() -> None:
             for picture in sorted(folder.iterdir())[:EACH]:
                 shutil.copy(picture, Path(place) / "data" / folder.name)
         start = time.perf_counter()
-        run = learn_file("mobilenet_v2_imagenet", read_labelled(Path(place) / "data"), Path(place) / "run", shots=40)
+        run = learn_file(
+            "mobilenet_v2_imagenet", read_labelled(Path(place) / "data"), Path(place) / "run", Learning(shots=40)
+        )
         whole = time.perf_counter() - start
         steps = json.loads((Path(place) / "run" / "timing.json").read_text())
     share = whole / imports

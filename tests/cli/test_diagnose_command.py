@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import transfer
-from transfer.jobs.learning import learn_file
+from transfer.jobs.learning import Learning, learn_file
 
 L = keras.layers
 
@@ -59,7 +59,7 @@ def test_json_holds_every_number(call):
 
 
 def test_a_run_is_a_folder(call, pictures, tmp_path):
-    learn_file("digits_mlp", transfer.read_labelled(pictures), tmp_path / "run", shots=5)
+    learn_file("digits_mlp", transfer.read_labelled(pictures), tmp_path / "run", Learning(shots=5))
     ended = call("diagnose", tmp_path / "run", pictures, "--batches", "1")
     assert ended.code == 0
     assert f"{tmp_path / 'run'} (trained), 24 examples" in ended.stdout

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import transfer
-from transfer.jobs.learning import learn_file
+from transfer.jobs.learning import Learning, learn_file
 from transfer.results import Result
 
 FILES = ["history.jsonl", "model.keras", "result.json", "run.json", "timing.json"]
@@ -18,7 +18,10 @@ FILES = ["history.jsonl", "model.keras", "result.json", "run.json", "timing.json
 @pytest.fixture(scope="module")
 def finished(pictures, tmp_path_factory):
     return learn_file(
-        "digits_mlp", transfer.read_labelled(pictures), tmp_path_factory.mktemp("finished") / "digits", shots=5
+        "digits_mlp",
+        transfer.read_labelled(pictures),
+        tmp_path_factory.mktemp("finished") / "digits",
+        Learning(shots=5),
     ).folder
 
 

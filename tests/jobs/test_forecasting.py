@@ -9,7 +9,7 @@ import pytest
 import transfer
 from transfer.errors import DataError
 from transfer.jobs.forecasting import forecast_file
-from transfer.jobs.learning import learn_file
+from transfer.jobs.learning import Learning, learn_file
 from transfer.specs import PREPROCESSINGS
 
 
@@ -20,7 +20,7 @@ def digits():
 
 
 def test_the_probe_runs_the_frozen_part_once_over_all_examples(digits):
-    found = forecast_file("digits_mlp", digits, shots=6)
+    found = forecast_file("digits_mlp", digits, Learning(shots=6))
     (probe,) = found.stages
     assert (found.train_examples, found.test_examples) == (24, 16)
     assert (probe.kind, probe.first, probe.examples) == ("probe", "label", 40)
@@ -33,7 +33,7 @@ def test_the_probe_runs_the_frozen_part_once_over_all_examples(digits):
 
 def test_tuning_runs_the_whole_network_in_each_epoch_and_less_with_kept_features(digits):
     recipe = transfer.Recipe((transfer.Stage("probe"), transfer.Stage("tune", unfreeze_from="dense_2", epochs=5)))
-    found = forecast_file("digits_mlp", digits, shots=6, recipe=recipe)
+    found = forecast_file("digits_mlp", digits, Learning(shots=6, recipe=recipe))
     tune = found.stages[1]
     prefix, second, head = 784 * 64, 64 * 64, 64 * 4
     assert tune.cost.forward == prefix + second + head
@@ -53,18 +53,20 @@ def test_inputs_that_look_wrong_are_told_before_anything_is_learnt():
     rows = np.random.default_rng(0).integers(0, 256, (40, 784)).astype(np.float32)
     data = transfer.from_arrays(rows, np.arange(40) % 4)
     assert forecast_file("digits_mlp", data).warnings == ()
-    (warning,) = forecast_file("digits_mlp", data, preprocessing=PREPROCESSINGS["raw"], size=(28, 28)).warnings
+    (warning,) = forecast_file(
+        "digits_mlp", data, Learning(preprocessing=PREPROCESSINGS["raw"], size=(28, 28))
+    ).warnings
     assert "0 to 255" in warning
 
 
 def test_a_test_set_of_its_own_is_counted(digits):
-    found = forecast_file("digits_mlp", digits, test=digits.subset(np.arange(8)))
+    found = forecast_file("digits_mlp", digits, Learning(test=digits.subset(np.arange(8))))
     assert (found.train_examples, found.test_examples, found.stages[0].examples) == (40, 8, 48)
 
 
 def test_what_is_told_is_what_the_run_does(digits):
-    found = forecast_file("digits_mlp", digits, shots=6)
-    run = learn_file("digits_mlp", digits, None, shots=6)
+    found = forecast_file("digits_mlp", digits, Learning(shots=6))
+    run = learn_file("digits_mlp", digits, None, Learning(shots=6))
     assert (found.train_examples, found.test_examples) == (run.result.train_examples, run.result.test_examples)
     head = run.model.get_layer(found.stages[0].first)
     assert found.stages[0].cost.trainable == head.count_params()
@@ -83,4 +85,4 @@ def test_a_size_that_the_network_leaves_open_is_that_of_the_data(tmp_path):
 
 def test_what_a_run_would_refuse_is_refused(digits):
     with pytest.raises(DataError):
-        forecast_file("digits_mlp", digits, shots=10)
+        forecast_file("digits_mlp", digits, Learning(shots=10))

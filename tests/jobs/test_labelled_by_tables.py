@@ -7,7 +7,7 @@ import pytest
 
 import transfer
 from transfer.jobs.evaluating import evaluate
-from transfer.jobs.learning import learn_file
+from transfer.jobs.learning import Learning, learn_file
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def labels(digits_folder, tmp_path):
 @pytest.mark.parametrize("give", ["table", "folder"])
 def test_a_run_on_a_table_is_the_run_on_class_folders(digits_run, labels, give, tmp_path):
     data = transfer.read_labelled(labels if give == "table" else labels.parent)
-    run = learn_file("digits_mlp", data, tmp_path / "run", recipe=transfer.Recipe(seed=7))
+    run = learn_file("digits_mlp", data, tmp_path / "run", Learning(recipe=transfer.Recipe(seed=7)))
     assert run.result.score == digits_run.result.score
     assert run.result.classes == ("digit_0", "digit_1", "digit_2")
     assert run.result.left_out == ()

@@ -9,7 +9,7 @@ import pytest
 
 import transfer
 from transfer.errors import LayerError, OutputError
-from transfer.jobs.learning import learn_file
+from transfer.jobs.learning import Learning, learn_file
 from transfer.jobs.preparing import prepare_student
 from transfer.models.restoring import Restored
 from transfer.weights.shipped import shipped_checkpoints
@@ -19,7 +19,7 @@ CLIPART = Path(__file__).parents[2] / "examples/data/clipart"
 
 def test_learning_from_a_file_is_restoring_preparing_and_fine_tuning(digits_run, digits_folder, tmp_path):
     run = learn_file(
-        "digits_mlp", transfer.read_labelled(digits_folder), tmp_path / "run", recipe=transfer.Recipe(seed=7)
+        "digits_mlp", transfer.read_labelled(digits_folder), tmp_path / "run", Learning(recipe=transfer.Recipe(seed=7))
     )
     assert run.result.score == digits_run.result.score
     assert run.receipt == digits_run.receipt
@@ -38,7 +38,7 @@ def test_a_folder_that_is_no_run_is_not_touched(digits_folder, tmp_path):
 def test_arrays_in_a_file_are_learnt(digits, tmp_path):
     images, labels = digits
     np.savez(tmp_path / "digits.npz", x=images, y=labels)
-    run = learn_file("digits_mlp", transfer.read_labelled(tmp_path / "digits.npz"), tmp_path / "run", shots=4)
+    run = learn_file("digits_mlp", transfer.read_labelled(tmp_path / "digits.npz"), tmp_path / "run", Learning(shots=4))
     assert run.result.classes == ("0", "1", "2")
     assert (run.result.train_examples, run.result.test_examples) == (12, 18)
 
@@ -120,7 +120,10 @@ def test_the_shipped_network_on_images_learns_drawings(tmp_path):
         for path in sorted(folder.iterdir())[:20]:
             shutil.copy(path, tmp_path / "some" / folder.name)
     run = learn_file(
-        "mobilenet_v2_imagenet", transfer.read_labelled(tmp_path / "some"), tmp_path / "run", size=(96, 96), shots=10
+        "mobilenet_v2_imagenet",
+        transfer.read_labelled(tmp_path / "some"),
+        tmp_path / "run",
+        Learning(size=(96, 96), shots=10),
     )
     assert run.receipt["fingerprint"] == "verified"
     assert run.result.classes == tuple(sorted(run.result.classes))

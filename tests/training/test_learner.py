@@ -11,8 +11,9 @@ from transfer.models.building import read_model
 from transfer.models.variables import name_variables
 from transfer.recipes import Recipe, Stage
 from transfer.training import learner as learning
-from transfer.training.learner import Examples, Learner
+from transfer.training.learner import Learner
 from transfer.training.solving import solve_head
+from transfer.training.stage_features import Examples
 
 CLASSES = ("a", "b", "c")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -145,7 +145,7 @@ def command(
         import_tensorflow()
         checkpoint = opening.checkpoint()
     from transfer.jobs.forecasting import forecast_file
-    from transfer.jobs.learning import learn_file
+    from transfer.jobs.learning import Learning, learn_file
 
     share = test_share or 0.25
     count = len(labelled) if test else shots * len(labelled.classes) if shots else round(len(labelled) * (1 - share))
@@ -154,20 +154,20 @@ def command(
         chosen = change_recipe(Recipe((Stage("probe"), tune), seed=seed), settings)
     else:
         chosen = chosen_recipe(recipe or "probe", settings, examples=max(1, count), seed=seed)
-    asked: dict[str, Any] = {
-        "into": into,
-        "restoring": restoring,
-        "drop_last": drop,
-        "at": at,
-        "size": size,
-        "preprocessing": preprocessing_named(preprocessing),
-        "shots": shots,
-        "test_share": share,
-        "test": test,
-        "recipe": chosen,
-    }
+    how = Learning(
+        into=into,
+        restoring=restoring,
+        drop_last=drop,
+        at=at,
+        size=size,
+        preprocessing=preprocessing_named(preprocessing),
+        shots=shots,
+        test_share=share,
+        test=test,
+        recipe=chosen,
+    )
     if out is None or dry_run:
-        forecast = forecast_file(checkpoint, labelled, **asked)
+        forecast = forecast_file(checkpoint, labelled, how)
         for warning in forecast.warnings:
             click.echo(f"warning: {warning}", err=True)
         show_json(forecast.to_json()) if as_json else click.echo(forecast)
@@ -177,7 +177,7 @@ def command(
             checkpoint,
             labelled,
             out,
-            **asked,
+            how,
             skip_unreadable=skip_unreadable,
             force=force,
             cache=cache,

@@ -12,61 +12,38 @@ from transfer.graphs.summarizing import summarize
 from transfer.jobs.checking_inputs import warn_of_inputs
 from transfer.jobs.checking_recipes import check_recipe
 from transfer.jobs.feeding import make_feed
-from transfer.jobs.preparing import prepare_student
-from transfer.models.building import read_model
-from transfer.models.restoring import restore_file
+from transfer.jobs.learning import Learning, prepare_file
+from transfer.models.building import classes_of, read_model
 from transfer.models.timing import measure_throughput
-from transfer.recipes import Recipe, Stage
-from transfer.specs import Preprocessing, Restoring
+from transfer.recipes import Stage
 from transfer.training.stage_flags import flag_stage
 from transfer.weights.checkpoint import Checkpoint
 
 MEASURED_SECONDS = 1.0
 
 
-def forecast_file(
-    file: Checkpoint | str,
-    data: LabelledSet,
-    *,
-    into: str | None = None,
-    restoring: Restoring | None = None,
-    drop_last: int = 0,
-    at: str | None = None,
-    size: tuple[int, int] | None = None,
-    preprocessing: Preprocessing | None = None,
-    shots: int | None = None,
-    test_share: float = 0.25,
-    test: LabelledSet | None = None,
-    recipe: Recipe | None = None,
-) -> Forecast:
-    """Restore a file, put a new head on it, and work out what `learn_file` would do; nothing is trained or written.
+def forecast_file(file: Checkpoint | str, data: LabelledSet, how: Learning | None = None) -> Forecast:
+    """Work out what `learn_file` would do with the same; nothing is trained or written.
 
     Args:
         file: a checkpoint, its path, or the name of a shipped one.
-        data: labelled examples; pictures are not decoded.
-        into: name of the original architecture, where the file does not hold it.
-        restoring: how the file is brought into the architecture.
-        drop_last: number of last layers to drop.
-        at: the last layer to keep; with neither, the old classifier goes.
-        size: (h, w) of images.
-        preprocessing: of images; by default what the card says.
-        shots: examples a class to learn from.
-        test_share: share to test on otherwise.
-        test: examples to test on instead.
-        recipe: stages and seed.
+        data: labelled examples; a few pictures are decoded, to look at their preprocessing.
+        how: what is taken from the file, tested on and trained.
 
     Raises:
         TransferError: of the kind that fits.
     """
-    recipe = recipe or Recipe()
-    restored = restore_file(file, into, restoring or Restoring())
-    student = prepare_student(restored, len(data.classes), at=at, drop_last=drop_last, seed=recipe.seed)
+    how = how or Learning()
+    recipe, test = how.recipe, how.test
+    _, student = prepare_file(file, data, how)
     network = read_model(student.model)
     check_recipe(network.graph, network.graph.outputs[0].layer, recipe)
-    feed = make_feed(network, data, preprocessing=preprocessing, size=size)
+    feed = make_feed(
+        network, data, preprocessing=how.preprocessing, size=how.size, custom_objects=classes_of(student.model)
+    )
     if test is None:
         split = split_stratified(
-            data.labels, seed=recipe.seed, shots=shots, test_share=test_share, classes=data.classes
+            data.labels, seed=recipe.seed, shots=how.shots, test_share=how.test_share, classes=data.classes
         )
         train, held_out = map(len, split)
     else:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from transfer.data.labelled import LabelledSet
 from transfer.jobs.finetuning import finetune
-from transfer.jobs.preparing import prepare_student
-from transfer.models.restoring import restore_file
+from transfer.jobs.preparing import Student, prepare_student
+from transfer.models.restoring import Restored, restore_file
 from transfer.recipes import Recipe
 from transfer.results import Run
 from transfer.specs import Preprocessing, Progress, Restoring, silent
@@ -15,21 +16,52 @@ from transfer.training.feature_store import MEMORY_BYTES
 from transfer.weights.checkpoint import Checkpoint
 
 
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """What is asked of a file and a labelled set.
+
+    Attributes:
+        into: name of the original architecture, where the file does not hold it.
+        restoring: how the file is brought into the architecture.
+        drop_last: number of last layers to drop.
+        at: the last layer to keep; with neither, the old classifier goes.
+        size: (h, w) of images; by default what the network or its card says.
+        preprocessing: of images; by default what the card says.
+        shots: examples a class to learn from, all others to test on.
+        test_share: share to test on otherwise.
+        test: examples to test on instead.
+        recipe: stages and seed.
+    """
+
+    into: str | None = None
+    restoring: Restoring = field(default_factory=Restoring)
+    drop_last: int = 0
+    at: str | None = None
+    size: tuple[int, int] | None = None
+    preprocessing: Preprocessing | None = None
+    shots: int | None = None
+    test_share: float = 0.25
+    test: LabelledSet | None = None
+    recipe: Recipe = field(default_factory=Recipe)
+
+
+def prepare_file(file: Checkpoint | str, data: LabelledSet, how: Learning) -> tuple[Restored, Student]:
+    """Restore a file, and put a new head for a set's classes on its backbone.
+
+    Raises:
+        TransferError: of the kind that fits.
+    """
+    restored = restore_file(file, how.into, how.restoring)
+    student = prepare_student(restored, len(data.classes), at=how.at, drop_last=how.drop_last, seed=how.recipe.seed)
+    return restored, student
+
+
 def learn_file(
     file: Checkpoint | str,
     data: LabelledSet,
-    out: Path,
+    out: Path | None,
+    how: Learning | None = None,
     *,
-    into: str | None = None,
-    restoring: Restoring | None = None,
-    drop_last: int = 0,
-    at: str | None = None,
-    size: tuple[int, int] | None = None,
-    preprocessing: Preprocessing | None = None,
-    shots: int | None = None,
-    test_share: float = 0.25,
-    test: LabelledSet | None = None,
-    recipe: Recipe | None = None,
     skip_unreadable: bool = False,
     force: bool = False,
     cache: Path | None = None,
@@ -41,17 +73,8 @@ def learn_file(
     Args:
         file: a checkpoint, its path, or the name of a shipped one.
         data: labelled examples.
-        out: the run's folder.
-        into: name of the original architecture, where the file does not hold it.
-        restoring: how the file is brought into the architecture.
-        drop_last: number of last layers to drop.
-        at: the last layer to keep; with neither, the old classifier goes.
-        size: (h, w) of images.
-        preprocessing: of images; by default what the card says.
-        shots: examples a class to learn from.
-        test_share: share to test on otherwise.
-        test: examples to test on instead.
-        recipe: stages and seed.
+        out: the run's folder; None keeps the run in memory.
+        how: what is taken from the file, tested on and trained.
         skip_unreadable: whether damaged pictures are left out.
         force: whether `out` may be replaced.
         cache: a folder in which features are kept for other runs.
@@ -61,24 +84,23 @@ def learn_file(
     Raises:
         TransferError: of the kind that fits.
     """
-    recipe = recipe or Recipe()
-    restored = restore_file(file, into, restoring or Restoring())
-    student = prepare_student(restored, len(data.classes), at=at, drop_last=drop_last, seed=recipe.seed)
+    how = how or Learning()
+    restored, student = prepare_file(file, data, how)
     return finetune(
         student.model,
         data,
-        recipe=recipe,
-        test=test,
-        shots=shots,
-        test_share=test_share,
-        preprocessing=preprocessing,
-        size=size,
+        recipe=how.recipe,
+        test=how.test,
+        shots=how.shots,
+        test_share=how.test_share,
+        preprocessing=how.preprocessing,
+        size=how.size,
         out=out,
         force=force,
         skip_unreadable=skip_unreadable,
         cache=cache,
         memory_bytes=memory_bytes,
         receipt=restored.receipt,
-        notes=(student.describe(recipe),),
+        notes=(student.describe(how.recipe),),
         progress=progress,
     )

@@ -14,8 +14,9 @@ from transfer.data.loading import ImageBatch
 from transfer.errors import DataError, Problem
 from transfer.evidence.baselines import shrink_images
 from transfer.jobs.feeding import Feed
-from transfer.training.learner import Examples, Learner
+from transfer.training.learner import Learner
 from transfer.training.prefixing import BATCH
+from transfer.training.stage_features import Examples
 
 
 @dataclass(frozen=True, slots=True)

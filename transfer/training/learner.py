@@ -7,7 +7,7 @@ validated on has been learnt from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,41 +25,22 @@ from transfer.models.variables import assign_variables, name_variables
 from transfer.recipes import Recipe, Stage
 from transfer.specs import Json, Progress, silent
 from transfer.surgery.network import Network
-from transfer.training.augmenting import Augmentation, augmented_batches
-from transfer.training.feature_keys import example_keys
-from transfer.training.feature_rows import Batches, Rows
+from transfer.training.augmenting import Augmentation
+from transfer.training.feature_rows import Rows
 from transfer.training.feature_store import FeatureStore
 from transfer.training.features import make_runner
 from transfer.training.fitting import Fit, fit
 from transfer.training.fresh import start_anew
 from transfer.training.interpolating import interpolate, keep_best
 from transfer.training.low_rank import adapt
-from transfer.training.prefixing import BATCH, Piece, before_head, split_off_prefix, split_stage, with_tensors
+from transfer.training.prefixing import BATCH, before_head, with_tensors
 from transfer.training.solving import SolvedHead, solve_head
+from transfer.training.stage_features import Examples, StageFeatures
 from transfer.training.stage_flags import flag_stage
 from transfer.training.validating import make_validator
 from transfer.training.viewed_rows import join_views, spread_over_views
 from transfer.weights.digests import digest_json, digest_manifest
 from transfer.weights.tensor_digests import digest_tensor
-
-Weights = Mapping[str, NDArray[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Examples:
-    """What is learnt from and tested on, as the network gets it.
-
-    Attributes:
-        digests: of each example's own bytes.
-        batches: brings those at some places, in batches of 16.
-        shape: of one, without the batch axis.
-        feeding: how they are brought, as plain values.
-    """
-
-    digests: Sequence[str]
-    batches: Batches
-    shape: tuple[int, ...]
-    feeding: Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +125,8 @@ class Learner:
     history: list[Json] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
     _graphs: list[Graph] = field(init=False)
-    _rest: Network = field(init=False)
-    _piece: Piece = field(init=False)
-    _examples: Examples = field(init=False)
-    _keys: tuple[str, ...] = field(init=False)
-    _rows: Rows = field(init=False)
+    _features: StageFeatures = field(init=False)
+    _background: int = field(init=False)
     _labels: NDArray[np.int64] = field(init=False)
     _classes: int = field(init=False)
     _all: _Track = field(init=False)
@@ -164,14 +142,16 @@ class Learner:
         if self.recipe.stages[0].fresh:
             self.network = start_anew(self.network, self.recipe.seed, self.custom_objects)
         self._graphs = [flag_stage(self.network.graph, stage, self.head) for stage in self.recipe.stages]
-        prefix, self._rest = split_off_prefix(self.network, self._graphs)
-        self._piece = Piece(
-            prefix, shape=examples.shape, feeding=examples.feeding, custom_objects=self.custom_objects, batch_size=BATCH
+        self._background = int((examples.feeding or {}).get("background", 255))
+        self._features = StageFeatures(
+            self.network,
+            self._graphs,
+            examples,
+            self.store,
+            custom_objects=self.custom_objects,
+            progress=self.progress,
         )
-        self._examples = examples
-        self._keys = example_keys(self._piece.key, examples.digests)
-        self._rows = self.store.compute(self._piece, self._keys, examples.batches, self.progress)
-        return self._rows
+        return self._features.rows
 
     def begin(self, train: NDArray[np.int64], labels: NDArray[np.int64], classes: Sequence[str]) -> None:
         """Settle what is learnt from.
@@ -182,7 +162,7 @@ class Learner:
             classes: names, in the order of the logits.
         """
         self._labels, self._classes = labels, len(classes)
-        self._all = _Track(self._rest, train)
+        self._all = _Track(self._features.rest, train)
         self._held_out = train[:0]
         if len(self.recipe.stages) < 2 or not self.recipe.validation:
             return
@@ -192,7 +172,7 @@ class Learner:
             )
         except DataError:  # a class of one example: nothing can be held out
             return
-        self._trial, self._held_out = _Track(self._rest, train[kept]), train[held_out]
+        self._trial, self._held_out = _Track(self._features.rest, train[kept]), train[held_out]
 
     def solve(self) -> SolvedHead:
         """The probe: the head at its optimum on features as they are."""
@@ -234,7 +214,7 @@ class Learner:
             stage, alpha = self._try(self._trial, stage, graph, place)
         if alpha == 0:
             return
-        rows, suffix = self._features(self._all.rest, graph)
+        rows, suffix = self._features.of_stage(self._all.rest, graph)
         model = self._build(suffix)
         before = _copied(model)
         found = self._fit(model, self._learnt_from(self._all, stage, graph, rows), stage, f"stage_{place}")
@@ -245,7 +225,7 @@ class Learner:
 
     def _try(self, track: _Track, stage: Stage, graph: Graph, place: int) -> tuple[Stage, float]:
         """Train on a part, and see on the others how far to go: the stage as it is then done on all, and alpha."""
-        rows, suffix = self._features(track.rest, graph)
+        rows, suffix = self._features.of_stage(track.rest, graph)
         model = self._build(suffix)
         before = _copied(model)
         validation = (rows.subset(self._held_out), self._labels[self._held_out])
@@ -264,24 +244,15 @@ class Learner:
     def _learnt_from(self, track: _Track, stage: Stage, graph: Graph, rows: Rows) -> _Lesson:
         """Features, labels and keys of what a stage learns from: the examples, or changed copies of each."""
         if not stage.augment:
-            keys = [self._keys[place] for place in track.places]
+            keys = [self._features.keys[place] for place in track.places]
             return _Lesson(rows.subset(track.places), self._labels[track.places], keys, stage)
-        views = [self._view(track, stage, graph, view) for view in range(stage.views)]
+        augmentation = Augmentation(stage.augment, self.recipe.seed, self._background)
+        views = [
+            self._features.of_view(track.rest, graph, track.places, augmentation, view) for view in range(stage.views)
+        ]
         labels = np.tile(self._labels[track.places], stage.views)
         keys = [key for _, each in views for key in each]
         return _Lesson(join_views([each for each, _ in views]), labels, keys, spread_over_views(stage, stage.views))
-
-    def _view(self, track: _Track, stage: Stage, graph: Graph, view: int) -> tuple[Rows, tuple[str, ...]]:
-        """Features of one changed copy of each example of a track, and their keys in the prefix."""
-        background = int((self._examples.feeding or {}).get("background", 255))
-        augmentation = Augmentation(stage.augment, self.recipe.seed, background)
-        digests = [self._examples.digests[place] for place in track.places]
-        batches = augmented_batches(
-            lambda places: self._examples.batches(track.places[places]), augmentation, digests, view
-        )
-        keys = example_keys(self._piece.key, digests, augmentation=augmentation.to_json(), view=view)
-        rows = self.store.compute(self._piece, keys, batches, self.progress)
-        return self._between(track.rest, graph, rows, keys)[0], keys
 
     def _fit(
         self,
@@ -316,7 +287,7 @@ class Learner:
     def logits(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n, k), of the examples at some places, by the weights as they are now."""
         rest = replace(self._all.rest, graph=pack_inputs(self._all.rest.graph))
-        return self._run(rest, self._rows.subset(places))
+        return self._run(rest, self._features.rows.subset(places))
 
     def learnt(self) -> Network:
         """The whole network with the weights as they are now, flagged as in the last stage."""
@@ -324,7 +295,7 @@ class Learner:
 
     def _before_head(self) -> NDArray[np.float32]:
         """(n, d): what goes into the head before anything is trained, of all examples."""
-        rows, suffix = self._features(self._rest, self._graphs[0])
+        rows, suffix = self._features.of_stage(self._features.rest, self._graphs[0])
         before = before_head(suffix, self.head)
         return rows.values() if before is None else self._run(before, rows)
 
@@ -333,19 +304,6 @@ class Learner:
         runner = make_runner(self._build(network), BATCH)
         places = np.arange(len(rows))
         return np.concatenate([runner(rows.read(places[k : k + BATCH])) for k in range(0, len(rows), BATCH)])
-
-    def _features(self, rest: Network, graph: Graph) -> tuple[Rows, Network]:
-        """What goes into the suffix of a stage, of all examples, and the suffix."""
-        return self._between(rest, graph, self._rows, self._keys)
-
-    def _between(self, rest: Network, graph: Graph, rows: Rows, keys: tuple[str, ...]) -> tuple[Rows, Network]:
-        """From outputs of the prefix, with their keys, to what goes into the suffix of a stage; and the suffix."""
-        between, suffix = split_stage(rest, graph)
-        if between is None:
-            return rows, suffix
-        piece = Piece(between, custom_objects=self.custom_objects, batch_size=BATCH)
-        computed = self.store.compute(piece, example_keys(piece.key, keys), rows.batches(BATCH), self.progress)
-        return computed, suffix
 
     def _build(self, network: Network) -> keras.Model:
         keras.utils.set_random_seed(self.recipe.seed)  # layers that draw random numbers are seeded when they are built
