@@ -15,6 +15,10 @@ from transfer.training.losses import balanced_weights, draw_mixing, soft_targets
 class Readable(Protocol):
     """Features of n examples that need not be in memory."""
 
+    def __len__(self) -> int:
+        """How many examples there are."""
+        ...
+
     def read(self, places: NDArray[np.intp]) -> NDArray[Any]:
         """Those of the examples at some places, (b, …)."""
         ...

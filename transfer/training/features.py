@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from transfer.training.batching import Features, read_rows
+
 Runner = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 
@@ -22,14 +24,23 @@ def make_runner(network: keras.Model, batch_size: int) -> Runner:
     run = tf.function(lambda inputs: network(inputs, training=False), reduce_retracing=False)
 
     def runner(batch: NDArray[Any]) -> NDArray[np.float32]:
-        count = len(batch)
-        if count < batch_size:
-            batch = np.concatenate([batch, np.repeat(batch[-1:], batch_size - count, axis=0)])
-        return np.asarray(run(tf.convert_to_tensor(batch, tf.float32))[:count], np.float32)
+        return np.asarray(run(tf.convert_to_tensor(fill_up(batch, batch_size), tf.float32))[: len(batch)], np.float32)
 
     return runner
 
 
-def run_in_batches(runner: Runner, inputs: NDArray[Any], batch_size: int) -> NDArray[np.float32]:
-    """Outputs for an array of any length, (n, …)."""
-    return np.concatenate([runner(inputs[start : start + batch_size]) for start in range(0, len(inputs), batch_size)])
+def fill_up(batch: NDArray[Any], batch_size: int) -> NDArray[Any]:
+    """A batch (b, …) with its last row repeated until it has `batch_size` rows."""
+    return (
+        np.concatenate([batch, np.repeat(batch[-1:], batch_size - len(batch), axis=0)])
+        if len(batch) < batch_size
+        else batch
+    )
+
+
+def run_in_batches(runner: Runner, inputs: Features, batch_size: int) -> NDArray[np.float32]:
+    """Outputs for any number of inputs, (n, …); those of one batch are in memory at once."""
+    places = np.arange(len(inputs))
+    return np.concatenate(
+        [runner(read_rows(inputs, places[k : k + batch_size])) for k in range(0, len(places), batch_size)]
+    )

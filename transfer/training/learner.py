@@ -28,7 +28,7 @@ from transfer.surgery.network import Network
 from transfer.training.augmenting import Augmentation
 from transfer.training.feature_rows import Rows
 from transfer.training.feature_store import FeatureStore
-from transfer.training.features import make_runner
+from transfer.training.features import make_runner, run_in_batches
 from transfer.training.fitting import Fit, fit
 from transfer.training.fresh import start_anew
 from transfer.training.interpolating import interpolate, keep_best
@@ -301,9 +301,7 @@ class Learner:
 
     def _run(self, network: Network, rows: Rows) -> NDArray[np.float32]:
         """Outputs of a network as it is, in inference."""
-        runner = make_runner(self._build(network), BATCH)
-        places = np.arange(len(rows))
-        return np.concatenate([runner(rows.read(places[k : k + BATCH])) for k in range(0, len(rows), BATCH)])
+        return run_in_batches(make_runner(self._build(network), BATCH), rows, BATCH)
 
     def _build(self, network: Network) -> keras.Model:
         keras.utils.set_random_seed(self.recipe.seed)  # layers that draw random numbers are seeded when they are built

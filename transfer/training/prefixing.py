@@ -49,7 +49,7 @@ from transfer.surgery.folding import fold
 from transfer.surgery.network import Chosen, Network, Selection, Tensors
 from transfer.surgery.splitting import split
 from transfer.training.feature_keys import piece_key
-from transfer.training.features import Runner
+from transfer.training.features import Runner, fill_up
 
 BATCH = 16  # the fastest on two cores
 
@@ -201,10 +201,7 @@ def _compiled(model: keras.Model, batch_size: int) -> Runner:
         )
 
     def runner(batch: NDArray[Any]) -> NDArray[np.float32]:
-        count = len(batch)
-        if count < batch_size:
-            batch = np.concatenate([batch, np.repeat(batch[-1:], batch_size - count, axis=0)])
-        return np.asarray(run(tf.convert_to_tensor(batch))[:count], np.float32)
+        return np.asarray(run(tf.convert_to_tensor(fill_up(batch, batch_size)))[: len(batch)], np.float32)
 
     return runner
 
