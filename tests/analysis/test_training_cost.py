@@ -13,6 +13,7 @@ from transfer.analysis.counting_flops import count_graph_flops
 from transfer.analysis.freeze_boundaries import cost_boundaries
 from transfer.analysis.training_cost import count_training
 from transfer.graphs.freezing import unfreeze_last
+from transfer.graphs.graph import Ref
 from transfer.graphs.input_shapes import with_input_shapes
 from transfer.graphs.shapes import infer_shapes
 from transfer.graphs.splitting import split
@@ -102,6 +103,15 @@ def test_layers_that_are_not_counted_are_told_below_the_table():
     assert str(cost_boundaries(graph)).splitlines()[-1].startswith("not counted: mel")
     told = str(cost_boundaries(graph, shapes=settle_shapes(graph))).splitlines()[-1]
     assert told == "not counted: mel"
+
+
+def test_parameters_behind_a_layer_without_a_rule_are_counted_where_its_shape_is_known():
+    inputs = keras.Input((800,))
+    x = layers.GlobalAveragePooling1D()(layers.MelSpectrogram(name="mel", fft_length=256)(inputs))
+    graph = read_model(keras.Model(inputs, layers.Dense(2, name="label")(x))).graph
+    shapes = settle_shapes(graph)
+    bands = shapes[Ref("label")][0], shapes[Ref("mel")][-1]
+    assert cost_boundaries(graph, shapes=shapes).boundaries[0].cost.trainable == 2 * bands[1] + bands[0]
 
 
 def test_boundaries_go_from_the_head_to_everything_and_cost_more_each_time():

@@ -10,7 +10,23 @@ import transfer
 from transfer.errors import DataError
 from transfer.jobs.forecasting import forecast_file
 from transfer.jobs.learning import Learning, learn_file
+from transfer.models.architectures import build_named
 from transfer.specs import PREPROCESSINGS
+
+HALVING = """
+import keras
+
+
+class Halving(keras.layers.Layer):
+    def call(self, x):
+        return x[:, ::2]
+
+
+def create():
+    inputs = keras.Input((8,))
+    x = keras.layers.Dense(6, name="low")(Halving(name="half")(inputs))
+    return keras.Model(inputs, keras.layers.Dense(3, name="kind")(x))
+"""
 
 
 @pytest.fixture
@@ -86,3 +102,14 @@ def test_a_size_that_the_network_leaves_open_is_that_of_the_data(tmp_path):
 def test_what_a_run_would_refuse_is_refused(digits):
     with pytest.raises(DataError):
         forecast_file("digits_mlp", digits, Learning(shots=10))
+
+
+def test_a_network_with_layers_of_the_callers_own_is_forecast(tmp_path):
+    builder = tmp_path / "halving.py"
+    builder.write_text(HALVING)
+    rows = transfer.from_arrays(np.random.default_rng(0).random((40, 8), np.float32), np.arange(40) % 4)
+    path = tmp_path / "own.weights.h5"
+    build_named(f"{builder}:create").save_weights(path)
+    found = forecast_file(str(path), rows, Learning(into=f"{builder}:create", drop_last=1))
+    assert found.stages[0].cost.forward == 4 * 6 + 6 * 4
+    assert "not counted: half" in str(found)

@@ -138,7 +138,7 @@ class OpenedCosts:
         """For the flags that the graph has."""
         trained = {layer.name for layer in self._graph if why_not_fixed(layer) == TRAINED}
         moving = {layer.name for layer in self._graph if why_not_fixed(layer, stilled=True)}
-        trainable = sum(each.trainable or 0 for each in summarize(self._graph))
+        trainable = sum(each.trainable or 0 for each in summarize(self._graph, shapes=self._shapes))
         return self._cost(trained, moving, trainable, lambda: self._graph)
 
     def when_trained(self, paths: Collection[str], *, batch_norm: BatchNormPolicy = "frozen") -> TrainingCost:
@@ -167,7 +167,7 @@ class OpenedCosts:
     def _trainable(self) -> dict[str, int]:
         """Parameters of each layer that training can change."""
         everything = unfreeze_all(self._graph, batch_norm="train")
-        return {each.name: each.trainable for each in summarize(everything) if each.trainable}
+        return {each.name: each.trainable for each in summarize(everything, shapes=self._shapes) if each.trainable}
 
     @cached_property
     def _always_moving(self) -> frozenset[str]:
