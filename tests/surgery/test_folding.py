@@ -427,6 +427,7 @@ def test_keras_names_the_variables_as_the_folded_tensors_are_named():
     ],
 )
 def test_applications_compute_the_same(name, size, left):
+    keras.utils.set_random_seed(1)  # with some random kernels EfficientNet turns any rounding into noise
     model = getattr(keras.applications, name)(
         weights=None, include_top=False, pooling="avg", input_shape=(size, size, 3)
     )
