@@ -470,3 +470,13 @@ def test_test_examples_with_the_bytes_of_some_learnt_from_are_left_out_and_told(
 def test_shots_and_a_test_set_of_its_own_exclude_each_other(student, data):
     with pytest.raises(ValueError, match="shots"):
         transfer.finetune(student, data, test=data, shots=2)
+
+
+def test_examples_that_contradict_each_other_and_small_classes_are_told(student, digits):
+    images, labels = digits
+    rows = np.concatenate([images, images[:1]]).astype(np.float32).reshape(-1, 784)
+    data = transfer.from_arrays(rows, np.append(labels, 1), ["zero", "one", "two"])
+    warnings = transfer.finetune(student, data, shots=4).result.warnings
+    assert any("x[0] (zero) = x[30] (one)" in each for each in warnings)
+    assert any("zero (4), one (4), two (4)" in each for each in warnings)
+    assert transfer.finetune(student, transfer.from_arrays(*digits), shots=6).result.warnings == ()

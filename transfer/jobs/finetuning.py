@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.data.doubts import warn_of_labels
 from transfer.data.labelled import LabelledSet
 from transfer.data.splitting import split_stratified
 from transfer.errors import DataError, LayerError, Problem
@@ -117,7 +118,7 @@ def finetune(
         warnings = warn_of_inputs(feed, network, data, seed=recipe.seed)
         how = _Division(test, shots, test_share)
         result, split, clock = _learn(learner, feed, data, how, skip_unreadable=skip_unreadable)
-        result = replace(result, notes=(*notes, feed.note, *result.notes), warnings=warnings)
+        result = replace(result, notes=(*notes, feed.note, *result.notes), warnings=(*warnings, *result.warnings))
         model = _finished_model(build_model(learner.learnt(), classes_of(student)), recipe, data.classes, network.card)
         described = receipt.to_json() if receipt is not None else None
         run = Run(result, model, None, described, {**asked, **split})
@@ -184,6 +185,7 @@ def _learn(
         probe=describe_probe(probe) if probe is not None else None,
         left_out=(*data.problems, *(test.problems if test else ()), *read.failures),
         notes=(*map(str, learner.choices), *_remarks(len(held_out) - len(unseen), scores)),
+        warnings=warn_of_labels(digests, examples.labels, examples.names, data.classes, train),
     )
     named = {name: sorted(examples.names[i] for i in rows) for name, rows in (("train", train), ("test", unseen))}
     return result, {"split": named, "learnt": sorted(learnt)}, clock

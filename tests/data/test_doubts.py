@@ -1,0 +1,83 @@
+"""Doubts about a labelled set, on sets made by hand."""
+
+import json
+
+import numpy as np
+import pytest
+
+from transfer.data.doubts import Conflict, Doubts, find_doubts, warn_of_labels
+from transfer.data.labelled import LabelledSet
+from transfer.errors import Problem
+
+CLASSES = ("cat", "dog", "owl")
+
+
+def test_the_same_bytes_under_two_classes_are_told_with_both_names():
+    found = find_doubts(["a", "b", "a", "c", "b"], np.array([0, 1, 1, 2, 1]), list("vwxyz"), CLASSES)
+    assert found.conflicts == (Conflict(("v", "x"), ("cat", "dog")),)
+    assert found.repeated == 1  # z repeats w; x is no repetition, it contradicts
+    warning = warn_of_labels(["a", "b", "a", "c", "b"], np.array([0, 1, 1, 2, 1]), list("vwxyz"), CLASSES)[0]
+    assert "v (cat) = x (dog)" in warning
+
+
+def test_copies_of_one_class_are_counted_and_no_warning():
+    labels = np.repeat(np.arange(2), 6)
+    found = find_doubts(["a"] * 6 + ["b"] * 5 + ["c"], labels, [str(k) for k in range(12)], CLASSES[:2])
+    assert (found.conflicts, found.repeated, found.warnings) == ((), 5 + 4, ())
+    assert "9 examples repeat the bytes of another of their class" in str(found)
+
+
+def test_three_copies_of_which_one_contradicts_are_one_conflict_and_one_repetition():
+    found = find_doubts(["a", "a", "a"], np.array([0, 0, 1]), ["u", "v", "w"], CLASSES[:2])
+    assert found.conflicts == (Conflict(("u", "v", "w"), ("cat", "cat", "dog")),)
+    assert found.repeated == 1
+
+
+def test_test_examples_that_are_learnt_from_are_named():
+    found = find_doubts(
+        ["a", "b", "a", "c"], np.array([0, 1, 0, 1]), list("wxyz"), CLASSES[:2], train=[0, 1], test=[2, 3]
+    )
+    assert found.leaked == ("y",)
+
+
+@pytest.mark.parametrize(("each", "told"), [(4, True), (5, False)])
+def test_classes_of_few_examples_to_learn_from_are_named(each, told):
+    labels = np.repeat(np.arange(2), [each + 3, 20])
+    train = np.arange(3, each + 23)  # three of the first class are tested on
+    found = find_doubts([str(k) for k in range(each + 23)], labels, [""] * (each + 23), CLASSES[:2], train=train)
+    assert found.counts == (("cat", each), ("dog", 20))
+    assert any("cat (4)" in warning for warning in found.warnings) == told
+
+
+def test_a_class_without_examples_is_small_and_divides_nothing_by_zero():
+    found = find_doubts(["a"] * 2, np.array([0, 0]), ["x", "y"], CLASSES)
+    assert found.small == (("cat", 2), ("dog", 0), ("owl", 0))
+    assert found.ratio == 2
+
+
+@pytest.mark.parametrize(("most", "told"), [(60, False), (61, True)])
+def test_classes_of_very_different_size_are_told(most, told):
+    labels = np.repeat(np.arange(2), [most, 6])
+    warnings = warn_of_labels([str(k) for k in range(most + 6)], labels, [""] * (most + 6), CLASSES[:2])
+    assert any(f"{most} examples of 'cat' and 6 of 'dog'" in each for each in warnings) == told
+
+
+def test_rows_of_arrays_are_the_same_by_type_shape_and_bytes():
+    rows = np.array([[1, 2], [3, 4], [1, 2]], np.float32)
+    data = LabelledSet("arrays", ("x[0]", "x[1]", "x[2]"), np.array([0, 1, 1]), ("no", "yes"), rows)
+    found = find_doubts(data.digests(), data.labels, data.names, data.classes)
+    assert found.conflicts == (Conflict(("x[0]", "x[2]"), ("no", "yes")),)
+
+
+def test_everything_is_listed_in_print_and_in_json():
+    unreadable = tuple(Problem(f"cat/{k}.png", found="damaged") for k in range(20))
+    conflicts = tuple(Conflict((f"cat/{k}", f"dog/{k}"), ("cat", "dog")) for k in range(30))
+    found = Doubts(conflicts, 1, ("t",), (("cat", 9), ("dog", 9)), unreadable, ("white.png",), 50, 70)
+    lines = str(found).splitlines()
+    assert lines[0] == "50 of 70 examples read, drawn at random; 20 cannot be read"
+    assert all(f"  {each.where}: damaged" in lines for each in unreadable)
+    assert all(f"  {each}" in lines for each in conflicts)
+    values = json.loads(json.dumps(found.to_json()))
+    assert len(values["unreadable"]) == 20
+    assert len(values["same_bytes_other_class"]) == 30
+    assert values["examples_to_learn_from"] == {"cat": 9, "dog": 9}

@@ -1,0 +1,182 @@
+"""What is doubtful about a labelled set, told before anything is learnt from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transfer.errors import Problem
+from transfer.specs import Json
+from transfer.tabulating import shorten
+
+FEW = 5  # examples to learn a class from; answers on a class of fewer are mostly chance
+UNEVEN = 10.0  # times that the largest class is larger than the smallest
+
+Places = NDArray[np.integer] | Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Examples that are the same to the bit and not of one class.
+
+    Attributes:
+        names: of the examples.
+        classes: of each.
+    """
+
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " = ".join(f"{name} ({kind})" for name, kind in zip(self.names, self.classes, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """What digests and labels show, and what looking at the examples showed.
+
+    Attributes:
+        conflicts: examples of the same bytes and different classes.
+        repeated: examples whose bytes have come before under the same class.
+        leaked: names of test examples whose bytes are learnt from; they are left out of the test.
+        counts: (class, examples to learn from), in the order of the classes.
+        unreadable: each example that cannot be read, and why.
+        blank: names of examples that are one value throughout.
+        seen: examples that were looked at for these two.
+        examples: in all, those to test on among them.
+    """
+
+    conflicts: tuple[Conflict, ...] = ()
+    repeated: int = 0
+    leaked: tuple[str, ...] = ()
+    counts: tuple[tuple[str, int], ...] = ()
+    unreadable: tuple[Problem, ...] = ()
+    blank: tuple[str, ...] = ()
+    seen: int = 0
+    examples: int = 0
+
+    @property
+    def small(self) -> tuple[tuple[str, int], ...]:
+        """Classes with few examples to learn from."""
+        return tuple((name, count) for name, count in self.counts if count < FEW)
+
+    @property
+    def ratio(self) -> float:
+        """Examples to learn from of the largest class to those of the smallest; 1 where there are none."""
+        counts = [count for _, count in self.counts]
+        return max(counts) / max(1, min(counts)) if counts else 1.0
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What digests and labels show to be wrong, and what to do, in a sentence each."""
+        return (*_of_conflicts(self.conflicts), *self._of_counts())
+
+    def _of_counts(self) -> Iterator[str]:
+        if self.small:
+            named = shorten([f"{name} ({count})" for name, count in self.small])
+            yield f"classes with fewer than {FEW} examples to learn from: {named}; add some, or leave the class out"
+        if self.ratio > UNEVEN:
+            most, least = (pick(self.counts, key=lambda each: each[1]) for pick in (max, min))
+            yield (
+                f"classes of very different size: {most[1]} examples of {most[0]!r} and {least[1]} of {least[0]!r}; "
+                "accuracy over all examples says little of the small ones"
+            )
+
+    def __str__(self) -> str:
+        lines = [f"{self._looked}; {len(self.unreadable) or 'none'} cannot be read"]
+        lines += [str(each) for each in self.unreadable]
+        lines += [f"{_summary(self.conflicts)}:", *(f"  {each}" for each in self.conflicts)] if self.conflicts else []
+        if self.repeated:
+            lines.append(f"{self.repeated} examples repeat the bytes of another of their class")
+        if self.leaked:
+            lines.append(f"{len(self.leaked)} test examples have bytes that are learnt from, and are left out")
+        if self.blank:
+            lines.append(f"{len(self.blank)} examples are one value throughout: {shorten(self.blank)}")
+        return "\n".join([*lines, *self._of_counts()])
+
+    @property
+    def _looked(self) -> str:
+        return (
+            f"all {self.examples} examples read"
+            if self.seen == self.examples
+            else f"{self.seen} of {self.examples} examples read, drawn at random"
+        )
+
+    def to_json(self) -> Json:
+        """As plain values."""
+        return {
+            "examples": self.examples,
+            "examples_read": self.seen,
+            "unreadable": [asdict(each) for each in self.unreadable],
+            "same_bytes_other_class": [asdict(each) for each in self.conflicts],
+            "same_bytes_same_class": self.repeated,
+            "test_examples_learnt_from": list(self.leaked),
+            "one_value_throughout": list(self.blank),
+            "examples_to_learn_from": dict(self.counts),
+            "largest_to_smallest_class": self.ratio,
+        }
+
+
+def find_doubts(
+    digests: Sequence[str],
+    labels: NDArray[np.integer],
+    names: Sequence[str],
+    classes: Sequence[str],
+    *,
+    train: Places | None = None,
+    test: Places = (),
+) -> Doubts:
+    """What digests and labels show.
+
+    Args:
+        digests: of each example's bytes.
+        labels: (n,), places in `classes`.
+        names: of the examples.
+        classes: names.
+        train: places of the examples to learn from; None for all.
+        test: of those to test on.
+    """
+    groups: dict[str, list[int]] = {}
+    for place, digest in enumerate(digests):
+        groups.setdefault(digest, []).append(place)
+    kinds = {digest: {int(labels[place]) for place in places} for digest, places in groups.items()}
+    conflicts = tuple(
+        Conflict(tuple(names[place] for place in places), tuple(classes[labels[place]] for place in places))
+        for digest, places in groups.items()
+        if len(kinds[digest]) > 1
+    )
+    learnt = np.arange(len(digests)) if train is None else np.asarray(train, np.int64)
+    known = {digests[place] for place in learnt.tolist()}
+    counts = np.bincount(np.asarray(labels, np.int64)[learnt], minlength=len(classes)).tolist()
+    return Doubts(
+        conflicts=conflicts,
+        repeated=len(digests) - sum(map(len, kinds.values())),
+        leaked=tuple(names[place] for place in np.asarray(test, np.int64).tolist() if digests[place] in known),
+        counts=tuple(zip(classes, counts, strict=True)),
+        seen=len(digests),
+        examples=len(digests),
+    )
+
+
+def warn_of_labels(
+    digests: Sequence[str],
+    labels: NDArray[np.integer],
+    names: Sequence[str],
+    classes: Sequence[str],
+    train: Places | None = None,
+) -> tuple[str, ...]:
+    """What digests and labels show to be wrong, in a sentence each; arguments as for `find_doubts`."""
+    return find_doubts(digests, labels, names, classes, train=train).warnings
+
+
+def _of_conflicts(conflicts: Sequence[Conflict]) -> Iterable[str]:
+    if conflicts:
+        yield f"{_summary(conflicts)}: {shorten([*map(str, conflicts)], separator='; ')}"
+
+
+def _summary(conflicts: Sequence[Conflict]) -> str:
+    count = sum(len(each.names) for each in conflicts)
+    return f"{count} examples have the same bytes as one of another class; label them alike, or leave them out"
