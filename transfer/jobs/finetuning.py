@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.data.doubts import warn_of_labels
+from transfer.data.joining import join_sets, refuse_other_classes
 from transfer.data.labelled import LabelledSet
 from transfer.data.splitting import split_stratified
 from transfer.errors import DataError, LayerError, Problem
@@ -147,7 +148,7 @@ def _learn(
 ) -> tuple[Result, Json, Clock]:
     """Read, learn and test: the result, which examples were learnt from and tested on, and the seconds it took."""
     clock, recipe, test = Clock(), learner.recipe, how.test
-    everything = data if test is None else _joined(data, test)
+    everything = data if test is None else join_sets(data, test)
     with clock("features"):
         read = read_examples(learner, feed, everything)
     if read.failures and not skip_unreadable:
@@ -277,36 +278,8 @@ def _check_classes(head: Layer, data: LabelledSet, test: LabelledSet | None) -> 
             [Problem("classes", str(units), found)],
             next_step=f"attach a head with classes={len(data.classes)}",
         )
-    if test is not None and test.classes != data.classes:
-        found = ", ".join(test.classes[:8])
-        raise DataError(
-            f"{test.source} has other classes than {data.source}.",
-            [Problem("classes", ", ".join(data.classes[:8]), found)],
-            "name them alike",
-        )
-
-
-def _joined(data: LabelledSet, test: LabelledSet) -> LabelledSet:
-    if data.kind != test.kind:
-        raise DataError(
-            f"{test.source} holds {test.kind}, {data.source} {data.kind}.",
-            next_step="test on the same kind of examples",
-        )
-    if isinstance(data.inputs, tuple) and isinstance(test.inputs, tuple):
-        inputs: Any = (*data.inputs, *test.inputs)
-    else:
-        ours, theirs = np.asarray(data.inputs), np.asarray(test.inputs)
-        if ours.dtype != theirs.dtype or ours.shape[1:] != theirs.shape[1:]:
-            raise DataError(
-                f"{test.source} holds other arrays than {data.source}.",
-                [Problem("x", f"{ours.shape[1:]} {ours.dtype}", f"{theirs.shape[1:]} {theirs.dtype}")],
-                next_step="write both alike",
-            )
-        inputs = np.concatenate([ours, theirs])
-    labels = np.concatenate([data.labels, test.labels])
-    return LabelledSet(
-        data.source, (*data.names, *(f"test/{name}" for name in test.names)), labels, data.classes, inputs
-    )
+    if test is not None:
+        refuse_other_classes(data, test)
 
 
 def _remarks(twins: int, scores: list[Score]) -> tuple[str, ...]:
