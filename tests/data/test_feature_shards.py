@@ -1,5 +1,6 @@
 """Shards of cached features: whole or not there, whatever happens to their writers and their bytes."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from transfer.data.feature_shards import KEY, find_shards, trim_shards, write_shard
+from transfer.data.feature_shards import KEY, find_shards, write_shard
 from transfer.errors import DataError, OutputError
 
 ROWS = np.random.default_rng(0).normal(size=(7, 2, 3)).astype(np.float32)
@@ -32,6 +33,17 @@ def test_a_shard_is_plain_hdf5(tmp_path):
     with h5py.File(write_shard(tmp_path, KEYS, ROWS).path) as file:
         assert np.array_equal(file["rows"][()], ROWS)
         assert file["keys"][3] == b"0" * 31 + b"3"
+
+
+def test_bytes_come_back_as_bytes_and_take_no_more(tmp_path):
+    rows = np.random.default_rng(1).integers(0, 256, (7, 2, 3), np.uint8)
+    written = write_shard(tmp_path, KEYS, rows)
+    (found,) = find_shards(tmp_path)
+    for shard in (written, found):
+        assert (shard.dtype, shard.row_bytes) == (np.uint8, 6)
+        values = shard.read(np.array([6, 0, 3]))
+        assert values.dtype == np.uint8
+        assert np.array_equal(values, rows[[6, 0, 3]])
 
 
 def test_the_same_rows_written_twice_are_one_file(tmp_path):
@@ -63,6 +75,20 @@ def test_files_of_other_names_are_left_alone(tmp_path):
     assert list(find_shards(tmp_path)) == []
     assert len(list(tmp_path.iterdir())) == 2
     assert list(find_shards(tmp_path / "nowhere")) == []
+
+
+def test_a_file_of_the_right_digest_that_holds_something_else_is_no_shard(tmp_path):
+    image = tmp_path / "other.h5"
+    with h5py.File(image, "w") as file:
+        file["weights"] = ROWS
+    path = tmp_path / f"{hashlib.sha256(image.read_bytes()).hexdigest()}.h5"
+    image.rename(path)
+    assert list(find_shards(tmp_path)) == []
+
+
+def test_a_folder_that_cannot_be_listed_holds_nothing(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert list(find_shards(tmp_path / "file")) == []
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone"])
@@ -114,20 +140,3 @@ with placed_file(pathlib.Path({str(tmp_path)!r}) / "shard.h5") as temporary:
         left = len(list(tmp_path.iterdir()))
         writer.kill()
     assert left == 1
-
-
-def test_what_was_used_longest_ago_is_trimmed_and_what_is_in_use_stays(tmp_path):
-    paths = [write_shard(tmp_path / name, KEYS, ROWS + k).path for k, name in enumerate("abcd")]
-    (size,) = {path.stat().st_size for path in paths}
-    for days, path in zip((3, 5, 4, 0), paths, strict=True):
-        os.utime(path, (0, path.stat().st_mtime - 86_400 * days - 60 * (days > 0)))
-    (tmp_path / "notes.h5").write_text("mine")
-    trim_shards(tmp_path, 4 * size)
-    assert all(path.exists() for path in paths)
-    trim_shards(tmp_path, 2 * size)
-    assert [path.exists() for path in paths] == [True, False, False, True]
-    list(find_shards(tmp_path / "a"))
-    trim_shards(tmp_path, 0)
-    assert [path.exists() for path in paths] == [True, False, False, True]
-    assert (tmp_path / "notes.h5").exists()
-    trim_shards(tmp_path / "nowhere", 0)

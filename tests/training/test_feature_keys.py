@@ -1,5 +1,6 @@
 """Keys are the same for the same, and others where anything that decides about features is another."""
 
+import json
 from dataclasses import replace
 
 import keras
@@ -9,8 +10,9 @@ import pytest
 from transfer import from_arrays
 from transfer.models.building import read_model
 from transfer.surgery.network import Network
+from transfer.training import arithmetic
+from transfer.training.arithmetic import describe_arithmetic
 from transfer.training.feature_keys import example_keys, piece_key
-from transfer.training.prefixing import arithmetic
 
 GIVEN = {"feeding": {"size": [8, 8]}, "batch_size": 16, "arithmetic": {"keras": "3.15.1"}}
 
@@ -70,8 +72,36 @@ def test_keys_of_examples_tell_pieces_bytes_ways_and_views_apart():
 
 
 def test_versions_that_change_arithmetic_are_told():
-    assert arithmetic()["versions"]["keras"] == keras.__version__
-    assert {"tensorflow", "pillow", "numpy", "h5transfer"} < set(arithmetic()["versions"])
+    assert describe_arithmetic()["versions"]["keras"] == keras.__version__
+    assert {"tensorflow", "pillow", "numpy", "h5transfer"} < set(describe_arithmetic()["versions"])
+    assert describe_arithmetic() == describe_arithmetic()
+    json.dumps(describe_arithmetic())
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "value"),
+    [
+        (arithmetic, "version", lambda name: f"9 of {name}"),
+        (arithmetic.codecs, "version", lambda name: f"9 of {name}"),
+        (arithmetic.platform, "machine", lambda: "other"),
+        (arithmetic, "_processor", lambda: "other"),
+        (arithmetic, "_processors", lambda: 99),
+    ],
+    ids=["packages", "codecs", "machine", "processor", "threads"],
+)
+def test_what_rounds_in_another_way_is_another_arithmetic(module, name, value, monkeypatch):
+    before = describe_arithmetic()
+    monkeypatch.setattr(module, name, value)
+    assert describe_arithmetic() != before
+
+
+def test_a_switch_of_tensorflow_and_the_precision_are_another_arithmetic(monkeypatch):
+    before = describe_arithmetic()
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    assert describe_arithmetic() != before
+    monkeypatch.undo()
+    monkeypatch.setattr(keras.config, "epsilon", lambda: 1e-3)
+    assert describe_arithmetic() != before
 
 
 def test_one_changed_pixel_is_another_example():

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from transfer.data.feature_folders import trim_shards
 from transfer.data.inputs import Inputs
 from transfer.data.loading import ImageBatch, load_images
-from transfer.errors import Problem
+from transfer.errors import OutputError, Problem
+from transfer.training import feature_store
 from transfer.training.feature_keys import example_keys
 from transfer.training.feature_store import FeatureStore
 
@@ -199,6 +201,97 @@ def test_what_was_computed_before_an_error_is_kept(tmp_path):
     assert np.array_equal(rows.values(), expected(INPUTS))
 
 
+@places
+@budgets
+def test_bytes_come_back_as_bytes(kept, memory_bytes, tmp_path):
+    piece = Counting()
+    piece.run = lambda batch: np.arange(len(batch) * 6, dtype=np.uint8).reshape(-1, 6) + (batch[:, :1] > 0)
+    folder = tmp_path if kept else None
+    values = compute(FeatureStore(folder, memory_bytes=memory_bytes), piece).values()
+    assert values.dtype == np.uint8
+    whole = [piece.run(INPUTS[start : start + 4]) for start in range(0, 50, 4)]
+    assert np.array_equal(values, np.concatenate(whole))
+    again = compute(FeatureStore(folder, memory_bytes=memory_bytes), piece).values()
+    assert (again.dtype, again.tobytes()) == (np.uint8, values.tobytes())
+
+
+def test_what_is_forgotten_leaves_memory_and_stays_on_the_disk(tmp_path):
+    store, piece = FeatureStore(tmp_path), Counting()
+    compute(store, piece)
+    store.forget(piece.key)
+    store.forget("1" * 64)
+    assert np.array_equal(compute(store, piece).values(), expected(INPUTS))
+    assert piece.examples == 50
+
+
+# A folder that takes nothing
+
+
+def blocked(folder):
+    """A folder that cannot be made, whoever asks: a file stands in its way."""
+    folder.write_text("")
+    return folder / "features"
+
+
+@budgets
+def test_where_rows_need_not_be_kept_a_folder_that_takes_nothing_changes_no_bit(memory_bytes, tmp_path):
+    store, piece = FeatureStore(blocked(tmp_path / "f"), memory_bytes=memory_bytes, is_needed=False), Counting()
+    rows = compute(store, piece)
+    assert rows.values().tobytes() == expected(INPUTS).tobytes()
+    compute(store, piece, INPUTS[::-1])
+    assert piece.examples == 50
+    assert store.trouble.startswith("features are not kept for other runs: ")
+    assert str(tmp_path / "f") in store.trouble
+
+
+def test_where_rows_are_to_be_kept_a_folder_that_takes_nothing_is_an_error(tmp_path):
+    with pytest.raises(OutputError, match=r"Features cannot be kept: .*cannot be made") as caught:
+        compute(FeatureStore(blocked(tmp_path / "f")), Counting())
+    assert "--cache" in caught.value.next_step
+
+
+def test_a_disk_that_fills_up_on_the_way_loses_nothing(tmp_path, monkeypatch):
+    store, piece, written = FeatureStore(tmp_path, memory_bytes=200, is_needed=False), Counting(), []
+
+    def write(folder, keys, values):
+        if folder.is_relative_to(tmp_path) and len(written) == 3:
+            raise OutputError(f"{folder} cannot be written: No space left on device.")
+        written.append(write_shard(folder, keys, values))
+        return written[-1]
+
+    write_shard = feature_store.write_shard
+    monkeypatch.setattr(feature_store, "write_shard", write)
+    assert compute(store, piece).values().tobytes() == expected(INPUTS).tobytes()
+    assert piece.examples == 50
+    assert "No space left on device" in store.trouble
+    assert len(list(tmp_path.rglob("*.h5"))) == 3  # those before serve the next
+    assert {each.path.is_relative_to(tmp_path) for each in written[3:]} == {False}
+    piece = Counting()
+    compute(FeatureStore(tmp_path), piece)
+    assert 0 < piece.examples < 50
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no limits")
+@pytest.mark.parametrize("is_needed", [True, False])
+def test_a_limit_of_the_system_on_files_is_heeded(is_needed, tmp_path):
+    code = f"""{WORKER}
+import resource
+from transfer.errors import OutputError
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+store = FeatureStore(Path(FOLDER), is_needed=NEEDED)
+try:
+    rows = store.compute(Piece(), keys, batches).values()
+    print((rows == np.arange(COUNT)[:, None]).all(), store.trouble)
+except OutputError as error:
+    print(error.summary)
+"""
+    worker = start(code, FOLDER=str(tmp_path), NEEDED=is_needed, COUNT=100, WIDTH=64, SLEEP=0)
+    printed, _ = worker.communicate(timeout=60)
+    assert printed.startswith("Features cannot be kept" if is_needed else "True features are not kept for other runs")
+    assert "File too large" in printed
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
 def test_too_few_examples_and_none_at_all_are_refused():
     piece = Counting()
     with pytest.raises(ValueError, match="40 examples came where 50 were asked for"):
@@ -255,10 +348,10 @@ keys = example_keys(Piece.key, [str(k) for k in range(COUNT)])
 """
 
 
-def start(code, **values):
+def start(code, stdin=None, **values):
     for name, value in values.items():
         code = code.replace(name, repr(value))
-    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdin=stdin, stdout=subprocess.PIPE, text=True)
 
 
 def check_store(folder, count, width):
@@ -318,3 +411,52 @@ print(SIZE, tracemalloc.get_traced_memory()[1], (resource.getrusage(resource.RUS
         assert size > 100_000_000
         assert traced < 20_000_000
         assert resident < 40_000_000
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders cannot be locked there")
+def test_nobody_takes_away_what_a_process_reads_from_the_disk(tmp_path):
+    code = f"""{WORKER}
+store = FeatureStore(Path(FOLDER), memory_bytes=2**14)
+rows = store.compute(Piece(), keys, batches)
+print("computed", flush=True)
+order = np.random.default_rng(0).permutation(COUNT)
+for _ in range(40):
+    assert (rows.read(order) == order[:, None]).all()
+    time.sleep(0.02)
+print("read", flush=True)
+store.close()
+print("closed", flush=True)
+sys.stdin.readline()
+"""
+    worker = start(code, stdin=subprocess.PIPE, FOLDER=str(tmp_path), COUNT=500, WIDTH=64, SLEEP=0)
+    assert worker.stdout.readline() == "computed\n"
+    count = len(list(tmp_path.rglob("*.h5")))
+    assert count > 10
+    for _ in range(20):
+        trim_shards(tmp_path, 0)
+        time.sleep(0.02)
+    assert len(list(tmp_path.rglob("*.h5"))) == count
+    assert [worker.stdout.readline() for _ in range(2)] == ["read\n", "closed\n"]
+    trim_shards(tmp_path, 0)
+    assert list(tmp_path.iterdir()) == []
+    worker.communicate("\n", timeout=60)
+    assert worker.returncode == 0
+
+
+def test_several_processes_that_compute_read_and_trim_at_once_all_get_the_right_rows(tmp_path):
+    code = f"""{WORKER}
+from transfer.data.feature_folders import trim_shards
+for turn in range(6):
+    store = FeatureStore(Path(FOLDER), memory_bytes=2**14)
+    rows = store.compute(Piece(), keys, batches)
+    assert (rows.values() == np.arange(COUNT)[:, None]).all()
+    store.close()
+    trim_shards(Path(FOLDER), 2**16)
+"""
+    several = [start(code, FOLDER=str(tmp_path), COUNT=400, WIDTH=64, SLEEP=0.001) for _ in range(4)]
+    assert [each.wait(120) for each in several] == [0, 0, 0, 0]
+    for each in several:
+        each.stdout.close()
+    trim_shards(tmp_path, 2**16)
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*.h5")) <= 2**16
+    assert [path.name for path in tmp_path.rglob("*") if "unfinished" in path.name] == []

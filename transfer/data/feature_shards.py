@@ -1,8 +1,8 @@
 """Cached features on the disk: files of some rows each, written once and whole, named by what they hold.
 
-A shard is an HDF5 file with `keys`, (m,) of 32 hex digits, and `rows`, (m, …) float32, in one piece. Its name is
-the SHA-256 of its bytes. So a reader tells a damaged one before HDF5 looks into it; two processes that write the same
-write it twice, to the same effect; and a writer that is killed leaves nothing under such a name.
+A shard is an HDF5 file with `keys`, (m,) of 32 hex digits, and `rows`, (m, …) float32 or bytes, in one piece. Its name
+is the SHA-256 of its bytes. So a reader tells a damaged one before HDF5 looks into it; two processes that write the
+same write it twice, to the same effect; and a writer that is killed leaves nothing under such a name.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import hashlib
 import io
 import os
 import re
-import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from transfer.errors import DataError, OutputError, Problem
 from transfer.placing import clear_unfinished, placed_file
 
-_NAME = re.compile(r"[0-9a-f]{64}\.h5")
-_ROW = np.dtype("<f4")
+NAME = re.compile(r"[0-9a-f]{64}\.h5")
+_TYPES = (np.dtype("<f4"), np.dtype("u1"))
 KEY = np.dtype("S32")
 
 
@@ -38,26 +38,28 @@ class Shard:
         path: of the file.
         keys: (m,) bytes of 32 hex digits, what each row was made from.
         shape: of all rows, (m, …).
+        dtype: of their values.
         offset: bytes in the file before the first row.
     """
 
     path: Path
     keys: NDArray[np.bytes_]
     shape: tuple[int, ...]
+    dtype: np.dtype[Any]
     offset: int
 
     @property
     def row_bytes(self) -> int:
         """What one row takes."""
-        return prod(self.shape[1:]) * _ROW.itemsize
+        return prod(self.shape[1:]) * self.dtype.itemsize
 
-    def read(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
+    def read(self, places: NDArray[np.int64]) -> NDArray[Any]:
         """Some rows, (len(places), …), each read for itself.
 
         Raises:
             DataError: if the file has gone or was cut since it was found.
         """
-        rows = np.empty((len(places), *self.shape[1:]), _ROW)
+        rows = np.empty((len(places), *self.shape[1:]), self.dtype)
         flat = memoryview(rows.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
         size = self.row_bytes
         try:
@@ -68,67 +70,55 @@ class Shard:
                         raise _gone(self.path, "a file that was cut")
         except OSError as error:
             raise _gone(self.path, error.strerror or str(error)) from error
-        return rows.astype(np.float32, copy=False)
+        return rows.astype(self.dtype.newbyteorder("="), copy=False)
 
 
-def write_shard(folder: Path, keys: NDArray[np.bytes_], rows: NDArray[np.float32]) -> Shard:
+def write_shard(folder: Path, keys: NDArray[np.bytes_], rows: NDArray[Any]) -> Shard:
     """Write rows with their keys as a new file of a folder, which is made where it is missing.
 
     Args:
         folder: of the shards.
         keys: (m,) bytes of 32 hex digits.
-        rows: (m, …), m > 0.
+        rows: (m, …), m > 0; bytes stay bytes, all else becomes float32.
 
     Raises:
         OutputError: if it cannot be written.
     """
+    dtype = _TYPES[rows.dtype == np.uint8]
     image = io.BytesIO()
     with h5py.File(image, "w") as file:
         file.create_dataset("keys", data=keys.astype(KEY))
-        offset = file.create_dataset("rows", data=rows.astype(_ROW, copy=False)).id.get_offset()
+        offset = file.create_dataset("rows", data=rows.astype(dtype, copy=False)).id.get_offset()
     _make(folder)
     path = folder / f"{hashlib.sha256(image.getbuffer()).hexdigest()}.h5"
     with placed_file(path, force=True) as temporary:
         temporary.write_bytes(image.getbuffer())
-    return Shard(path, keys.astype(KEY), rows.shape, offset)
+    return Shard(path, keys.astype(KEY), rows.shape, dtype, offset)
 
 
 def find_shards(folder: Path, known: Collection[str] = ()) -> Iterator[Shard]:
     """The whole shards of a folder, by name; damaged ones, and what killed writers left, are taken away.
 
+    What cannot be read is not there: it is computed anew.
+
     Args:
         folder: of the shards; it need not be there.
         known: names of files that are passed over.
     """
-    if not folder.is_dir():
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError:
         return
     with suppress(OSError):
         clear_unfinished(folder)
-    for path in sorted(folder.iterdir()):
-        if path.name in known or not _NAME.fullmatch(path.name):
+    for path in paths:
+        if path.name in known or not NAME.fullmatch(path.name):
             continue
         shard = _open_shard(path)
         if shard is not None:
             with suppress(OSError):  # not ours: whoever trims it cannot tell that it was used
                 os.utime(path)
             yield shard
-
-
-def trim_shards(folder: Path, largest_bytes: int, *, idle_seconds: float = 86_400.0) -> None:
-    """Take away shards anywhere below a folder, those first that were used longest ago, until the others fit.
-
-    Args:
-        folder: of the folders of shards; it need not be there.
-        largest_bytes: that all shards may take.
-        idle_seconds: what was used since then stays: another run may be at work on it.
-    """
-    found = [(path, path.stat()) for path in folder.rglob("*.h5") if _NAME.fullmatch(path.name)]
-    total = sum(status.st_size for _, status in found)
-    for path, status in sorted(found, key=lambda each: each[1].st_mtime):
-        if total <= largest_bytes or time.time() - status.st_mtime < idle_seconds:
-            return
-        path.unlink(missing_ok=True)
-        total -= status.st_size
 
 
 def _open_shard(path: Path) -> Shard | None:
@@ -138,9 +128,10 @@ def _open_shard(path: Path) -> Shard | None:
             if f"{hashlib.file_digest(stream, 'sha256').hexdigest()}.h5" == path.name:
                 stream.seek(0)
                 with h5py.File(stream, "r") as file:
-                    return Shard(path, file["keys"][()], file["rows"].shape, file["rows"].id.get_offset())
+                    rows = file["rows"]
+                    return Shard(path, file["keys"][()], rows.shape, _TYPES[rows.dtype == "u1"], rows.id.get_offset())
         path.unlink()
-    except OSError:
+    except (OSError, KeyError):
         return None
     return None
 

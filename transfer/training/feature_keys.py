@@ -1,8 +1,17 @@
 """What kept features were made from, in a line of text: features are used again only where nothing of it has changed.
 
-A piece of a network has a key: its graph, its tensors, how examples are brought to it, the batch size, and the versions
-and the kind of device that change arithmetic. An example has one for each piece, view and way of augmentation: its
-bytes come in by their digest.
+A piece of a network has a key. In it are
+
+- its graph: every layer with every option, preprocessing and the size of the input among them; its tensors, by bits;
+- how examples are brought to it: the size they are fitted to, grey or colour, the background behind transparent pixels;
+- the batch size, and all that may round in another way (see `arithmetic`): versions of Keras, TensorFlow, numpy, Pillow
+  with its decoders and of this package, the processor and how many of them, accelerators, precision, switches.
+
+An example has a key for each piece, view and way of augmentation: a digest of its file's bytes comes in (orientation
+and all; not its name, not its date), or of an array's row with its type and shape. A piece that runs on the outputs of
+another takes the keys there as digests, so that all of the above is in its own.
+
+What no key can hold is code: of a network with classes of the user's own nothing is kept (see `jobs.cached_features`).
 """
 
 from __future__ import annotations
@@ -17,7 +26,7 @@ from transfer.surgery.network import Network
 from transfer.weights.digests import digest_json, digest_manifest
 from transfer.weights.tensor_digests import digest_tensor
 
-SCHEME = 1  # raised when the same piece gives other numbers than before, or rows are kept in another way
+SCHEME = 2  # raised when the same piece gives other numbers than before, or rows are kept in another way
 _DIGITS = 32
 
 

@@ -30,7 +30,7 @@ class Held:
 
     piece: str
     keys: NDArray[np.bytes_]
-    values: NDArray[np.float32] | None = None
+    values: NDArray[Any] | None = None
     shard: Shard | None = None
 
     @property
@@ -41,11 +41,17 @@ class Held:
         return self.shard.shape if self.shard is not None else (0,)
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of their values: float32, or bytes."""
+        kept = self.values if self.values is not None else self.shard
+        return kept.dtype.newbyteorder("=") if kept is not None else np.dtype(np.float32)
+
+    @property
     def size_bytes(self) -> int:
         """What they take in memory, or would."""
-        return prod(self.shape) * 4
+        return prod(self.shape) * self.dtype.itemsize
 
-    def read(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
+    def read(self, places: NDArray[np.int64]) -> NDArray[Any]:
         """Some rows, (len(places), …).
 
         Raises:
@@ -86,7 +92,7 @@ class Rows:
         """(n, …)."""
         return (len(self), *self.row_shape)
 
-    def read(self, places: NDArray[np.integer]) -> NDArray[np.float32]:
+    def read(self, places: NDArray[np.integer]) -> NDArray[Any]:
         """The rows of some examples, (len(places), …), in any order; these alone are brought into memory.
 
         Raises:
@@ -95,13 +101,14 @@ class Rows:
         """
         places = np.asarray(places, np.int64)
         parts, rows = self.part[places], self.place[places]
-        found = np.zeros((len(places), *self.row_shape), np.float32)
+        dtype = self.held[0].dtype if self.held else np.float32
+        found = np.zeros((len(places), *self.row_shape), dtype)
         for part in np.unique(parts[parts >= 0]).tolist():
             chosen = np.flatnonzero(parts == part)
             found[chosen] = self.held[part].read(rows[chosen])
         return found
 
-    def values(self) -> NDArray[np.float32]:
+    def values(self) -> NDArray[Any]:
         """All rows at once, (n, …)."""
         return self.read(np.arange(len(self)))
 

@@ -8,7 +8,8 @@
 A row is found again by its key (see `feature_keys`), so one that is there is right: nothing is ever looked up by name
 or by date. Examples of one key are computed once. With a folder, rows are written as they come, in shards that appear
 whole (see `data.feature_shards`): several processes may use one folder at once, and what a killed one had written
-serves the next.
+serves the next. What a store works on it holds until it is closed, so that nobody takes it away (see
+`data.feature_folders`).
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ import tempfile
 import time
 import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.data.feature_shards import KEY, find_shards, write_shard
+from transfer.data.feature_folders import Hold, hold_piece
+from transfer.data.feature_shards import KEY, Shard, find_shards, write_shard
 from transfer.data.loading import ImageBatch
-from transfer.errors import Problem
+from transfer.errors import OutputError, Problem
 from transfer.specs import Progress, silent
 from transfer.training.feature_rows import Batches, Held, Rows
 
@@ -42,8 +45,8 @@ class Computing(Protocol):
     def key(self) -> str:
         """What decides what it gives for an example, as hex digits."""
 
-    def run(self, batch: NDArray[Any], /) -> NDArray[np.float32]:
-        """Features of some examples, (b, …)."""
+    def run(self, batch: NDArray[Any], /) -> NDArray[Any]:
+        """Features of some examples, (b, …), float32 or bytes."""
 
 
 class FeatureStore:
@@ -51,18 +54,24 @@ class FeatureStore:
 
     Attributes:
         shard_bytes: rows of that size are kept together.
+        trouble: why rows are not kept for other runs, though they should be; empty where they are.
     """
 
-    def __init__(self, folder: Path | None = None, *, memory_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(self, folder: Path | None = None, *, memory_bytes: int = MEMORY_BYTES, is_needed: bool = True) -> None:
         """Open a store.
 
         Args:
             folder: where rows are kept for other runs; made when it is needed. None to keep them in memory, and past
                 the budget in a temporary folder that goes with the store.
             memory_bytes: budget for rows in memory. Beside it stand the batches at work and up to four shards.
+            is_needed: whether it is an error where rows cannot be written into that folder. Else the store goes on
+                without it, and says so in `trouble`.
         """
         self._folder = folder
         self._is_lasting = folder is not None
+        self._is_needed = is_needed
+        self._holds: dict[str, Hold | None] = {}
+        self.trouble = ""
         self._memory_bytes = memory_bytes
         self.shard_bytes = max(1, min(_SHARD_BYTES, memory_bytes // _SHARDS_WITHIN))
         self._held: dict[str, list[Held]] = {}
@@ -105,7 +114,7 @@ class FeatureStore:
         self._fit(rows.held)
         return rows
 
-    def keep(self, piece: str, keys: Sequence[str], values: NDArray[np.float32]) -> None:
+    def keep(self, piece: str, keys: Sequence[str], values: NDArray[Any]) -> None:
         """Keep rows (m, …), m > 0, of the piece of that key.
 
         Raises:
@@ -115,15 +124,51 @@ class FeatureStore:
         several = self._held.setdefault(piece, [])
         several.append(held)
         if self._is_lasting:
-            held.shard = write_shard(self._place(piece), held.keys, values)
+            held.shard = self._write_lasting(held)
         self._fit([each for each in several if each.values is not None])
+
+    def forget(self, piece: str) -> None:
+        """Let go of the rows of the piece of that key; what is kept for other runs stays."""
+        self._held.pop(piece, None)
+
+    def close(self) -> None:
+        """Say that the kept rows are no longer needed here: other processes may take them away from then on."""
+        for hold in self._holds.values():
+            if hold is not None:
+                hold.release()
 
     def _find(self, piece: str) -> None:
         """Look for shards that are not known yet, of earlier runs or of other processes."""
         several = self._held.setdefault(piece, [])
         if self._is_lasting:
+            self._hold(piece)
             known = {each.shard.path.name for each in several if each.shard is not None}
             several += [Held(piece, each.keys, None, each) for each in find_shards(self._place(piece), known)]
+
+    def _hold(self, piece: str) -> None:
+        if self._holds.get(piece) is None:
+            self._holds[piece] = hold_piece(self._place(piece))
+
+    def _write_lasting(self, held: Held) -> Shard | None:
+        """A shard for other runs; None where it cannot be written and need not be."""
+        if held.values is None:
+            raise ValueError("rows that are written are in memory")
+        place = self._place(held.piece)
+        with suppress(OSError):  # writing says why
+            place.mkdir(parents=True, exist_ok=True)
+        self._hold(held.piece)
+        try:
+            return write_shard(place, held.keys, held.values)
+        except OutputError as error:
+            if self._is_needed:
+                raise OutputError(
+                    f"Features cannot be kept: {error.summary}",
+                    error.problems,
+                    next_step="free some space, or name another folder for them (--cache, cache=…), or none",
+                ) from error
+            self.trouble = f"features are not kept for other runs: {error.summary}"
+            self._is_lasting, self._folder = False, None
+            return None
 
     def _fit(self, wanted: Sequence[Held]) -> None:
         """Stay within the budget: what is wanted now is in memory first, in order, then what happens to be there."""

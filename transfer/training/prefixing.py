@@ -25,10 +25,8 @@ Frozen dropout and noise stand in what runs once, so they have to be switched of
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from typing import Any
 
 import keras
@@ -48,6 +46,7 @@ from transfer.specs import Json
 from transfer.surgery.folding import fold
 from transfer.surgery.network import Chosen, Network, Selection, Tensors
 from transfer.surgery.splitting import split
+from transfer.training.arithmetic import describe_arithmetic
 from transfer.training.feature_keys import piece_key
 from transfer.training.features import Runner, fill_up
 
@@ -159,7 +158,7 @@ class Piece:
         self._custom_objects = custom_objects
         self._runner: Runner | None = None
         self.batch_size = batch_size
-        self.key = piece_key(self._network, feeding=feeding, batch_size=batch_size, arithmetic=arithmetic())
+        self.key = piece_key(self._network, feeding=feeding, batch_size=batch_size, arithmetic=describe_arithmetic())
 
     def run(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         """Outputs for up to `batch_size` examples, (b, …); several tensors come flattened, one after the other: (b, d).
@@ -172,17 +171,6 @@ class Piece:
         if self._runner is None:
             self._runner = _compiled(build_model(fold(self._network).network, self._custom_objects), self.batch_size)
         return self._runner(batch)
-
-
-def arithmetic() -> Json:
-    """What computes and may round in another way elsewhere: versions, machine, kind of device, precision."""
-    names = ("h5transfer", "keras", "tensorflow", "numpy", "pillow")
-    return {
-        "versions": {name: version(name) for name in names},
-        "machine": platform.machine(),
-        "devices": sorted({each.device_type for each in tf.config.list_physical_devices()}),
-        "precision": [keras.config.floatx(), keras.config.epsilon()],
-    }
 
 
 def _compiled(model: keras.Model, batch_size: int) -> Runner:
