@@ -7,7 +7,7 @@ import pytest
 
 from transfer.data.doubts import Conflict, Doubts, find_doubts, warn_of_labels
 from transfer.data.labelled import LabelledSet
-from transfer.errors import Problem
+from transfer.errors import DataError, Problem
 
 CLASSES = ("cat", "dog", "owl")
 
@@ -74,10 +74,26 @@ def test_everything_is_listed_in_print_and_in_json():
     conflicts = tuple(Conflict((f"cat/{k}", f"dog/{k}"), ("cat", "dog")) for k in range(30))
     found = Doubts(conflicts, 1, ("t",), (("cat", 9), ("dog", 9)), unreadable, ("white.png",), 50, 70)
     lines = str(found).splitlines()
-    assert lines[0] == "50 of 70 examples read, drawn at random; 20 cannot be read"
+    assert lines[0] == "50 of 70 examples were tried, drawn at random; 20 cannot be read"
     assert all(f"  {each.where}: damaged" in lines for each in unreadable)
     assert all(f"  {each}" in lines for each in conflicts)
     values = json.loads(json.dumps(found.to_json()))
     assert len(values["unreadable"]) == 20
     assert len(values["same_bytes_other_class"]) == 30
     assert values["examples_to_learn_from"] == {"cat": 9, "dog": 9}
+
+
+def test_a_set_without_doubts_says_so_in_a_line():
+    assert (
+        str(Doubts(counts=(("cat", 9), ("dog", 9)), seen=18, examples=18))
+        == "all 18 examples were tried; each can be read"
+    )
+
+
+def test_unreadable_examples_are_refused_with_all_of_them():
+    bad = tuple(Problem(f"cat/{k}.png", found="damaged") for k in range(20))
+    with pytest.raises(DataError) as refused:
+        Doubts(unreadable=bad, seen=40, examples=40).refuse_unreadable("photos")
+    assert refused.value.problems == bad
+    assert refused.value.summary == "20 of 40 examples of photos cannot be read."
+    Doubts(seen=40, examples=40).refuse_unreadable("photos")

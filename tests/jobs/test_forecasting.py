@@ -39,8 +39,9 @@ def test_the_probe_runs_the_frozen_part_once_over_all_examples(digits):
     found = forecast_file("digits_mlp", digits, Learning(shots=6))
     (probe,) = found.stages
     assert (found.train_examples, found.test_examples) == (24, 16)
-    assert (probe.kind, probe.first, probe.examples) == ("probe", "label", 40)
+    assert (probe.kind, probe.first, probe.examples, probe.read) == ("probe", "label", 24, 40)
     assert probe.cost.trainable == 64 * 4 + 4
+    assert probe.frozen == 784 * 64 + 64 + 64 * 64 + 64
     assert probe.once == probe.total == 40 * (784 * 64 + 64 * 64)
     assert probe.kept_bytes == 40 * 64 * 4
     assert "in all" in str(found)
@@ -56,13 +57,16 @@ def test_tuning_runs_the_whole_network_in_each_epoch_and_less_with_kept_features
     assert tune.cost.backward == second + head + head  # the kernels', and the gradient that reaches dense_2
     assert tune.per_epoch == 24 * (prefix + 2 * second + 3 * head)
     assert tune.per_epoch_kept == tune.per_epoch - 24 * prefix
-    assert tune.tried == 19  # of 24, a fifth is held out to see how far to go
-    assert tune.total == 5 * (24 + 19) * tune.cost.step
-    assert tune.training == 5 * (24 + 19) * (2 * second + 3 * head)
+    assert tune.tried == 20  # of 24, one of each class is held out to see how far to go
+    assert tune.total == 5 * (24 + 20) * tune.cost.step
+    assert tune.training == 5 * (24 + 20) * (2 * second + 3 * head)
     assert found.total == 40 * (prefix + second) + tune.training
     assert "without kept features" in str(found)
-    seconds = found.to_json()["seconds"]
-    assert seconds == pytest.approx(2 * found.total / (1e9 * found.throughput.gflops))
+    values = found.to_json()
+    assert values["total_flops"] == 2 * values["total_macs"] == 2 * found.total
+    assert [each["trainable_parameters"] + each["frozen_parameters"] for each in values["stages"]] == [
+        784 * 64 + 64 + 64 * 64 + 64 + 64 * 4 + 4
+    ] * 2
 
 
 def test_inputs_that_look_wrong_are_told_before_anything_is_learnt():
@@ -76,8 +80,9 @@ def test_inputs_that_look_wrong_are_told_before_anything_is_learnt():
 
 
 def test_a_test_set_of_its_own_is_counted(digits):
-    found = forecast_file("digits_mlp", digits, Learning(test=digits.subset(np.arange(8))))
-    assert (found.train_examples, found.test_examples, found.stages[0].examples) == (40, 8, 48)
+    others = transfer.from_arrays(np.asarray(digits.inputs)[:8] / 2, np.arange(8) % 4)
+    found = forecast_file("digits_mlp", digits, Learning(test=others))
+    assert (found.train_examples, found.test_examples, found.stages[0].examples) == (40, 8, 40)
 
 
 def test_what_is_told_is_what_the_run_does(digits):
@@ -102,6 +107,8 @@ def test_a_size_that_the_network_leaves_open_is_that_of_the_data(tmp_path):
 def test_what_a_run_would_refuse_is_refused(digits):
     with pytest.raises(DataError):
         forecast_file("digits_mlp", digits, Learning(shots=10))
+    with pytest.raises(DataError, match="also learnt from"):
+        forecast_file("digits_mlp", digits, Learning(test=digits.subset(np.arange(8))))
 
 
 def test_a_network_with_layers_of_the_callers_own_is_forecast(tmp_path):

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from transfer.analysis.throughput import Throughput
+from transfer.analysis.estimates import Estimate
 from transfer.analysis.training_cost import TrainingCost
+from transfer.data.doubts import Doubts
 from transfer.specs import Json
 from transfer.tabulating import format_scaled, format_table
 
-COLUMNS = (
-    "stage",
-    "trained from",
-    "parameters",
-    "examples",
-    "epochs",
-    "once",
-    "per epoch",
-    "kept: per epoch",
-    "kept: size",
-)
+TRAINED = ("stage", "trained from", "trainable", "frozen", "examples", "epochs")
+COSTS = ("stage", "once", "an epoch", "an epoch from kept features", "kept features")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +24,8 @@ class StageForecast:
         examples: that are learnt from in each epoch; of the probe all examples.
         epochs: how often; the probe's features are computed once and its head is solved on them, which costs little.
         cost: of a step, per example.
-        read: examples whose features are computed, those to test on among them.
+        frozen: parameters that it leaves as they are.
+        read: examples whose features are computed: those to test on among them, and changed copies each.
         tried: examples of the trial that goes before, on a part, to see how far to go; 0 for none.
     """
 
@@ -41,6 +34,7 @@ class StageForecast:
     examples: int
     epochs: int
     cost: TrainingCost
+    frozen: int
     read: int
     tried: int = 0
 
@@ -76,20 +70,68 @@ class StageForecast:
 
     def to_json(self) -> Json:
         """As plain values."""
-        names = ("kind", "first", "examples", "epochs", "once", "per_epoch", "per_epoch_kept", "kept_bytes")
-        return {**{name: getattr(self, name) for name in (*names, "training", "total")}, "step": self.cost.to_json()}
+        macs = ("once", "per_epoch", "per_epoch_kept", "training", "total")
+        return {
+            "kind": self.kind,
+            "first": self.first,
+            "trainable_parameters": self.cost.trainable,
+            "frozen_parameters": self.frozen,
+            "examples": self.examples,
+            "epochs": self.epochs,
+            **{f"{name}_macs": getattr(self, name) for name in macs},
+            **{f"{name}_flops": 2 * getattr(self, name) for name in macs},
+            "kept_bytes": self.kept_bytes,
+            "step": self.cost.to_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFeatures:
+    """The features that a run would keep.
+
+    Attributes:
+        size_bytes: of all of them.
+        folder: where they are kept for other runs too; empty for nowhere.
+        found: examples whose features lie there already.
+        examples: in all.
+        in_memory: whether they fit there while the run is at work.
+    """
+
+    size_bytes: int
+    folder: str
+    found: int
+    examples: int
+    in_memory: bool
+
+    def __str__(self) -> str:
+        size = f"features of {format_scaled(self.size_bytes)}B"
+        if self.folder:
+            there = f"; those of {self.found:,} of {self.examples:,} examples are there" if self.found else ""
+            return f"{size} are kept in {self.folder}{there}"
+        return f"{size} are kept for this run, {'in memory' if self.in_memory else 'in temporary files'}"
+
+    def to_json(self) -> Json:
+        """As plain values."""
+        return {
+            "bytes": self.size_bytes,
+            "folder": self.folder or None,
+            "examples_found": self.found,
+            "in_memory": self.in_memory,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a run would do and cost; printed, it is a table.
+    """What a run would do and cost; printed, it is some tables.
 
     Attributes:
         classes: of the new head.
         train_examples: that would be learnt from.
-        test_examples: that would be held out.
+        test_examples: that would be tested on.
         stages: in order.
-        throughput: of the network on this machine, measured.
+        estimate: of time and memory.
+        doubts: about the examples.
+        features: that would be kept.
         notes: how the network and its input would be prepared.
         warnings: what looks wrong with the inputs.
     """
@@ -98,7 +140,9 @@ class Forecast:
     train_examples: int
     test_examples: int
     stages: tuple[StageForecast, ...]
-    throughput: Throughput
+    estimate: Estimate
+    doubts: Doubts
+    features: KeptFeatures
     notes: tuple[str, ...]
     warnings: tuple[str, ...] = ()
 
@@ -113,37 +157,42 @@ class Forecast:
         """What it would do without kept features."""
         return sum(stage.total for stage in self.stages)
 
-    def seconds(self, macs: int) -> float:
-        """About how long so many multiply-adds take here, at the speed of the forward pass."""
-        return 2 * macs / (1e9 * self.throughput.gflops)
-
     def __str__(self) -> str:
-        rows = [
+        trained = [
             (
                 each.kind,
                 each.first,
                 f"{each.cost.trainable:,}",
-                str(each.examples),
+                f"{each.frozen:,}",
+                f"{each.examples:,}",
                 str(each.epochs),
-                *(f"{format_scaled(macs)}MAC" for macs in (each.once, each.per_epoch, each.per_epoch_kept)),
+            )
+            for each in self.stages
+        ]
+        costs = [
+            (
+                each.kind,
+                *(_flops(macs) for macs in (each.once, each.per_epoch, each.per_epoch_kept)),
                 f"{format_scaled(each.kept_bytes)}B",
             )
             for each in self.stages
         ]
         lines = [
-            f"would learn {len(self.classes)} classes from {self.train_examples} examples and test on "
-            f"{self.test_examples}; nothing was written",
+            f"would learn {len(self.classes)} classes from {self.train_examples:,} examples and test on "
+            f"{self.test_examples:,}; nothing was written",
             *(f"  {note}" for note in self.notes),
-            format_table(COLUMNS, rows, numbers=COLUMNS[2:]),
-            f"in all {format_scaled(self.total)}MAC, at least {self.seconds(self.total):.2g} s here: at the speed of "
-            "the forward pass, without start-up, decoding and compiling"
-            + (
-                f"; without kept features {format_scaled(self.total_without)}MAC"
-                if self.total < self.total_without
-                else ""
-            ),
-            str(self.throughput),
-            *dict.fromkeys(each.cost.remark for each in self.stages if each.cost.remark),
+            format_table(TRAINED, trained, numbers=TRAINED[2:]),
+            "",
+            "cost",
+            _indented(format_table(COSTS, costs, numbers=COSTS[1:])),
+            f"  in all {_flops(self.total)}"
+            + (f"; without kept features {_flops(self.total_without)}" if self.total < self.total_without else ""),
+            *dict.fromkeys(f"  {each.cost.remark}" for each in self.stages if each.cost.remark),
+            _indented(str(self.estimate)),
+            f"  {self.features}",
+            "",
+            "data",
+            _indented(str(self.doubts)),
         ]
         return "\n".join(lines)
 
@@ -151,16 +200,28 @@ class Forecast:
 
     def to_json(self) -> Json:
         """As plain values, for `--json`."""
+        estimate = self.estimate.to_json()
         return {
             "schema": 1,
             "classes": list(self.classes),
             "train_examples": self.train_examples,
             "test_examples": self.test_examples,
-            "stages": [{**each.to_json(), "seconds": self.seconds(each.once + each.training)} for each in self.stages],
-            "total": self.total,
-            "total_without_kept_features": self.total_without,
-            "seconds": self.seconds(self.total),
-            "measured": self.throughput.to_json(),
+            "stages": [each.to_json() for each in self.stages],
+            "total_macs": self.total,
+            "total_flops": 2 * self.total,
+            "total_without_kept_features_macs": self.total_without,
+            "total_without_kept_features_flops": 2 * self.total_without,
+            **estimate,
+            "kept_features": self.features.to_json(),
+            "data": self.doubts.to_json(),
             "notes": list(self.notes),
-            "warnings": list(self.warnings),
+            "warnings": [*self.warnings, *self.doubts.warnings],
         }
+
+
+def _flops(macs: int) -> str:
+    return f"{format_scaled(2 * macs)}FLOP"
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,6 +118,7 @@ def command(
     transfer finetune mobilenet_v2_imagenet photos/ --unfreeze-from block_15_expand --dry-run
     transfer finetune pretrained.h5 photos/ --into module:create_model --preprocessing torch --shots 20 -o runs/photos
     """
+    started = time.perf_counter()
     if out is None and not dry_run:
         raise click.UsageError("Say where the run goes with -o RUN, or ask for a --dry-run.")
     drop = dropped(drop_last=drop_last, drop_last_n=drop_last_n, at=at)
@@ -131,7 +133,7 @@ def command(
     from transfer.cli.quieting import import_tensorflow
     from transfer.cli.scores import show_run
     from transfer.cli.showing import progress_bar, show_json, show_problems
-    from transfer.data.reading import read_labelled
+    from transfer.data.reading_leniently import read_leniently, read_strictly
     from transfer.jobs.run_folders import refuse_foreign
     from transfer.recipes import Recipe, Stage
     from transfer.training.recipe_texts import change_recipe
@@ -139,8 +141,10 @@ def command(
 
     if out is not None:
         refuse_foreign(out)
-    labelled = read_labelled(data, strict=strict, skip_unreadable=skip_unreadable)
-    test = read_labelled(test_data, strict=strict, skip_unreadable=skip_unreadable) if test_data is not None else None
+    dry_run = dry_run or out is None
+    read = read_leniently if dry_run else read_strictly
+    labelled, damaged = read(data, strict=strict, skip_unreadable=skip_unreadable)
+    test, more_damaged = read(test_data, strict=strict, skip_unreadable=skip_unreadable) if test_data else (None, ())
     with begin_opening(file) as opening:  # another process reads the structure while TensorFlow is imported
         import_tensorflow()
         checkpoint = opening.checkpoint()
@@ -167,10 +171,22 @@ def command(
         recipe=chosen,
     )
     if out is None or dry_run:
-        forecast = forecast_file(checkpoint, labelled, how)
+        with progress_bar() as progress:
+            forecast = forecast_file(
+                checkpoint,
+                labelled,
+                how,
+                unreadable=(*damaged, *more_damaged),
+                cache=cache,
+                memory_bytes=memory * 2**20,
+                started=started,
+                progress=progress,
+            )
         for warning in forecast.warnings:
             click.echo(f"warning: {warning}", err=True)
         show_json(forecast.to_json()) if as_json else click.echo(forecast)
+        if not skip_unreadable:
+            forecast.doubts.refuse_unreadable(labelled.source)
         return
     with progress_bar() as progress:
         run = learn_file(

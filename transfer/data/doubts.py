@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.errors import Problem
+from transfer.errors import DataError, Problem
 from transfer.specs import Json
 from transfer.tabulating import shorten
 
@@ -85,8 +85,22 @@ class Doubts:
                 "accuracy over all examples says little of the small ones"
             )
 
+    def refuse_unreadable(self, source: str) -> None:
+        """Refuse the set as a run does that leaves nothing out.
+
+        Raises:
+            DataError: if some examples cannot be read.
+        """
+        if self.unreadable:
+            raise DataError(
+                f"{len(self.unreadable)} of {self.examples} examples of {source} cannot be read.",
+                self.unreadable,
+                next_step="remove them, or leave them out with --skip-unreadable (skip_unreadable=True)",
+            )
+
     def __str__(self) -> str:
-        lines = [f"{self._looked}; {len(self.unreadable) or 'none'} cannot be read"]
+        fate = f"{len(self.unreadable)} cannot be read" if self.unreadable else "each can be read"
+        lines = [f"{self._looked}; {fate}"]
         lines += [str(each) for each in self.unreadable]
         lines += [f"{_summary(self.conflicts)}:", *(f"  {each}" for each in self.conflicts)] if self.conflicts else []
         if self.repeated:
@@ -100,9 +114,9 @@ class Doubts:
     @property
     def _looked(self) -> str:
         return (
-            f"all {self.examples} examples read"
+            f"all {self.examples} examples were tried"
             if self.seen == self.examples
-            else f"{self.seen} of {self.examples} examples read, drawn at random"
+            else f"{self.seen} of {self.examples} examples were tried, drawn at random"
         )
 
     def to_json(self) -> Json:
