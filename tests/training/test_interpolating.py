@@ -8,6 +8,7 @@ from suffixes import VALIDATION, VALIDATION_LABELS, suffix
 
 from transfer.models.variables import name_variables
 from transfer.training.interpolating import ALPHAS, choose_alpha, interpolate, keep_best
+from transfer.training.temperatures import Tempered
 from transfer.training.validating import make_validator, score_logits
 
 RANDOM = np.random.default_rng(0)
@@ -75,14 +76,14 @@ def test_a_model_gets_the_point_that_validates_best():
     before = values(model)
     after = {name: 40 * each if name.endswith("kernel") else each for name, each in before.items()}
     validate = make_validator(model, VALIDATION, VALIDATION_LABELS, 5)
-    found = keep_best(model, before, after, lambda: validate()[0])
-    assert tuple(found.losses) == ALPHAS
-    assert found.alpha == min(found.losses, key=found.losses.get)
+    found = keep_best(model, before, after, lambda: Tempered(1.0, validate()[0]))
+    assert tuple(found.tried) == ALPHAS
+    assert found.alpha == min(found.tried, key=lambda alpha: found.tried[alpha].loss)
     kept = interpolate(before, after, found.alpha)
     assert {name: each.tobytes() for name, each in values(model).items()} == {n: v.tobytes() for n, v in kept.items()}
     logits = model.predict(VALIDATION, verbose=0).astype(np.float64)
     by_hand = np.mean(np.log(np.exp(logits).sum(1)) - logits[np.arange(12), VALIDATION_LABELS])
-    assert found.losses[found.alpha] == pytest.approx(by_hand, rel=1e-5)
+    assert found.tried[found.alpha].loss == pytest.approx(by_hand, rel=1e-5)
 
 
 def test_scores_are_losses_and_hits_of_each_example_also_for_large_logits():

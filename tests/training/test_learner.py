@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import time
+
 import keras
 import numpy as np
 import pytest
 
 from transfer.data.loading import ImageBatch
+from transfer.errors import TrainingError
 from transfer.models.building import read_model
 from transfer.models.variables import name_variables
 from transfer.recipes import Recipe, Stage
 from transfer.training import learner as learning
+from transfer.training import lessons
 from transfer.training.learner import Learner
 from transfer.training.solving import solve_head
 from transfer.training.stage_features import Examples
+from transfer.training.validating import score_logits
 
 CLASSES = ("a", "b", "c")
 
@@ -51,11 +56,12 @@ class Seen:
         return Examples([f"{place:064x}" for place in range(len(self.values))], batches, (6,), {"kind": "arrays"})
 
 
-def learn(recipe: Recipe, rows, *, state_folder=None) -> tuple[Learner, Seen]:
+def learn(recipe: Recipe, rows, *, state_folder=None, seconds=None) -> tuple[Learner, Seen]:
     values, labels = rows
     seen = Seen(values)
     found = Learner(read_model(create_student()), recipe, "label", state_folder=state_folder)
     found.read(seen.examples())
+    found.deadline = time.monotonic() + seconds if seconds is not None else None
     found.begin(np.arange(60), labels, CLASSES)
     for place, stage in enumerate(recipe.stages):
         if stage.kind == "probe":
@@ -68,6 +74,10 @@ def learn(recipe: Recipe, rows, *, state_folder=None) -> tuple[Learner, Seen]:
 def bits(found: Learner) -> dict[str, bytes]:
     network = found.learnt()
     return {name: network.tensors[name].tobytes() for name in network.tensors}
+
+
+def choices(found: Learner) -> list[dict]:
+    return [line for line in found.history if line["stage"] == "choice"]
 
 
 TUNED = Recipe((Stage("probe"), Stage(unfreeze_last=1, epochs=8, rate=3e-3), Stage(unfreeze=("*",), epochs=4)), seed=5)
@@ -99,21 +109,31 @@ def test_the_logits_are_those_of_the_whole_network(rows):
 @pytest.mark.parametrize("rate", [1e-2, 1.0, 4.0])
 def test_what_is_kept_validates_no_worse_than_either_end(rows, rate):
     stage = Stage(unfreeze_last=1, epochs=6, rate=rate, optimizer="sgd", momentum=0.0)
-    (choice,) = learn(Recipe((Stage("probe"), stage), seed=5), rows)[0].choices
-    assert choice.kept <= min(choice.before, choice.after)
+    (choice,) = choices(learn(Recipe((Stage("probe"), stage), seed=5), rows)[0])
+    assert choice["kept"] <= min(choice["before"], choice["after"])
 
 
-def test_where_the_probe_validates_best_it_stays_to_the_bit(rows, monkeypatch):
-    def validator(model, *_arguments):
-        start = np.array(model.get_layer("label").get_weights()[0])  # those after tuning
-        return lambda: (-float(np.abs(model.get_layer("label").get_weights()[0] - start).sum()), 0.0)
-
-    monkeypatch.setattr(learning, "make_validator", validator)
-    tuned = Recipe((Stage("probe"), Stage(unfreeze_last=1, epochs=6, rate=1e-2)), seed=5)
-    found, _ = learn(tuned, rows)
-    assert [choice.alpha for choice in found.choices] == [0.0]
-    assert "the weights before it was kept" in str(found.choices[0])
+def test_where_the_probe_validates_best_it_stays_to_the_bit(rows):
+    harmful = Stage(unfreeze_last=1, epochs=6, rate=4.0, optimizer="sgd", momentum=0.0)
+    found, _ = learn(Recipe((Stage("probe"), harmful), seed=5), rows)
+    assert [choice["alpha"] for choice in choices(found)] == [0.0]
+    assert "the weights before it was kept" in found.remarks[0]
     assert bits(found) == bits(learn(Recipe((Stage("probe"),), seed=5), rows)[0])
+
+
+def test_what_is_tuned_is_as_sure_as_it_should_be():
+    random, labels = np.random.default_rng(3), np.arange(90) % 3
+    rows = ((random.normal(size=(90, 6)) + np.eye(6)[labels] * 1.2).astype(np.float32) * 3, labels)
+    tuned, _ = learn(Recipe((Stage("probe"), Stage(unfreeze=("*",), epochs=60, rate=3e-3)), seed=5), rows)
+    (choice,) = choices(tuned)
+    assert choice["alpha"] > 0
+    assert choice["temperature"] > 1.2  # small sets make networks too sure
+    places = np.arange(60, 90)
+    losses = {
+        factor: score_logits(tuned.logits(places) * factor, rows[1][places])[0].mean()
+        for factor in (1, choice["temperature"])
+    }
+    assert losses[1] < losses[choice["temperature"]]  # of examples that took no part
 
 
 def test_the_choice_is_made_on_examples_that_neither_side_has_learnt_from(rows, monkeypatch):
@@ -128,7 +148,7 @@ def test_the_choice_is_made_on_examples_that_neither_side_has_learnt_from(rows, 
     found, _ = learn(TUNED, rows)
     whole, part = learnt
     assert (len(whole), len(part)) == (60, 48)
-    assert [choice.examples for choice in found.choices] == [12, 12]
+    assert [choice["examples"] for choice in choices(found)] == [12, 12]
     kinds = [line["stage"] for line in found.history]
     assert kinds[0] == "probe"
     assert kinds.count("choice") == 2
@@ -136,7 +156,7 @@ def test_the_choice_is_made_on_examples_that_neither_side_has_learnt_from(rows, 
 
 def test_a_recipe_of_one_stage_holds_nothing_out(rows):
     found, _ = learn(Recipe((Stage("probe"),), seed=5), rows)
-    assert found.choices == []
+    assert choices(found) == found.remarks == []
     scratch, _ = learn(Recipe((Stage(unfreeze=("*",), epochs=2, rate=1e-2),), seed=5), rows)
     assert [line["stage"] for line in scratch.history] == ["tune", "tune"]
 
@@ -147,11 +167,43 @@ def test_the_same_seed_gives_the_same_bits(rows):
     assert one.history == two.history
 
 
+def test_a_deadline_that_has_passed_leaves_the_probe(rows, monkeypatch):
+    tune = Learner.tune
+
+    def end(found: Learner) -> None:
+        found._time.deadline = time.monotonic()
+
+    monkeypatch.setattr(Learner, "tune", lambda self, place: end(self) or tune(self, place))
+    found, _ = learn(TUNED, rows)
+    assert found.remarks == ["the time limit left nothing for stage 1", "the time limit left nothing for stage 2"]
+    assert bits(found) == bits(learn(Recipe((Stage("probe"),), seed=5), rows)[0])
+
+
+def test_a_deadline_ends_training_and_keeps_the_best_so_far(rows):
+    endless = Recipe((Stage("probe"), Stage(unfreeze_last=1, epochs=100_000, rate=1e-3)), seed=5)
+    start = time.monotonic()
+    found, _ = learn(endless, rows, seconds=8)
+    assert time.monotonic() - start < 16  # on a busy machine
+    assert [remark.split(" after ")[0] for remark in found.remarks if "ended" in remark] == [
+        "the time limit ended trial_1",
+        "the time limit ended stage_1",
+    ]
+    (choice,) = choices(found)
+    assert choice["kept"] <= choice["before"]
+
+
+def test_a_deadline_that_passes_while_features_are_computed_is_an_error(rows):
+    late = Learner(read_model(create_student()), TUNED, "label", deadline=time.monotonic())
+    with pytest.raises(TrainingError, match="time limit passed while computing features: 16 of 90") as caught:
+        late.read(Seen(rows[0]).examples())
+    assert "more time" in caught.value.next_step
+
+
 @pytest.mark.parametrize("cut", [2, 6, 9, 11])
 def test_a_run_that_is_cut_off_goes_on_to_the_same_bits(rows, tmp_path, monkeypatch, cut):
     whole, _ = learn(TUNED, rows)
     count = 0
-    true = learning.fit
+    true = lessons.fit
 
     def breaking(*arguments, progress, **options):
         def watched(what, done, total):
@@ -163,10 +215,10 @@ def test_a_run_that_is_cut_off_goes_on_to_the_same_bits(rows, tmp_path, monkeypa
 
         return true(*arguments, progress=watched, **options)
 
-    monkeypatch.setattr(learning, "fit", breaking)
+    monkeypatch.setattr(lessons, "fit", breaking)
     with pytest.raises(KeyboardInterrupt):
         learn(TUNED, rows, state_folder=tmp_path)
-    monkeypatch.setattr(learning, "fit", true)
+    monkeypatch.setattr(lessons, "fit", true)
     resumed, _ = learn(TUNED, rows, state_folder=tmp_path)
     assert bits(resumed) == bits(whole)
     assert resumed.history == whole.history

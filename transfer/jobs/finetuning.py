@@ -185,7 +185,7 @@ def _learn(
         stages=tuple(scores),
         probe=describe_probe(probe) if probe is not None else None,
         left_out=(*data.problems, *(test.problems if test else ()), *read.failures),
-        notes=(*map(str, learner.choices), *_remarks(len(held_out) - len(unseen), scores)),
+        notes=(*learner.remarks, *_remarks(len(held_out) - len(unseen), scores)),
         warnings=warn_of_labels(digests, examples.labels, examples.names, data.classes, train),
     )
     named = {name: sorted(examples.names[i] for i in rows) for name, rows in (("train", train), ("test", unseen))}

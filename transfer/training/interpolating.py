@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.models.variables import assign_variables
+from transfer.training.temperatures import Tempered
 
 ALPHAS = tuple(place / 10 for place in range(11))
 Weights = Mapping[str, NDArray[Any]]
@@ -26,11 +27,11 @@ class Chosen:
 
     Attributes:
         alpha: 0 for the weights before, 1 for those after.
-        losses: of validation, for each alpha tried.
+        tried: for each alpha, the temperature that suits the model's logits there, and the validation loss at it.
     """
 
     alpha: float
-    losses: Mapping[float, float]
+    tried: Mapping[float, Tempered]
 
 
 def interpolate(before: Weights, after: Weights, alpha: float) -> dict[str, NDArray[Any]]:
@@ -63,7 +64,7 @@ def keep_best(
     model: keras.Model,
     before: Weights,
     after: Weights,
-    loss_of: Callable[[], float],
+    measure: Callable[[], Tempered],
     *,
     alphas: Sequence[float] = ALPHAS,
 ) -> Chosen:
@@ -73,16 +74,16 @@ def keep_best(
         model: its variables have these names.
         before: of the probe, say.
         after: tuned from them.
-        loss_of: the validation loss of the model as it is by then.
+        measure: validates the model as it is by then.
         alphas: the points to try, 0 among them.
     """
-    losses = {}
+    tried = {}
     for alpha in alphas:
         assign_variables(model, interpolate(before, after, alpha))
-        losses[alpha] = loss_of()
-    chosen = choose_alpha(losses)
+        tried[alpha] = measure()
+    chosen = choose_alpha({alpha: each.loss for alpha, each in tried.items()})
     assign_variables(model, interpolate(before, after, chosen))
-    return Chosen(chosen, losses)
+    return Chosen(chosen, tried)
 
 
 def _between(before: NDArray[Any], after: NDArray[Any], alpha: float) -> NDArray[Any]:

@@ -7,6 +7,7 @@ validated on has been learnt from.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -17,56 +18,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.data.splitting import split_stratified
-from transfer.errors import DataError, LayerError
+from transfer.errors import DataError, TrainingError
 from transfer.graphs.graph import Graph
 from transfer.graphs.packing import pack_inputs
 from transfer.models.building import build_model
-from transfer.models.variables import assign_variables, name_variables
 from transfer.recipes import Recipe, Stage
 from transfer.specs import Json, Progress, silent
 from transfer.surgery.network import Network
 from transfer.training.augmenting import Augmentation
+from transfer.training.choosing import Choice, choose
 from transfer.training.feature_rows import Rows
 from transfer.training.feature_store import FeatureStore
 from transfer.training.features import make_runner, run_in_batches
-from transfer.training.fitting import Fit, fit
+from transfer.training.fitting import Fit
 from transfer.training.fresh import start_anew
-from transfer.training.interpolating import interpolate, keep_best
-from transfer.training.low_rank import adapt
+from transfer.training.interpolating import Weights, interpolate
+from transfer.training.lessons import Lesson, copy_weights, take_lesson
 from transfer.training.prefixing import BATCH, before_head, with_tensors
 from transfer.training.solving import SolvedHead, solve_head
 from transfer.training.stage_features import Examples, StageFeatures
 from transfer.training.stage_flags import flag_stage
-from transfer.training.validating import make_validator
+from transfer.training.time_shares import TimeShares
 from transfer.training.viewed_rows import join_views, spread_over_views
-from transfer.weights.digests import digest_json, digest_manifest
-from transfer.weights.tensor_digests import digest_tensor
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What was kept of a stage.
-
-    Attributes:
-        alpha: how far from the weights before it (0) to those after it (1).
-        before: validation loss at 0, in nats an example.
-        after: at 1.
-        kept: at alpha.
-        examples: that were validated on.
-    """
-
-    alpha: float
-    before: float
-    after: float
-    kept: float
-    examples: int
-
-    def __str__(self) -> str:
-        what = {0.0: "the weights before it", 1.0: "all of it"}.get(self.alpha, f"{self.alpha:.0%} of the way")
-        return (
-            f"of tuning {what} was kept: validation loss {self.kept:.3f} on {self.examples} examples "
-            f"({self.before:.3f} before, {self.after:.3f} after)"
-        )
+class _OutOfTimeError(TrainingError):
+    """The deadline passed before what was going on was done."""
 
 
 @dataclass(slots=True)
@@ -82,23 +59,6 @@ class _Track:
     places: NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class _Lesson:
-    """What a stage learns from.
-
-    Attributes:
-        rows: (m, …) features.
-        labels: (m,).
-        keys: of the rows, as outputs of the prefix.
-        stage: how it learns from them.
-    """
-
-    rows: Rows
-    labels: NDArray[np.int64]
-    keys: list[str]
-    stage: Stage
-
-
 @dataclass(slots=True)
 class Learner:
     """A network that learns a recipe.
@@ -111,8 +71,9 @@ class Learner:
         store: keeps features.
         state_folder: where training writes down where it stands; None for nowhere.
         progress: told of what is going on.
+        deadline: of `time.monotonic`, by which the last stage is over; None for no limit.
         history: a line for each stage and epoch.
-        choices: what was kept of each stage that was validated.
+        remarks: what was kept of each stage that was validated, and what the deadline ended.
     """
 
     network: Network
@@ -122,8 +83,9 @@ class Learner:
     store: FeatureStore = field(default_factory=FeatureStore)
     state_folder: Path | None = None
     progress: Progress = silent
+    deadline: float | None = None
     history: list[Json] = field(default_factory=list)
-    choices: list[Choice] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     _graphs: list[Graph] = field(init=False)
     _features: StageFeatures = field(init=False)
     _background: int = field(init=False)
@@ -132,12 +94,16 @@ class Learner:
     _all: _Track = field(init=False)
     _trial: _Track | None = field(init=False, default=None)
     _held_out: NDArray[np.int64] = field(init=False)
+    _time: TimeShares = field(init=False)
 
     def read(self, examples: Examples) -> Rows:
         """Run what no stage trains once over all examples.
 
         Returns:
             Its outputs; `failures` names examples that could not be read.
+
+        Raises:
+            TrainingError: if the deadline passes meanwhile.
         """
         if self.recipe.stages[0].fresh:
             self.network = start_anew(self.network, self.recipe.seed, self.custom_objects)
@@ -149,9 +115,17 @@ class Learner:
             examples,
             self.store,
             custom_objects=self.custom_objects,
-            progress=self.progress,
+            progress=self._progress_until_deadline,
         )
         return self._features.rows
+
+    def _progress_until_deadline(self, stage: str, done: int, total: int) -> None:
+        self.progress(stage, done, total)
+        if done < total and self.deadline is not None and time.monotonic() >= self.deadline:
+            raise _OutOfTimeError(
+                f"The time limit passed while {stage}: {done} of {total} are done.",
+                next_step="give more time; with a cache, what is done serves the next run",
+            )
 
     def begin(self, train: NDArray[np.int64], labels: NDArray[np.int64], classes: Sequence[str]) -> None:
         """Settle what is learnt from.
@@ -164,6 +138,8 @@ class Learner:
         self._labels, self._classes = labels, len(classes)
         self._all = _Track(self._features.rest, train)
         self._held_out = train[:0]
+        tuned = sum(stage.kind == "tune" for stage in self.recipe.stages)
+        self._time = TimeShares(self.deadline, tuned)
         if len(self.recipe.stages) < 2 or not self.recipe.validation:
             return
         try:
@@ -173,6 +149,7 @@ class Learner:
         except DataError:  # a class of one example: nothing can be held out
             return
         self._trial, self._held_out = _Track(self._features.rest, train[kept]), train[held_out]
+        self._time = TimeShares(self.deadline, 2 * tuned)
 
     def solve(self) -> SolvedHead:
         """The probe: the head at its optimum on features as they are."""
@@ -209,80 +186,80 @@ class Learner:
             TrainingError: if the loss stops being finite.
             LayerError: if a frozen tensor has changed.
         """
-        stage, graph, alpha = self.recipe.stages[place], self._graphs[place], 1.0
-        if self._trial is not None:
-            stage, alpha = self._try(self._trial, stage, graph, place)
-        if alpha == 0:
+        if self._time.is_over:
+            self.remarks.append(f"the time limit left nothing for stage {place}")
             return
+        try:
+            self._tune(place)
+        except _OutOfTimeError as error:
+            self.remarks.append(f"{error.summary.rstrip('.')}, for stage {place}")
+
+    def _tune(self, place: int) -> None:
+        stage, graph, choice = self.recipe.stages[place], self._graphs[place], None
+        if self._trial is not None:
+            stage, choice = self._try(self._trial, stage, graph, place)
+            if choice.alpha == 0:
+                return
         rows, suffix = self._features.of_stage(self._all.rest, graph)
         model = self._build(suffix)
-        before = _copied(model)
-        found = self._fit(model, self._learnt_from(self._all, stage, graph, rows), stage, f"stage_{place}")
-        self._note("tune", found)
-        if alpha < 1:
-            assign_variables(model, interpolate(before, _copied(model), alpha))
-        self._all.rest = with_tensors(self._all.rest, _copied(model))
+        before = copy_weights(model)
+        self._take(model, self._lesson(f"stage_{place}", self._all, stage, graph, rows))
+        self._settle(self._all, model, before, choice)
 
-    def _try(self, track: _Track, stage: Stage, graph: Graph, place: int) -> tuple[Stage, float]:
-        """Train on a part, and see on the others how far to go: the stage as it is then done on all, and alpha."""
+    def _try(self, track: _Track, stage: Stage, graph: Graph, place: int) -> tuple[Stage, Choice]:
+        """Train on a part, and see on the others how far to go: the stage as it is then done on all, and the choice."""
         rows, suffix = self._features.of_stage(track.rest, graph)
         model = self._build(suffix)
-        before = _copied(model)
+        before = copy_weights(model)
         validation = (rows.subset(self._held_out), self._labels[self._held_out])
-        found = self._fit(model, self._learnt_from(track, stage, graph, rows), stage, f"trial_{place}", validation)
-        self._note("trial", found)
-        validate = make_validator(model, *validation, BATCH)
-        chosen = keep_best(model, before, _copied(model), lambda: validate()[0])
-        losses = chosen.losses
-        choice = Choice(chosen.alpha, losses[0.0], losses[1.0], losses[chosen.alpha], len(self._held_out))
-        self.choices.append(choice)
+        lesson = replace(self._lesson(f"trial_{place}", track, stage, graph, rows), validation=validation)
+        found = self._take(model, lesson)
+        choice = choose(model, before, copy_weights(model), *validation)
+        self.remarks.append(str(choice))
         self.history.append({"stage": "choice", **asdict(choice)})
-        track.rest = with_tensors(track.rest, _copied(model))
+        self._settle(track, model, before, choice)
         epochs = found.kept_epoch if stage.patience else stage.epochs
-        return replace(stage, rate=found.rate, patience=0, epochs=max(1, epochs)), chosen.alpha
+        return replace(stage, rate=found.rate, patience=0, epochs=max(1, epochs)), choice
 
-    def _learnt_from(self, track: _Track, stage: Stage, graph: Graph, rows: Rows) -> _Lesson:
-        """Features, labels and keys of what a stage learns from: the examples, or changed copies of each."""
+    def _take(self, model: keras.Model, lesson: Lesson) -> Fit:
+        """Train on a lesson, and tell of it."""
+        found = take_lesson(
+            model,
+            lesson,
+            head=self.head,
+            seed=self.recipe.seed,
+            state_folder=self.state_folder,
+            progress=self.progress,
+        )
+        kind = "trial" if lesson.validation is not None else "tune"
+        self.history += [{"stage": kind, **asdict(epoch)} for epoch in found.history]
+        if found.ended == "deadline":
+            self.remarks.append(f"the time limit ended {lesson.name} after {found.steps} steps")
+        return found
+
+    def _settle(self, track: _Track, model: keras.Model, before: Weights, choice: Choice | None) -> None:
+        """Give a track what is kept of a model's weights: all, or those on the line, as sure as they should be."""
+        kept = copy_weights(model)
+        if choice is not None:
+            kept = interpolate(before, kept, choice.alpha) if track is self._all else kept
+            for name in (f"{self.head}/kernel", f"{self.head}/bias"):
+                kept[name] = (kept[name] / choice.temperature).astype(kept[name].dtype)
+        track.rest = with_tensors(track.rest, kept)
+
+    def _lesson(self, name: str, track: _Track, stage: Stage, graph: Graph, rows: Rows) -> Lesson:
+        """What a stage learns from on a track: the examples, or changed copies of each."""
+        labels, deadline = self._labels[track.places], self._time.take()
         if not stage.augment:
             keys = [self._features.keys[place] for place in track.places]
-            return _Lesson(rows.subset(track.places), self._labels[track.places], keys, stage)
+            return Lesson(name, rows.subset(track.places), labels, keys, stage, deadline=deadline)
         augmentation = Augmentation(stage.augment, self.recipe.seed, self._background)
         views = [
             self._features.of_view(track.rest, graph, track.places, augmentation, view) for view in range(stage.views)
         ]
-        labels = np.tile(self._labels[track.places], stage.views)
         keys = [key for _, each in views for key in each]
-        return _Lesson(join_views([each for each, _ in views]), labels, keys, spread_over_views(stage, stage.views))
-
-    def _fit(
-        self,
-        model: keras.Model,
-        lesson: _Lesson,
-        stage: Stage,
-        name: str,
-        validation: tuple[Rows, NDArray[np.int64]] | None = None,
-    ) -> Fit:
-        adapted = adapt(model, stage.lora_rank, seed=self.recipe.seed, whole=[self.head]) if stage.lora_rank else None
-        frozen = _digest_frozen(model)
-        found = fit(
-            model,
-            lesson.rows,
-            lesson.labels,
-            lesson.stage,
-            seed=self.recipe.seed,
-            validation=validation,
-            state_folder=self.state_folder / name if self.state_folder is not None else None,
-            digest=digest_json([name, lesson.keys]) if self.state_folder is not None else "",
-            progress=self.progress,
-        )
-        if _digest_frozen(model) != frozen:
-            raise LayerError(
-                "A frozen tensor has changed under training.",
-                next_step="report this with the recipe: it must not happen",
-            )
-        if adapted is not None:
-            adapted.merge()
-        return found
+        copies = join_views([each for each, _ in views])
+        spread = spread_over_views(stage, stage.views)
+        return Lesson(name, copies, np.tile(labels, stage.views), keys, spread, deadline=deadline)
 
     def logits(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n, k), of the examples at some places, by the weights as they are now."""
@@ -306,19 +283,3 @@ class Learner:
     def _build(self, network: Network) -> keras.Model:
         keras.utils.set_random_seed(self.recipe.seed)  # layers that draw random numbers are seeded when they are built
         return build_model(network, self.custom_objects)
-
-    def _note(self, kind: str, found: Fit) -> None:
-        self.history += [{"stage": kind, **asdict(epoch)} for epoch in found.history]
-
-
-def _copied(model: keras.Model) -> dict[str, NDArray[Any]]:
-    return {name: np.array(keras.ops.convert_to_numpy(each)) for name, each in name_variables(model).items()}
-
-
-def _digest_frozen(model: keras.Model) -> str:
-    """Of every variable that no stage may change: those of frozen layers, statistics included."""
-    layers = model._flatten_layers(include_self=False)  # a model inside says nothing of its layers' flags
-    own = [(each, each._trainable_variables + each._non_trainable_variables) for each in layers]
-    trained = {id(variable) for layer, variables in own if layer.trainable for variable in variables}
-    values = {name: each for name, each in name_variables(model).items() if id(each) not in trained}
-    return digest_manifest({name: digest_tensor(keras.ops.convert_to_numpy(each)) for name, each in values.items()})

@@ -1,0 +1,100 @@
+"""One stage of training on the features of some examples, with what is frozen held against what it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from transfer.errors import LayerError
+from transfer.models.variables import name_variables
+from transfer.recipes import Stage
+from transfer.specs import Progress
+from transfer.training.feature_rows import Rows
+from transfer.training.fitting import Fit, Labelled, fit
+from transfer.training.low_rank import adapt
+from transfer.weights.digests import digest_json, digest_manifest
+from transfer.weights.tensor_digests import digest_tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a stage learns from.
+
+    Attributes:
+        name: what it is called, for the state that is kept.
+        rows: (m, …) features.
+        labels: (m,).
+        keys: of the rows, as outputs of the prefix.
+        stage: how it learns from them.
+        validation: examples to tell of and to stop early by; None for none.
+        deadline: of `time.monotonic`, after which no step is taken.
+    """
+
+    name: str
+    rows: Rows
+    labels: NDArray[np.int64]
+    keys: list[str]
+    stage: Stage
+    validation: Labelled | None = None
+    deadline: float | None = None
+
+
+def take_lesson(
+    model: keras.Model, lesson: Lesson, *, head: str, seed: int, state_folder: Path | None, progress: Progress
+) -> Fit:
+    """Train a model in place.
+
+    Args:
+        model: features to logits, flagged as the stage asks.
+        lesson: what it learns from.
+        head: name of the layer that gives the logits.
+        seed: of all that is drawn.
+        state_folder: for the states of all lessons of a run; None for nowhere.
+        progress: told of each epoch.
+
+    Raises:
+        TrainingError: if a step is not finite.
+        LayerError: if a frozen tensor has changed.
+    """
+    rank = lesson.stage.lora_rank
+    adapted = adapt(model, rank, seed=seed, whole=[head]) if rank else None
+    frozen = digest_frozen(model)
+    found = fit(
+        model,
+        lesson.rows,
+        lesson.labels,
+        lesson.stage,
+        seed=seed,
+        validation=lesson.validation,
+        state_folder=state_folder / lesson.name if state_folder is not None else None,
+        digest=digest_json([lesson.name, lesson.keys]) if state_folder is not None else "",
+        deadline=lesson.deadline,
+        progress=progress,
+    )
+    if digest_frozen(model) != frozen:
+        raise LayerError(
+            "A frozen tensor has changed under training.",
+            next_step="report this with the recipe: it must not happen",
+        )
+    if adapted is not None:
+        adapted.merge()
+    return found
+
+
+def copy_weights(model: keras.Model) -> dict[str, NDArray[Any]]:
+    """The values of all variables by name, apart from them."""
+    return {name: np.array(keras.ops.convert_to_numpy(each)) for name, each in name_variables(model).items()}
+
+
+def digest_frozen(model: keras.Model) -> str:
+    """Of every variable that no stage may change: those of frozen layers, statistics included."""
+    layers = model._flatten_layers(include_self=False)  # a model inside says nothing of its layers' flags
+    own = [(each, each._trainable_variables + each._non_trainable_variables) for each in layers]
+    trained = {id(variable) for layer, variables in own if layer.trainable for variable in variables}
+    values = {name: each for name, each in name_variables(model).items() if id(each) not in trained}
+    return digest_manifest({name: digest_tensor(keras.ops.convert_to_numpy(each)) for name, each in values.items()})
