@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from transfer.weights.checkpoint import Checkpoint, telling
 from transfer.weights.isolating import Source
 from transfer.weights.outline import Group, merge, parse_outline
 from transfer.weights.packages import MEMBER_WEIGHTS, open_package
-from transfer.weights.scanning import scan
+from transfer.weights.scanning import Window, scan
 
 
 def open_own(path: Path) -> Checkpoint:
@@ -38,7 +38,14 @@ def scan_own(source: Source) -> Group:
     with ExitStack() as held:
         place: Any = source.path
         if source.start is not None:
-            place = held.enter_context(held.enter_context(zipfile.ZipFile(source.path)).open(MEMBER_WEIGHTS))
+            place = _in_archive(source, held)
         file = held.enter_context(h5py.File(place, "r"))
         located = source.inflated is None
         return parse_outline(json.loads(json.dumps(list(scan(file, located=located)))))
+
+
+def _in_archive(source: Source, held: ExitStack) -> Any:
+    """The HDF5 file in an archive, as a file. One that is stored as it is need not be unpacked at each step back."""
+    if source.start is not None and source.inflated is None:
+        return held.enter_context(closing(Window(str(source.path), source.start, source.length)))
+    return held.enter_context(held.enter_context(zipfile.ZipFile(source.path)).open(MEMBER_WEIGHTS))

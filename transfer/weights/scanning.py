@@ -98,6 +98,10 @@ class Window(io.RawIOBase):
         self._file = open(path, "rb")  # noqa: PTH123, SIM115
         self._start, self._length, self._here = start, length, 0
 
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
     def readable(self) -> bool:
         return True
 
