@@ -24,7 +24,7 @@ def test_copies_of_one_class_are_counted_and_no_warning():
     labels = np.repeat(np.arange(2), 6)
     found = find_doubts(["a"] * 6 + ["b"] * 5 + ["c"], labels, [str(k) for k in range(12)], CLASSES[:2])
     assert (found.conflicts, found.repeated, found.warnings) == ((), 5 + 4, ())
-    assert "9 examples repeat the bytes of another of their class" in str(found)
+    assert "9 examples with the bytes of another of the same class" in str(found)
 
 
 def test_three_copies_of_which_one_contradicts_are_one_conflict_and_one_repetition():
@@ -72,11 +72,27 @@ def test_rows_of_arrays_are_the_same_by_type_shape_and_bytes():
 def test_everything_is_listed_in_print_and_in_json():
     unreadable = tuple(Problem(f"cat/{k}.png", found="damaged") for k in range(20))
     conflicts = tuple(Conflict((f"cat/{k}", f"dog/{k}"), ("cat", "dog")) for k in range(30))
-    found = Doubts(conflicts, 1, ("t",), (("cat", 9), ("dog", 9)), unreadable, ("white.png",), 50, 70)
+    found = Doubts(
+        conflicts=conflicts,
+        repeated=1,
+        leaked=("t",),
+        counts=(("cat", 9), ("dog", 9)),
+        unreadable=unreadable,
+        left_out=(Problem("notes.txt", found="not a picture by its name"),),
+        blank=("white.png",),
+        seen=50,
+        examples=70,
+    )
     lines = str(found).splitlines()
     assert lines[0] == "50 of 70 examples were tried, drawn at random; 20 cannot be read"
     assert all(f"  {each.where}: damaged" in lines for each in unreadable)
     assert all(f"  {each}" in lines for each in conflicts)
+    assert lines[21:23] == ["1 left out:", "  notes.txt: not a picture by its name"]
+    assert lines[-3:] == [
+        "1 example with the bytes of another of the same class",
+        "1 example to test on with bytes that are learnt from, left out of the test",
+        "1 example of one value throughout: white.png",
+    ]
     values = json.loads(json.dumps(found.to_json()))
     assert len(values["unreadable"]) == 20
     assert len(values["same_bytes_other_class"]) == 30

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from textwrap import fill
 
 from transfer.specs import Json
 from transfer.tabulating import format_scaled
+
+_WIDTH = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Estimate:
 
     Attributes:
         seconds: of each part of the run, in order.
-        memory_bytes: of each part of what is in memory at its peak.
+        memory_bytes: of each part of what is in memory at its peak; empty where that cannot be told.
     """
 
     seconds: Mapping[str, float]
@@ -49,18 +52,18 @@ class Estimate:
         return sum(self.memory_bytes.values())
 
     def __str__(self) -> str:
-        parts = ", ".join(f"{name} {_rounded(seconds)}" for name, seconds in self.seconds.items())
-        held = ", ".join(f"{name} {format_scaled(size)}B" for name, size in self.memory_bytes.items())
-        return (
-            f"about {_spoken(self.total_seconds)} here: {parts}\n"
-            f"about {format_scaled(self.peak_bytes)}B of memory: {held}"
-        )
+        times = [f"{name} {_rounded(seconds)}" for name, seconds in self.seconds.items() if seconds]
+        lines = [f"about {_spoken(self.total_seconds)} here: {', '.join(times)}"]
+        if self.memory_bytes:
+            held = [f"{name} {format_scaled(size)}B" for name, size in self.memory_bytes.items()]
+            lines.append(f"about {format_scaled(self.peak_bytes)}B of memory: {', '.join(held)}")
+        return "\n".join(fill(line, _WIDTH, subsequent_indent="  ") for line in lines)
 
     def to_json(self) -> Json:
         """As plain values."""
         return {
             "seconds": {"total": self.total_seconds, **self.seconds},
-            "memory_bytes": {"total": self.peak_bytes, **self.memory_bytes},
+            "memory_bytes": {"total": self.peak_bytes, **self.memory_bytes} if self.memory_bytes else None,
         }
 
 

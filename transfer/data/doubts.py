@@ -44,6 +44,7 @@ class Doubts:
         leaked: names of test examples whose bytes are learnt from; they are left out of the test.
         counts: (class, examples to learn from), in the order of the classes.
         unreadable: each example that cannot be read, and why.
+        left_out: what lies among the examples and takes no part, and why.
         blank: names of examples that are one value throughout.
         seen: examples that were looked at for these two.
         examples: in all, those to test on among them.
@@ -54,6 +55,7 @@ class Doubts:
     leaked: tuple[str, ...] = ()
     counts: tuple[tuple[str, int], ...] = ()
     unreadable: tuple[Problem, ...] = ()
+    left_out: tuple[Problem, ...] = ()
     blank: tuple[str, ...] = ()
     seen: int = 0
     examples: int = 0
@@ -101,14 +103,19 @@ class Doubts:
     def __str__(self) -> str:
         fate = f"{len(self.unreadable)} cannot be read" if self.unreadable else "each can be read"
         lines = [f"{self._looked}; {fate}"]
-        lines += [str(each) for each in self.unreadable]
-        lines += [f"{_summary(self.conflicts)}:", *(f"  {each}" for each in self.conflicts)] if self.conflicts else []
+        lines += map(str, self.unreadable)
+        if self.left_out:
+            lines += [f"{len(self.left_out)} left out:", *map(str, self.left_out)]
+        if self.conflicts:
+            lines += [f"{_summary(self.conflicts)}:", *(f"  {each}" for each in self.conflicts)]
         if self.repeated:
-            lines.append(f"{self.repeated} examples repeat the bytes of another of their class")
+            lines.append(f"{_examples(self.repeated)} with the bytes of another of the same class")
         if self.leaked:
-            lines.append(f"{len(self.leaked)} test examples have bytes that are learnt from, and are left out")
+            lines.append(
+                f"{_examples(len(self.leaked))} to test on with bytes that are learnt from, left out of the test"
+            )
         if self.blank:
-            lines.append(f"{len(self.blank)} examples are one value throughout: {shorten(self.blank)}")
+            lines.append(f"{_examples(len(self.blank))} of one value throughout: {shorten(self.blank)}")
         return "\n".join([*lines, *self._of_counts()])
 
     @property
@@ -125,6 +132,7 @@ class Doubts:
             "examples": self.examples,
             "examples_read": self.seen,
             "unreadable": [asdict(each) for each in self.unreadable],
+            "left_out": [asdict(each) for each in self.left_out],
             "same_bytes_other_class": [asdict(each) for each in self.conflicts],
             "same_bytes_same_class": self.repeated,
             "test_examples_learnt_from": list(self.leaked),
@@ -193,4 +201,8 @@ def _of_conflicts(conflicts: Sequence[Conflict]) -> Iterable[str]:
 
 def _summary(conflicts: Sequence[Conflict]) -> str:
     count = sum(len(each.names) for each in conflicts)
-    return f"{count} examples have the same bytes as one of another class; label them alike, or leave them out"
+    return f"{count} examples with the bytes of one of another class; label them alike, or leave them out"
+
+
+def _examples(count: int) -> str:
+    return "1 example" if count == 1 else f"{count} examples"

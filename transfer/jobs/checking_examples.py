@@ -1,20 +1,25 @@
-"""A look at every example before a run: which cannot be read, which hold nothing, and how long reading takes."""
+"""A look at every example before a run: which cannot be read, which contradict each other, how long reading takes."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.data.doubts import Doubts, find_doubts
+from transfer.data.joining import join_sets
 from transfer.data.labelled import LabelledSet
 from transfer.data.loading import ImageBatch
-from transfer.errors import Problem
+from transfer.data.splitting import split_stratified
+from transfer.errors import DataError, Problem
 from transfer.evidence.baselines import shrink_images
 from transfer.jobs.feeding import Feed
+from transfer.jobs.learning import Learning
+from transfer.recipes import Recipe
 from transfer.specs import Progress, silent
 from transfer.training.prefixing import BATCH
 
@@ -90,6 +95,112 @@ def look_at_examples(
     return SeenExamples(
         len(places), tuple(failures), tuple(blank), _joined(images)[:BATCH], tuple(kept), _joined(pixels), seconds
     )
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedExamples:
+    """All examples as a run would divide them.
+
+    Attributes:
+        learnt: places of those to learn from, as far as they can be read.
+        tried: how many of these a trial learns from before; 0 for no trial.
+        tested: places of those to test on, likewise.
+        labels: (n,) of all, those to test on behind.
+        digests: of all.
+        digesting: seconds that these took.
+        seen: what was seen of them.
+        doubts: about them.
+    """
+
+    learnt: NDArray[np.int64]
+    tried: int
+    tested: NDArray[np.int64]
+    labels: NDArray[np.int64] = field(repr=False)
+    digests: tuple[str, ...] = field(repr=False)
+    digesting: float
+    seen: SeenExamples
+    doubts: Doubts
+
+
+def check_examples(
+    feed: Feed, data: LabelledSet, how: Learning, *, unreadable: Sequence[Problem] = (), progress: Progress = silent
+) -> CheckedExamples:
+    """Read the examples of a run, divide them as it does, and say what is wrong with them.
+
+    Args:
+        feed: how they go into the network.
+        data: to learn from.
+        how: what is tested on, and by which recipe is learnt.
+        unreadable: what is known not to be readable, and is not in `data`.
+        progress: told how many are read.
+
+    Raises:
+        DataError: if a class has too few of them, with what cannot be read beside it; if nothing is left to test on.
+    """
+    everything = data if how.test is None else join_sets(data, how.test)
+    start = time.perf_counter()
+    digests = everything.digests()
+    digesting = time.perf_counter() - start
+    seen = look_at_examples(feed, everything, seed=how.recipe.seed, progress=progress)
+    bad = (*unreadable, *(problem for _, problem in seen.unreadable))
+    learnt, tested = _divide(everything, len(data), seen, how, bad)
+    found = find_doubts(digests, everything.labels, everything.names, data.classes, train=learnt, test=tested)
+    if len(found.leaked) == len(tested):
+        raise DataError("Every test example is also learnt from.", next_step="test on other examples")
+    known = {each.where for each in bad}
+    doubts = replace(
+        found,
+        unreadable=bad,
+        left_out=tuple(each for each in _left_out(data, how.test) if each.where not in known),
+        blank=tuple(everything.names[place] for place in seen.blank),
+        seen=seen.seen + len(unreadable),
+        examples=len(everything) + len(unreadable),
+    )
+    tried = _count_tried(everything.labels[learnt], how.recipe)
+    return CheckedExamples(learnt, tried, tested, everything.labels, digests, digesting, seen, doubts)
+
+
+def _divide(
+    examples: LabelledSet, count: int, seen: SeenExamples, how: Learning, unreadable: Sequence[Problem]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Places of the readable examples to learn from, and of those to test on.
+
+    Args:
+        examples: all, those to learn from first.
+        count: of these.
+        seen: what was found by reading them.
+        how: to divide them.
+        unreadable: for the message.
+    """
+    lost = {place for place, _ in seen.unreadable}
+    readable = np.array([place for place in range(len(examples)) if place not in lost], np.int64)
+    if how.test is not None:
+        return readable[readable < count], readable[readable >= count]
+    try:
+        learnt, tested = split_stratified(
+            examples.labels[readable],
+            seed=how.recipe.seed,
+            shots=how.shots,
+            test_share=how.test_share,
+            classes=examples.classes,
+        )
+    except DataError as error:
+        raise DataError(error.summary, [*error.problems, *unreadable], error.next_step) from error
+    return readable[learnt], readable[tested]
+
+
+def _count_tried(labels: NDArray[np.int64], recipe: Recipe) -> int:
+    if len(recipe.stages) < 2 or not recipe.validation:
+        return 0
+    try:
+        kept, _ = split_stratified(labels, seed=recipe.seed, test_share=recipe.validation)
+    except DataError:  # a class of one example: nothing can be held out
+        return 0
+    return len(kept)
+
+
+def _left_out(data: LabelledSet, test: LabelledSet | None) -> tuple[Problem, ...]:
+    return (*data.problems, *(test.problems if test is not None else ()))
 
 
 def _blank(batch: ImageBatch) -> Iterator[int]:

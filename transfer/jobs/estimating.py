@@ -13,7 +13,7 @@ from transfer.training.interpolating import ALPHAS
 from transfer.training.prefixing import BATCH
 from transfer.training.rate_finding import STEPS as RATES
 
-SAVING = 2.0  # writing a run and holding it against the model takes about so many times as long as restoring the file
+SAVING = 1.0  # writing a run and reading it back takes about so many times as long as restoring the file
 _KEEPING = 1.1  # training that writes down where it stands
 _FORWARD = 1 / 3  # share of a step that is its pass forwards
 _DIGESTS = 3  # times that a run digests each example
@@ -141,10 +141,10 @@ def kept_bytes(recipe: Recipe, counts: Counts, small: Rehearsal) -> int:
 def _memory(recipe: Recipe, counts: Counts, small: Rehearsal, sizes: Sizes, peak: int) -> dict[str, int]:
     widest = max(sizes.features, sizes.pixels)
     return {
-        "libraries, network and a batch (measured)": peak,
+        "libraries, network and a batch": peak,
         "features": min(kept_bytes(recipe, counts, small), sizes.memory_bytes),
         "small pictures": counts.read * sizes.pixel_bytes,
-        "solving or saving": max(_COPIES * 8 * counts.learnt * widest, _WRITTEN * sizes.weight_bytes),
+        "solving": max(_COPIES * 8 * counts.learnt * widest, _WRITTEN * sizes.weight_bytes),
     }
 
 
