@@ -19,6 +19,7 @@ from transfer.errors import DataError, LayerError, Problem
 from transfer.evidence.baselines import logistic_regression, majority_class
 from transfer.evidence.scoring import score_answers
 from transfer.graphs.graph import Graph, Layer
+from transfer.jobs.cached_features import Cache, open_store
 from transfer.jobs.checking_inputs import warn_of_inputs
 from transfer.jobs.checking_recipes import check_recipe
 from transfer.jobs.clock import Clock
@@ -32,7 +33,7 @@ from transfer.models.building import attach_card, build_model, classes_of, read_
 from transfer.recipes import Recipe
 from transfer.results import Receipt, Result, Run, Score
 from transfer.specs import Json, Preprocessing, Progress, silent
-from transfer.training.feature_store import MEMORY_BYTES, FeatureStore
+from transfer.training.feature_store import MEMORY_BYTES
 from transfer.training.learner import Learner
 from transfer.weights.cards import Card
 
@@ -53,7 +54,7 @@ def finetune(
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
     skip_unreadable: bool = False,
-    cache: str | os.PathLike[str] | None = None,
+    cache: Cache | str | os.PathLike[str] | None = None,
     memory_bytes: int = MEMORY_BYTES,
     receipt: Receipt | None = None,
     notes: tuple[str, ...] = (),
@@ -78,7 +79,9 @@ def finetune(
         out: a new folder for the run; None keeps it in memory.
         force: whether an existing folder may be replaced.
         skip_unreadable: whether pictures that cannot be decoded are left out instead of ending the run.
-        cache: a folder in which features are kept for other runs.
+        cache: a folder in which features are kept for other runs; by default nothing is kept. It is not trimmed; give a
+            `Cache` for that. Results do not depend on it. Of a network with classes of your own nothing is kept,
+            because their code may change.
         memory_bytes: for features in memory; past it they lie on the disk.
         receipt: how the student's weights were restored, to be kept with the run.
         notes: what was done to get the student, likewise.
@@ -106,21 +109,26 @@ def finetune(
         if finished is not None:
             return finished
         refuse_run(target, force=force)
-    with kept_state(target, asked, force=force) as state_folder:
+    own = classes_of(student)
+    with (
+        kept_state(target, asked, force=force) as state_folder,
+        open_store(cache, memory_bytes=memory_bytes, own_classes=own) as store,
+    ):
         learner = Learner(
             read_model(feed.network),
             recipe,
             head.name,
-            classes_of(student),
-            store=FeatureStore(Path(cache) if cache is not None else None, memory_bytes=memory_bytes),
+            own,
+            store=store,
             state_folder=state_folder,
             progress=progress,
         )
         warnings = warn_of_inputs(feed, network, data, seed=recipe.seed)
         how = _Division(test, shots, test_share)
         result, split, clock = _learn(learner, feed, data, how, skip_unreadable=skip_unreadable)
-        result = replace(result, notes=(*notes, feed.note, *result.notes), warnings=(*warnings, *result.warnings))
-        model = _finished_model(build_model(learner.learnt(), classes_of(student)), recipe, data.classes, network.card)
+        told = (*notes, feed.note, *result.notes, *([store.trouble] if store.trouble else []))
+        result = replace(result, notes=told, warnings=(*warnings, *result.warnings))
+        model = _finished_model(build_model(learner.learnt(), own), recipe, data.classes, network.card)
         described = receipt.to_json() if receipt is not None else None
         run = Run(result, model, None, described, {**asked, **split})
         if target is None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from transfer.data.labelled import LabelledSet
+from transfer.jobs.cached_features import Cache
 from transfer.jobs.finetuning import finetune
 from transfer.jobs.preparing import Student, prepare_student
 from transfer.models.restoring import Restored, restore_file
@@ -64,7 +65,7 @@ def learn_file(
     *,
     skip_unreadable: bool = False,
     force: bool = False,
-    cache: Path | None = None,
+    cache: Cache | Path | None = None,
     memory_bytes: int = MEMORY_BYTES,
     progress: Progress = silent,
 ) -> Run:
@@ -77,7 +78,7 @@ def learn_file(
         how: what is taken from the file, tested on and trained.
         skip_unreadable: whether damaged pictures are left out.
         force: whether `out` may be replaced.
-        cache: a folder in which features are kept for other runs.
+        cache: where features are kept for other runs; see `finetune`.
         memory_bytes: for features in memory; past it they lie on the disk.
         progress: told of what is going on.
 
