@@ -3,7 +3,9 @@
     python tests/benchmarks/bench_forecast.py [NAME ...]
 
 Each case is forecast and run by the command, one right after the other, each in a process of its own; the run's seconds
-are those of the whole process. Ratios are forecast / actual: 1 is exact. Names choose cases.
+are those of the whole process. Ratios are forecast / actual: 1 is exact. On a machine that does other things as well
+both wait, and not alike: `alone` is the ratio with each side divided by how much longer its process took than its
+processors worked. Names choose cases.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -44,9 +47,8 @@ def main() -> None:
         write_digits(sets["digits"])
         if any("photos" in name for name in chosen):
             write_photos(sets["photos"], 2400)
-        print(
-            f"{'case':30} {'said s':>7} {'took s':>7} {'ratio':>6}   {'said MB':>7} {'took MB':>7} {'ratio':>6}  dry s"
-        )
+        print(f"{'case':30} {'said s':>7} {'took s':>7} {'ratio':>6} {'alone':>6} ", end="")
+        print(f"{'said MB':>8} {'took MB':>8} {'ratio':>6} {'dry run s':>10}")
         for name in chosen:
             file, data, *options = CASES[name]
             arguments = [file, str(sets[data]), *options]
@@ -55,21 +57,42 @@ def main() -> None:
 
 def compare(name: str, arguments: list[str], folder: Path) -> None:
     """Print one line, and below it the parts."""
-    said, dry, _ = call([*arguments, "--dry-run", "--json"])
-    told = json.loads(said)
-    _, took, peak = call([*arguments, "-o", str(folder)])
+    output, dry = call([*arguments, "--dry-run", "--json"])
+    told = json.loads(output)
+    run = call([*arguments, "-o", str(folder)])[1]
     seconds, memory = told["seconds"], told["memory_bytes"]["total"]
+    ratio = seconds["total"] / run.seconds
     print(
-        f"{name:30} {seconds['total']:7.1f} {took:7.1f} {seconds['total'] / took:6.2f}   "
-        f"{memory / 1e6:7.0f} {peak / 1e6:7.0f} {memory / peak:6.2f}  {dry:9.1f}"
+        f"{name:30} {seconds['total']:7.1f} {run.seconds:7.1f} {ratio:6.2f} {ratio * run.waiting / dry.waiting:6.2f} "
+        f"{memory / 1e6:8.0f} {run.peak_bytes / 1e6:8.0f} {memory / run.peak_bytes:6.2f} {dry.seconds:10.1f}"
     )
     timing = json.loads((folder / "timing.json").read_text())
     print("    said", ", ".join(f"{part} {value:.1f}" for part, value in seconds.items() if part != "total"))
     print("    took", ", ".join(f"{part} {value:.1f}" for part, value in timing.items()), flush=True)
 
 
-def call(arguments: list[str]) -> tuple[str, float, int]:
-    """Its output, its seconds, and the most bytes that it had in memory."""
+@dataclass(frozen=True)
+class Used:
+    """What a process used.
+
+    Attributes:
+        seconds: from its start to its end.
+        worked: seconds of its processors.
+        peak_bytes: the most that it had in memory.
+    """
+
+    seconds: float
+    worked: float
+    peak_bytes: int
+
+    @property
+    def waiting(self) -> float:
+        """How much longer it took than its processors worked."""
+        return self.seconds / self.worked
+
+
+def call(arguments: list[str]) -> tuple[str, Used]:
+    """What `transfer finetune` says, and what it uses."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     start = time.perf_counter()
     process = subprocess.Popen(
@@ -83,7 +106,8 @@ def call(arguments: list[str]) -> tuple[str, float, int]:
     _, status, used = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"transfer finetune {' '.join(arguments)} ended with {status}")
-    return output, time.perf_counter() - start, used.ru_maxrss * 1024
+    seconds = time.perf_counter() - start
+    return output, Used(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
 
 
 def write_digits(path: Path) -> None:

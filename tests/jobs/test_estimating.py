@@ -3,7 +3,7 @@
 import pytest
 
 from transfer.analysis.estimates import Pace
-from transfer.jobs.estimating import Counts, Measured, Sizes, estimate_run, kept_bytes, peak_bytes
+from transfer.jobs.estimating import SAVING, Counts, Measured, Sizes, estimate_run, kept_bytes, peak_bytes
 from transfer.jobs.rehearsing import Rehearsal, SolvingPace, StagePace
 from transfer.recipes import Recipe, Stage
 
@@ -27,7 +27,7 @@ def test_a_probe_reads_runs_solves_tests_and_saves():
     assert seconds["tuning"] == 0
     assert seconds["testing"] == 1 + 1
     assert seconds["baselines"] == pytest.approx(0.5 + 1e-4 * 48 * 48)
-    assert seconds["saving"] == 2
+    assert seconds["saving"] == SAVING * 2
 
 
 def test_features_that_are_kept_already_are_not_computed():

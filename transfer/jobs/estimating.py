@@ -13,7 +13,7 @@ from transfer.training.interpolating import ALPHAS
 from transfer.training.prefixing import BATCH
 from transfer.training.rate_finding import STEPS as RATES
 
-SAVING = 1.0  # writing a run and reading it back takes about so many times as long as restoring the file
+SAVING = 1.2  # writing a run and reading it back takes about so many times as long as restoring the file
 _KEEPING = 1.1  # training that writes down where it stands
 _FORWARD = 1 / 3  # share of a step that is its pass forwards
 _DIGESTS = 3  # times that a run digests each example

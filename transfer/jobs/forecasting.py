@@ -19,6 +19,7 @@ from transfer.graphs.graph import Graph, Ref
 from transfer.graphs.input_shapes import with_input_shapes
 from transfer.graphs.shapes import Shape
 from transfer.graphs.summarizing import summarize
+from transfer.jobs.cached_features import Cache
 from transfer.jobs.checking_examples import CheckedExamples, SeenExamples, check_examples
 from transfer.jobs.checking_inputs import warn_of_inputs
 from transfer.jobs.checking_recipes import check_recipe
@@ -43,7 +44,7 @@ def forecast_file(
     how: Learning | None = None,
     *,
     unreadable: Sequence[Problem] = (),
-    cache: Path | None = None,
+    cache: Cache | Path | None = None,
     memory_bytes: int = MEMORY_BYTES,
     started: float | None = None,
     progress: Progress = silent,
@@ -57,7 +58,7 @@ def forecast_file(
         data: labelled examples.
         how: what is taken from the file, tested on and trained.
         unreadable: what is known not to be readable, and is not in `data`.
-        cache: a folder in which features would be kept.
+        cache: where features would be kept for other runs; see `finetune`.
         memory_bytes: for features in memory.
         started: when the program was, by `time.perf_counter`; by default now.
         progress: told of the examples that are read.
@@ -82,7 +83,8 @@ def forecast_file(
     stages, graphs = _stages(whole.graph, shape, recipe, counts, custom_objects)
     sample = Sample(checked.seen.images, shape, feed.to_json(), counts.learnt)
     rehearsal = rehearse(whole, graphs, recipe, sample, custom_objects)
-    counts = replace(counts, kept=_find_kept(cache, rehearsal.key, checked))
+    folder = None if custom_objects else cache.folder if isinstance(cache, Cache) else cache
+    counts = replace(counts, kept=_find_kept(folder, rehearsal.key, checked))
     solving = rehearse_solving(checked.seen.pixels, checked.labels[list(checked.seen.spread)], recipe.seed)
     measured = Measured(starting, restoring, checked.digesting, checked.seen.each, solving, rehearsal)
     size = kept_bytes(recipe, counts, rehearsal)
@@ -93,7 +95,7 @@ def forecast_file(
         stages=stages,
         estimate=estimate_run(recipe, counts, measured, _sizes(whole, checked.seen, memory_bytes)),
         doubts=checked.doubts,
-        features=KeptFeatures(size, str(cache or ""), counts.kept, counts.read, size <= memory_bytes),
+        features=KeptFeatures(size, str(folder or ""), counts.kept, counts.read, size <= memory_bytes),
         notes=(student.describe(recipe), feed.note),
         warnings=warnings,
     )
@@ -133,10 +135,10 @@ def _sizes(network: Network, seen: SeenExamples, memory_bytes: int) -> Sizes:
     return Sizes(features, pixels, pixels * seen.pixels.itemsize, weights, memory_bytes)
 
 
-def _find_kept(cache: Path | None, piece: str, checked: CheckedExamples) -> int:
+def _find_kept(folder: Path | None, piece: str, checked: CheckedExamples) -> int:
     """How many examples have features under a piece of a network in a cache."""
-    if cache is None:
+    if folder is None:
         return 0
-    kept = read_kept_keys(cache / piece[:32])
+    kept = read_kept_keys(folder / piece[:32])
     digests = [checked.digests[place] for place in (*checked.learnt, *checked.tested)]
     return sum(key in kept for key in example_keys(piece, digests))
