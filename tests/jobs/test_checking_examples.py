@@ -77,3 +77,10 @@ def test_what_was_left_out_is_told_once(feed, folder):
     (folder / "digit_0" / "notes.txt").write_text("no picture")
     checked = check_examples(feed, transfer.read_labelled(folder), Learning())
     assert [each.where for each in checked.doubts.left_out] == ["digit_0/notes.txt"]
+
+
+def test_a_class_that_nothing_is_learnt_of_is_refused(feed, digits_folder):
+    data = transfer.read_labelled(digits_folder)
+    with pytest.raises(DataError, match="no training example") as refused:
+        check_examples(feed, data.subset(np.flatnonzero(data.labels != 1)), Learning(test=data))
+    assert [each.where for each in refused.value.problems] == ["class 'digit_1'"]

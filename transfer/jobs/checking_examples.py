@@ -135,7 +135,7 @@ def check_examples(
         progress: told how many are read.
 
     Raises:
-        DataError: if a class has too few of them, with what cannot be read beside it; if nothing is left to test on.
+        DataError: if a class has too few of them, with what cannot be read beside it, or nothing is left to test on.
     """
     everything = data if how.test is None else join_sets(data, how.test)
     start = time.perf_counter()
@@ -145,6 +145,10 @@ def check_examples(
     bad = (*unreadable, *(problem for _, problem in seen.unreadable))
     learnt, tested = _divide(everything, len(data), seen, how, bad)
     found = find_doubts(digests, everything.labels, everything.names, data.classes, train=learnt, test=tested)
+    missing = [name for name, count in found.counts if not count]
+    if missing:
+        wrong = [Problem(f"class {name!r}", "at least 1 example to learn from", "0") for name in missing]
+        raise DataError("Some classes have no training example.", [*wrong, *bad])
     if len(found.leaked) == len(tested):
         raise DataError("Every test example is also learnt from.", next_step="test on other examples")
     known = {each.where for each in bad}

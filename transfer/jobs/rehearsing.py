@@ -28,7 +28,7 @@ from transfer.training.fitting import fit
 from transfer.training.low_rank import adapt
 from transfer.training.prefixing import BATCH, Piece, split_off_prefix, split_stage
 
-PATIENCE = 1.0  # seconds for which a batch or steps are repeated, once they are compiled
+PATIENCE = 0.5  # seconds for which a batch or steps are repeated, once they are compiled
 _MOST_TIMES = 20
 _MOST_STEPS = 8  # of an epoch
 _BACK = 3  # a step costs about so many passes forwards
