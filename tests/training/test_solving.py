@@ -1,15 +1,13 @@
 """A solved head is at the optimum, whatever the shape of the features, and the penalty is the one of a plain search."""
 
-import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
 
 from transfer.errors import DataError
-from transfer.training import solving
+from transfer.training import coordinates, penalty_paths
 from transfer.training.solving import FOLDS, PENALTIES, solve_head
 
 GRID = (1e-3, 1e-2, 1e-1, 1.0)
@@ -97,29 +95,49 @@ def test_one_example_a_class_is_solved_without_folds(classes):
     assert np.abs(probabilities(head, features) - expected).max() < 1e-4
 
 
-@pytest.mark.parametrize(("n", "d", "classes"), [(24, 60, 3), (24, 60, 2), (10, 300, 5)])
-def test_reducing_to_the_span_of_the_examples_changes_nothing(n, d, classes, monkeypatch):
-    features, labels = problem(n, d, classes, seed=5)
-    reduced = solve_head(features, labels, classes, penalties=GRID)
-    monkeypatch.setattr(solving, "_reduce", lambda z: (z, None))
-    whole = solve_head(features, labels, classes, penalties=GRID)
-    assert reduced.penalty == whole.penalty
-    assert reduced.accuracy == whole.accuracy
-    assert list(reduced.log_loss.values()) == pytest.approx(list(whole.log_loss.values()), abs=1e-4)
-    unseen = problem(50, d, classes, seed=6)[0]
-    assert np.abs(probabilities(reduced, unseen) - probabilities(whole, unseen)).max() < 1e-4
+@pytest.mark.parametrize("classes", [2, 5, 30])
+@pytest.mark.parametrize(("n", "d"), [(60, 150), (150, 20)])
+def test_few_and_many_classes_are_solved_to_the_optimum(n, d, classes):
+    features, labels = problem(n, d, classes, seed=4)
+    head = solve_head(features, labels, classes, penalties=[0.1, 1.0])
+    expected = reference(features, labels, head.penalty).predict_proba(standardised(features))
+    assert np.abs(probabilities(head, features) - expected).max() < 1e-5
 
 
-@given(st.integers(2, 12), st.integers(13, 40), st.integers(0, 100))
-@settings(max_examples=25)
-def test_the_reduction_keeps_all_distances(n, d, seed):
-    z = np.random.default_rng(seed).normal(size=(n, d))
-    z[-1] = z[0]  # examples that repeat lower the rank
-    reduced, rotation = solving._reduce(z)
-    assert reduced.shape[1] <= n
-    assert np.allclose(reduced @ reduced.T, z @ z.T, atol=1e-9)
-    assert np.allclose(rotation.T @ rotation, np.eye(rotation.shape[1]), atol=1e-9)
-    assert np.allclose(reduced @ rotation.T, z, atol=1e-9)
+@pytest.mark.parametrize(("n", "d"), [(40, 90), (90, 12)])
+def test_features_that_nearly_or_wholly_repeat_each_other_change_nothing_of_that(n, d):
+    features, labels = problem(n, d, 3, seed=8)
+    random = np.random.default_rng(0)
+    alike = features[:, :6] * (1 + 1e-5 * random.normal(size=(n, 6)))
+    hard = np.concatenate([features, features[:, :4], alike, features[:, :1] + 10, np.ones((n, 2))], axis=1)
+    hard = hard.astype(np.float32)
+    head = solve_head(hard, labels, 3, penalties=[10.0])
+    expected = reference(hard, labels, 10.0).predict_proba(standardised(hard))
+    assert np.abs(probabilities(head, hard) - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_features_too_large_to_copy_are_solved_alike(classes, monkeypatch):
+    features, labels = problem(200, 15, classes, seed=5)
+    copied = solve_head(features, labels, classes, penalties=GRID)
+    monkeypatch.setattr(coordinates, "HELD", 0)
+    monkeypatch.setattr(coordinates, "_BLOCK", 15 * 64)
+    blocks = solve_head(features, labels, classes, penalties=GRID)
+    assert blocks.penalty == copied.penalty
+    assert blocks.accuracy == copied.accuracy
+    assert list(blocks.log_loss.values()) == pytest.approx(list(copied.log_loss.values()), abs=1e-6)
+    assert np.abs(probabilities(blocks, features) - probabilities(copied, features)).max() < 1e-6
+
+
+def test_folds_solved_one_by_one_are_those_solved_together(monkeypatch):
+    features, labels = problem(60, 30, 4, seed=6)
+    together = solve_head(features, labels, 4, penalties=GRID)
+    monkeypatch.setattr(penalty_paths, "_TOGETHER", 1)
+    alone = solve_head(features, labels, 4, penalties=GRID)
+    assert alone.penalty == together.penalty
+    assert alone.accuracy == together.accuracy
+    assert list(alone.log_loss.values()) == pytest.approx(list(together.log_loss.values()), abs=1e-5)
+    assert np.abs(probabilities(alone, features) - probabilities(together, features)).max() < 1e-6
 
 
 @pytest.mark.parametrize(("n", "d", "classes"), [(45, 10, 3), (40, 60, 2), (30, 80, 3)])

@@ -1,0 +1,95 @@
+"""From strong to weak regularisation: the penalties that cross-validation chooses, with warm starts in all folds.
+
+Past the minimum the loss only grows, and weak regularisation costs most: two rises in a row end the path of an output,
+and the path as a whole ends where those of all have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transfer.specs import Progress
+from transfer.training.logistic import Array, Heads, Task, held_out_losses, minimise
+
+_ABOUT = 1e-5  # mean error of logits
+_TOGETHER = 2**20  # weights of folds that are solved together
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Path:
+    """What was tried.
+
+    Attributes:
+        penalty: C of the least loss over all outputs.
+        chosen: (1,) for softmax or (k,), C of each output; where one could not be validated, `penalty`.
+        start: about the head of these, between the folds.
+        log_loss: in nats a validated answer, for each C tried; empty where nothing could be validated.
+        accuracy: at `penalty`; None likewise.
+    """
+
+    penalty: float
+    chosen: Array
+    start: Heads
+    log_loss: dict[float, float]
+    accuracy: float | None
+
+
+def follow_path(task: Task, penalties: Sequence[float], progress: Progress) -> Path:
+    """Try each C.
+
+    Args:
+        task: what is learnt; folds are those that hold something out.
+        penalties: from strong to weak regularisation.
+        progress: told of each C tried.
+    """
+    count, validated = int(task.held_out.max()) + 1, (task.held_out >= 0).sum(0)
+    chosen, start = np.full(validated.shape, np.median(penalties)), Heads.empty(task, 1)
+    if count < 2:
+        return Path(float(np.median(penalties)), chosen, start, {}, None)
+    groups = _groups(count, task.rank * task.outputs)
+    heads = [Heads.empty(task, len(group)) for group in groups]
+    losses: list[Array] = []
+    right: list[int] = []
+    least, is_over = np.full(validated.shape, np.inf), validated == 0
+    for tried, c in enumerate(penalties):
+        heads = [
+            minimise(task, group, np.full(task.outputs, c), each, _ABOUT)
+            for group, each in zip(groups, heads, strict=True)
+        ]
+        found = [held_out_losses(task, group, each) for group, each in zip(groups, heads, strict=True)]
+        losses.append(np.sum([each for each, _ in found], axis=0))
+        right.append(int(np.sum([each for _, each in found])))
+        better = (losses[-1] < least) & ~is_over
+        least, chosen = np.where(better, losses[-1], least), np.where(better, c, chosen)
+        start = _taken_over(start, heads, better)
+        progress("choosing the regularisation", tried + 1, len(penalties))
+        if tried >= 2:
+            is_over |= (losses[-3] < losses[-2]) & (losses[-2] < losses[-1])
+        if is_over.all():
+            break
+    totals = np.sum(losses, axis=1) / validated.sum()
+    best = int(totals.argmin())
+    return Path(
+        penalty=penalties[best],
+        chosen=np.where(validated > 0, chosen, penalties[best]),
+        start=start,
+        log_loss=dict(zip(penalties, totals.tolist(), strict=False)),
+        accuracy=right[best] / int(validated.sum()),
+    )
+
+
+def _groups(count: int, weights: int) -> list[range]:
+    """Folds 0 to count - 1, of so many weights each, in groups that are solved together."""
+    size = max(1, _TOGETHER // max(1, weights))
+    return [range(first, min(first + size, count)) for first in range(0, count, size)]
+
+
+def _taken_over(start: Heads, heads: Sequence[Heads], better: NDArray[np.bool_]) -> Heads:
+    """The mean of the folds' heads in outputs that are better, (1,) or (k,), what was there in the others."""
+    weights = np.concatenate([each.weights for each in heads], axis=1).mean(1, keepdims=True)
+    bias = np.concatenate([each.bias for each in heads]).mean(0, keepdims=True)
+    return Heads(np.where(better, weights, start.weights), np.where(better, bias, start.bias))
