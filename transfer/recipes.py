@@ -21,7 +21,8 @@ class Stage:
     Attributes:
         kind: `probe` solves the head on frozen features, and takes no other field; `tune` trains by steps.
         unfreeze_from: the first layer that is trained, with all after it. A `tune` stage takes one of the three.
-        unfreeze_last: number of last blocks that are trained beside the head; 0 for the head alone.
+        unfreeze_last: number of last blocks that are trained beside the head, all where there are fewer; 0 for the
+            head alone.
         unfreeze: names and patterns of the layers that are trained beside the head, `*` for all.
         batch_norm: what becomes of batch normalization: see `graphs.freezing`.
         fresh: whether every weight starts anew, as for training from scratch.
@@ -92,18 +93,19 @@ class Recipe:
     """What a run will do.
 
     Attributes:
-        stages: in order, at least one; a `probe` stage stands first.
+        stages: in order, at least one; a `probe` stage stands first. By default those of `lp-ft`: the head is solved,
+            then it and the last two blocks are trained at a small rate.
         seed: of the split, the folds, the order of examples and every initial value.
         validation: share of the training examples that is held out, to choose between the probe and what was tuned
             from it, and to stop early; 0 for none.
-        name: what it is called.
+        name: what it is called; by default `lp-ft` or `custom`.
     """
 
-    stages: tuple[Stage, ...] = field(default_factory=lambda: (Stage("probe"),))
+    stages: tuple[Stage, ...] = field(default_factory=lambda: LP_FT)
     _: KW_ONLY
     seed: int = 0
     validation: float = 0.2
-    name: str = "custom"
+    name: str = ""
 
     def __post_init__(self) -> None:
         given: Any = self.stages
@@ -111,6 +113,8 @@ class Recipe:
         if not all(isinstance(stage, Stage) for stage in stages):
             raise ValueError(f"stages: expected Stage values, found {given!r}")
         object.__setattr__(self, "stages", stages)
+        if self.name == "":
+            object.__setattr__(self, "name", "lp-ft" if stages == LP_FT else "custom")
         _settle(self, RECIPE_RULES, recipe_problems(_given(self, RECIPE_RULES), stages))
 
 
@@ -168,3 +172,9 @@ def _settle(value: Stage | Recipe, rules: Mapping[str, Rule], problems: Iterable
 
 def _given(value: Stage | Recipe, rules: Mapping[str, Rule]) -> dict[str, Any]:
     return {name: getattr(value, name) for name in rules}
+
+
+# Solve the head to its optimum, then train it and the last two blocks at a small rate. Chosen on 1,588 drawings in five
+# classes, MobileNetV2 at 96 pixels, 10 and 40 examples a class: rates from 1e-4 to 1e-3, one to three blocks, 5 to 20
+# epochs. Source: Kumar et al. (2022), "Fine-tuning can distort pretrained features", section 3.4.
+LP_FT = (Stage("probe"), Stage(unfreeze_last=2, epochs=10, rate=1e-4, schedule="cosine", warmup=0.1))

@@ -17,7 +17,7 @@ def test_a_dry_run_tells_the_stages_and_writes_nothing(call, here, pictures):
         ["tune", "dense_2", "4,355", "50,240"],
     ]
     found = call("finetune", "digits_mlp", pictures, "-o", "run", "--dry-run", "--json").json
-    assert [each["kind"] for each in found["stages"]] == ["probe"]
+    assert [each["kind"] for each in found["stages"]] == ["probe", "tune"]
     assert found["stages"][0]["once_macs"] == 24 * (784 * 64 + 64 * 64)
     assert sorted(here.iterdir()) == before
 
@@ -68,7 +68,7 @@ def test_where_a_run_would_leave_them_out_a_dry_run_is_no_error(call, damaged):
 
 
 def test_seconds_and_bytes_are_told_by_part_and_features_of_an_earlier_run_are_found(call, here, pictures):
-    asked = ("finetune", "digits_mlp", pictures, "--cache", here / "cache")
+    asked = ("finetune", "digits_mlp", pictures, "--recipe", "probe", "--cache", here / "cache")
     found = call(*asked, "--dry-run", "--json").json
     assert found["kept_features"] == {
         "bytes": 24 * 64 * 4,
@@ -87,5 +87,5 @@ def test_seconds_and_bytes_are_told_by_part_and_features_of_an_earlier_run_are_f
 
 
 def test_lines_of_cost_stay_narrow(call, pictures):
-    printed = call("finetune", "digits_mlp", pictures, "--recipe", "lp-ft", "--dry-run").stdout
+    printed = call("finetune", "digits_mlp", pictures, "--recipe", "lp-ft", "--no-cache", "--dry-run").stdout
     assert max(map(len, printed.split("stage", 1)[1].splitlines())) <= 100

@@ -20,7 +20,7 @@ def test_without_a_name_all_are_listed(call):
 def test_a_recipe_is_shown_as_a_file_that_can_be_used(call, tmp_path):
     shown = call("recipe", "show", "lp-ft", "--examples", "64", "--seed", "3", "--set", "stages.1.augment=flip")
     recipe = parse_recipe(shown.stdout)
-    assert (recipe.seed, recipe.stages[1].augment, recipe.stages[1].epochs) == (3, ("flip",), 100)
+    assert (recipe.seed, recipe.stages[1].augment, recipe.stages[1].epochs) == (3, ("flip",), 10)
     path = tmp_path / "mine.toml"
     path.write_text(shown.stdout)
     assert call("recipe", "check", path).stdout == f"{path}: ok, 'lp-ft, changed': probe, then tune\n"

@@ -41,7 +41,7 @@ def test_finetune_prints_the_receipt_the_scores_and_where_the_run_lies(call, pic
     assert ended.stderr == ""
     result = transfer.load_run(tmp_path / "run").result
     assert "6 tensors matched, 55,050 parameters; outputs verified" in ended.stdout
-    assert "dropped predictions; backbone ends at 'dense_2' and is frozen" in ended.stdout
+    assert "dropped predictions; backbone ends at 'dense_2' and is trained in its last 2 blocks, frozen before" in ended.stdout
     assert "3 classes, 15 examples to learn from, 9 to test on" in ended.stdout
     for score in (result.score, *result.baselines):
         row = next(line for line in rows(ended.stdout) if line[: len(score.name.split())] == score.name.split())

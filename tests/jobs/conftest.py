@@ -71,7 +71,7 @@ def digits_run(student, restored, digits_folder, tmp_path_factory) -> transfer.R
     return transfer.finetune(
         student,
         transfer.read_labelled(digits_folder),
-        recipe=transfer.Recipe(seed=7),
+        recipe=transfer.Recipe(transfer.Stage("probe"), seed=7),
         receipt=restored.receipt,
         out=tmp_path_factory.mktemp("runs") / "digits",
     )

@@ -50,7 +50,10 @@ def written(folder):
 @pytest.mark.parametrize(
     ("recipe", "ways"),
     [
-        (transfer.Recipe(seed=3), ("cold", "warm", "warm and from the disk", "trimmed", "cold again")),
+        (
+            transfer.Recipe(transfer.Stage("probe"), seed=3),
+            ("cold", "warm", "warm and from the disk", "trimmed", "cold again"),
+        ),
         (TUNED, ("cold", "warm and from the disk")),
     ],
     ids=["probe", "tuned"],
@@ -109,7 +112,7 @@ def test_other_weights_sizes_and_preprocessing_are_computed_anew(colour_student,
 
 
 def test_a_flipped_bit_in_the_cache_changes_no_answer(student, data, tmp_path):
-    recipe, cache = transfer.Recipe(seed=3), tmp_path / "cache"
+    recipe, cache = transfer.Recipe(transfer.Stage("probe"), seed=3), tmp_path / "cache"
     first = transfer.finetune(student, data, recipe=recipe, cache=cache, out=tmp_path / "first")
     for path in cache.rglob("*.h5"):
         damaged = bytearray(path.read_bytes())

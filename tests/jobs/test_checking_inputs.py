@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import keras
 import numpy as np
@@ -19,6 +20,9 @@ from transfer.jobs.feeding import make_feed
 from transfer.jobs.running import load_run
 from transfer.models.building import read_model
 from transfer.specs import PREPROCESSINGS, Preprocessing
+
+solve = partial(transfer.finetune, recipe=transfer.Recipe(transfer.Stage("probe")))
+
 
 SIZE = (96, 96)
 WAYS = ("0 to 255", "0 to 1", "-1 to 1", "BGR", "no mean", "16 bits")
@@ -118,7 +122,7 @@ def test_a_run_keeps_the_warning_and_is_the_same_to_the_bit_without_the_look(
     )
 
     def run(name, preprocessing):
-        return transfer.finetune(colour_student, data, recipe=recipe, preprocessing=preprocessing, out=tmp_path / name)
+        return solve(colour_student, data, recipe=recipe, preprocessing=preprocessing, out=tmp_path / name)
 
     looked = run("looked", "raw")
     monkeypatch.setattr(finetuning, "warn_of_inputs", lambda *_arguments, **_options: ())
@@ -170,7 +174,7 @@ def scaled() -> np.ndarray:
 
 
 def finetuned(model, rows: np.ndarray) -> transfer.Run:
-    return transfer.finetune(model, transfer.from_arrays(rows, np.arange(len(rows)) % 2))
+    return solve(model, transfer.from_arrays(rows, np.arange(len(rows)) % 2))
 
 
 @pytest.mark.parametrize("axis", [1, 2])

@@ -293,7 +293,9 @@ def test_a_run_is_fed_as_it_learnt_and_says_how_far_its_steps_went(student, digi
 
 def test_what_becomes_of_a_run_says_how_it_is_asked_again(student, digits_folder, tmp_path):
     data = transfer.read_labelled(digits_folder)
-    run = transfer.finetune(student, data, recipe=transfer.Recipe(seed=1), out=tmp_path / "run")
+    run = transfer.finetune(
+        student, data, recipe=transfer.Recipe(transfer.Stage("probe"), seed=1), out=tmp_path / "run"
+    )
     few = diagnose(run, data, fix=tmp_path / "mended.keras")
     assert "30 examples do not show that a unit is dead" in few.findings[0].evidence
     assert few.fixes[-1] == "nothing written"

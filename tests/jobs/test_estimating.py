@@ -19,7 +19,7 @@ def measured(*stages):
 
 def test_a_probe_reads_runs_solves_tests_and_saves():
     counts = Counts(learnt=48, tried=0, tested=16)
-    seconds = estimate_run(Recipe(), counts, measured(StagePace(Pace(), Pace())), SIZES).seconds
+    seconds = estimate_run(Recipe(Stage("probe")), counts, measured(StagePace(Pace(), Pace())), SIZES).seconds
     assert seconds["starting"] == 5
     assert seconds["reading"] == pytest.approx(3 * 0.1 + 64 * 0.01)
     assert seconds["features"] == 1 + 4 * 0.5  # four batches of sixteen
@@ -32,7 +32,7 @@ def test_a_probe_reads_runs_solves_tests_and_saves():
 
 def test_features_that_are_kept_already_are_not_computed():
     paces = measured(StagePace(Pace(), Pace()))
-    seconds = [estimate_run(Recipe(), Counts(48, 0, 16, kept), paces, SIZES).seconds for kept in (32, 64)]
+    seconds = [estimate_run(Recipe(Stage("probe")), Counts(48, 0, 16, kept), paces, SIZES).seconds for kept in (32, 64)]
     assert [each["features"] for each in seconds] == [1 + 2 * 0.5, 0]
 
 
@@ -66,8 +66,8 @@ def test_changed_copies_are_read_run_and_kept_beside_the_examples():
 
 def test_memory_is_that_of_this_process_and_what_grows_with_the_examples():
     counts, paces = Counts(learnt=48, tried=0, tested=16), measured(StagePace(Pace(), Pace()))
-    memory = dict(estimate_run(Recipe(), counts, paces, SIZES).memory_bytes)
+    memory = dict(estimate_run(Recipe(Stage("probe")), counts, paces, SIZES).memory_bytes)
     assert memory.pop("libraries, network and a batch") == pytest.approx(peak_bytes(), rel=0.01)
     assert memory == {"features": 64 * 400, "small pictures": 64 * 300, "solving": 4 * 8 * 48 * 300}
     little = Sizes(100, 300, 300, 1000, memory_bytes=1000)
-    assert estimate_run(Recipe(), counts, paces, little).memory_bytes["features"] == 1000
+    assert estimate_run(Recipe(Stage("probe")), counts, paces, little).memory_bytes["features"] == 1000

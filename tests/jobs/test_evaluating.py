@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import keras
 import numpy as np
@@ -11,6 +12,8 @@ from PIL import Image
 import transfer
 from transfer.errors import DataError
 from transfer.jobs.evaluating import evaluate
+
+solve = partial(transfer.finetune, recipe=transfer.Recipe(transfer.Stage("probe")))
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +100,7 @@ def test_pictures_that_are_all_damaged_are_an_error_even_if_they_may_be_left_out
 def test_arrays_are_recognised_row_by_row(student, digits, tmp_path):
     images, labels = digits
     data = transfer.from_arrays(images, labels)
-    run = transfer.finetune(student, data, out=tmp_path / "run")
+    run = solve(student, data, out=tmp_path / "run")
     found = evaluate(run.folder, data)
     assert (found.seen, found.score.correct) == (run.result.train_examples, run.result.score.correct)
 
@@ -107,7 +110,7 @@ def test_arrays_to_test_on_are_of_the_type_of_those_learnt_from(student, digits,
     train = transfer.from_arrays(images[::2], labels[::2])
     test = transfer.from_arrays(images[1::2].astype(np.float32), labels[1::2])
     with pytest.raises(DataError, match="holds other arrays") as caught:
-        transfer.finetune(student, train, test=test, out=tmp_path / "run")
+        solve(student, train, test=test, out=tmp_path / "run")
     assert caught.value.problems[0].found == "(28, 28) float32"
     assert not (tmp_path / "run").exists()
 

@@ -1,6 +1,7 @@
 """What goes into a network: its preprocessing by layers is the preprocessing by hand."""
 
 import json
+from functools import partial
 
 import keras
 import numpy as np
@@ -13,6 +14,8 @@ from transfer.errors import DataError, LayerError
 from transfer.jobs.feeding import Feed, feed_of_run, make_feed
 from transfer.models.building import read_model
 from transfer.specs import PREPROCESSINGS, Preprocessing
+
+solve = partial(transfer.finetune, recipe=transfer.Recipe(transfer.Stage("probe")))
 
 
 def prepared(mode: str, images: np.ndarray) -> np.ndarray:
@@ -41,7 +44,7 @@ def from_stock_keras(run: transfer.Run, images: np.ndarray) -> np.ndarray:
 def test_raw_images_give_what_prepared_images_give_the_plain_network(colour_student, colours, mode, tmp_path):
     images, labels = colours
     data = transfer.from_arrays(images, labels)
-    run = transfer.finetune(colour_student, data, preprocessing=PREPROCESSINGS[mode], out=tmp_path / "run")
+    run = solve(colour_student, data, preprocessing=PREPROCESSINGS[mode], out=tmp_path / "run")
     found = from_stock_keras(run, images)
     np.testing.assert_allclose(found, probabilities(colour_student, prepared(mode, images), run), atol=1e-5)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
@@ -57,7 +60,7 @@ def test_a_frame_is_background_around_a_smaller_image(colour_student, colours, f
         color="bgr", mean=(103.939, 116.779, 123.68), size=(24, 24), frame=frame, background=background
     )
     data = transfer.from_arrays(inside, labels)
-    run = transfer.finetune(colour_student, data, preprocessing=asked, out=tmp_path / "run")
+    run = solve(colour_student, data, preprocessing=asked, out=tmp_path / "run")
     around = [(0, 0), (pixels, pixels), (pixels, pixels), (0, 0)]
     framed = prepared("caffe", np.pad(inside, around, constant_values=background))
     np.testing.assert_allclose(from_stock_keras(run, inside), probabilities(colour_student, framed, run), atol=1e-5)
@@ -65,7 +68,7 @@ def test_a_frame_is_background_around_a_smaller_image(colour_student, colours, f
 
 def test_grey_digits_are_flattened(student, digits, tmp_path):
     images, labels = digits
-    run = transfer.finetune(student, transfer.from_arrays(images, labels), out=tmp_path / "run")
+    run = solve(student, transfer.from_arrays(images, labels), out=tmp_path / "run")
     found = from_stock_keras(run, images[..., None])
     expected = probabilities(student, images.reshape(-1, 784) / np.float32(255), run)
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -74,9 +77,7 @@ def test_grey_digits_are_flattened(student, digits, tmp_path):
 def test_the_model_fits_images_of_any_size_with_their_aspect_ratio_on_the_background(colour_student, colours, tmp_path):
     images, labels = colours
     asked = Preprocessing(scale=1 / 127.5, mean=(1.0,), background=9)
-    run = transfer.finetune(
-        colour_student, transfer.from_arrays(images, labels), preprocessing=asked, out=tmp_path / "run"
-    )
+    run = solve(colour_student, transfer.from_arrays(images, labels), preprocessing=asked, out=tmp_path / "run")
     tall = np.random.default_rng(1).integers(0, 256, (1, 96, 48, 3), np.uint8)
     square = np.pad(tall, ((0, 0), (0, 0), (24, 24), (0, 0)), constant_values=9).astype(np.float32)
     planes = [Image.fromarray(square[0, :, :, k]).resize((24, 24), Image.Resampling.BILINEAR) for k in range(3)]
@@ -91,7 +92,7 @@ def test_one_value_of_mean_and_std_serves_all_channels(colour_student, colours, 
     three = Preprocessing(scale=1 / 255, mean=(0.4,) * 3, std=(0.2,) * 3)
     data = transfer.from_arrays(images, labels)
     found = [
-        from_stock_keras(transfer.finetune(colour_student, data, preprocessing=each, out=tmp_path / name), images)
+        from_stock_keras(solve(colour_student, data, preprocessing=each, out=tmp_path / name), images)
         for name, each in (("one", one), ("three", three))
     ]
     np.testing.assert_allclose(found[0], found[1], atol=1e-6)
@@ -103,7 +104,7 @@ def test_a_network_without_a_card_takes_arrays_as_they_are(tmp_path):
     x = keras.layers.Dense(6, activation="tanh", name="hidden", trainable=False)(inputs)
     student = keras.Model(inputs, keras.layers.Dense(2, name="label")(x))
     rows = np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32) * 40 - 100
-    run = transfer.finetune(student, transfer.from_arrays(rows, np.arange(20) % 2), out=tmp_path / "run")
+    run = solve(student, transfer.from_arrays(rows, np.arange(20) % 2), out=tmp_path / "run")
     np.testing.assert_allclose(from_stock_keras(run, rows), probabilities(student, rows, run), atol=1e-5)
     assert json.loads((run.folder / "run.json").read_text())["input"] == {"kind": "arrays", "shape": [5]}
     assert run.result.notes == ("arrays are taken as they are",)
@@ -137,7 +138,7 @@ def test_arrays_of_another_size_are_refused():
 
 def test_pictures_for_a_network_without_a_card_ask_for_its_preprocessing(colour_student, digits_folder):
     with pytest.raises(DataError) as caught:
-        transfer.finetune(
+        solve(
             transfer.extract(colour_student, drop_last=1, heads=[transfer.Head("label", 3)]),
             transfer.read_labelled(digits_folder),
         )
@@ -150,7 +151,7 @@ def test_pictures_for_a_network_without_a_card_ask_for_its_preprocessing(colour_
 def test_images_scaled_to_one_are_refused(student, digits, scale):
     images, labels = digits
     with pytest.raises(DataError) as caught:
-        transfer.finetune(student, transfer.from_arrays(images * np.float32(scale), labels))
+        solve(student, transfer.from_arrays(images * np.float32(scale), labels))
     assert caught.value.problems[0].expected == "numbers from 0 to 255"
     assert caught.value.next_step == "multiply x by 255"
 
@@ -158,21 +159,21 @@ def test_images_scaled_to_one_are_refused(student, digits, scale):
 def test_a_size_against_the_one_that_the_network_is_fixed_to_is_refused(colour_student, colours):
     data = transfer.from_arrays(*colours)
     with pytest.raises(LayerError) as caught:
-        transfer.finetune(colour_student, data, preprocessing=PREPROCESSINGS["tf"], size=(32, 32))
+        solve(colour_student, data, preprocessing=PREPROCESSINGS["tf"], size=(32, 32))
     assert (caught.value.problems[0].expected, caught.value.problems[0].found) == ("(24, 24)", "(32, 32)")
     assert "--size" in caught.value.next_step
 
 
 def test_a_size_that_does_not_flatten_to_the_input_is_refused(student, digits):
     with pytest.raises(LayerError) as caught:
-        transfer.finetune(student, transfer.from_arrays(*digits), size=(14, 14))
+        solve(student, transfer.from_arrays(*digits), size=(14, 14))
     assert "(196,)" in caught.value.problems[0].expected
     assert caught.value.problems[0].found == "(784,)"
 
 
 def test_a_grey_preprocessing_for_a_network_on_colours_is_refused(colour_student, colours):
     with pytest.raises(LayerError) as caught:
-        transfer.finetune(colour_student, transfer.from_arrays(*colours), preprocessing=Preprocessing(color="grey"))
+        solve(colour_student, transfer.from_arrays(*colours), preprocessing=Preprocessing(color="grey"))
     assert caught.value.problems[0].found == "(24, 24, 3)"
 
 

@@ -15,12 +15,13 @@ from transfer.errors import DataError, LayerError, OutputError, TrainingError
 from transfer.jobs.predicting import predict
 from transfer.results import Result
 from transfer.specs import PREPROCESSINGS
-from transfer.training import learner
+from transfer.training import lessons
 from transfer.training.fitting import Fit
 from transfer.training.solving import solve_head
 from transfer.weights.shipped import shipped_checkpoints
 
 FILES = ("history.jsonl", "model.keras", "result.json", "run.json", "timing.json")
+PROBE = transfer.Recipe(transfer.Stage("probe"))
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,11 @@ def test_the_same_run_in_another_folder_has_the_same_bytes_but_for_the_clock(
     digits_run, student, restored, data, tmp_path
 ):
     again = transfer.finetune(
-        student, data, recipe=transfer.Recipe(seed=7), receipt=restored.receipt, out=tmp_path / "again"
+        student,
+        data,
+        recipe=transfer.Recipe(transfer.Stage("probe"), seed=7),
+        receipt=restored.receipt,
+        out=tmp_path / "again",
     )
     differ = [name for name in FILES if (again.folder / name).read_bytes() != (digits_run.folder / name).read_bytes()]
     assert set(differ) <= {"timing.json"}
@@ -112,7 +117,9 @@ def test_the_same_run_in_another_folder_has_the_same_bytes_but_for_the_clock(
 
 def test_the_same_run_again_is_recognised_and_nothing_is_written(digits_run, student, data, snapshot):
     before = snapshot(digits_run.folder)
-    again = transfer.finetune(student, data, recipe=transfer.Recipe(seed=7), out=digits_run.folder)
+    again = transfer.finetune(
+        student, data, recipe=transfer.Recipe(transfer.Stage("probe"), seed=7), out=digits_run.folder
+    )
     assert again.reused
     assert again.result == digits_run.result
     assert snapshot(digits_run.folder) == before
@@ -123,7 +130,7 @@ def test_the_same_run_again_is_recognised_and_nothing_is_written(digits_run, stu
 def test_another_seed_in_the_same_folder_is_refused(digits_run, student, data, snapshot):
     before = snapshot(digits_run.folder)
     with pytest.raises(OutputError) as caught:
-        transfer.finetune(student, data, recipe=transfer.Recipe(seed=8), out=digits_run.folder)
+        transfer.finetune(student, data, recipe=transfer.Recipe(transfer.Stage("probe"), seed=8), out=digits_run.folder)
     assert "--force" in caught.value.next_step
     assert snapshot(digits_run.folder) == before
 
@@ -134,7 +141,7 @@ def refused(*, out, **options) -> None:
 
 
 def test_other_data_or_another_network_in_the_same_folder_are_refused(digits_run, restored, student, data):
-    same = {"recipe": transfer.Recipe(seed=7), "out": digits_run.folder}
+    same = {"recipe": transfer.Recipe(transfer.Stage("probe"), seed=7), "out": digits_run.folder}
     refused(student=student, data=data.subset(range(29)), **same)
     refused(student=student, data=replace(data, labels=np.roll(data.labels, 1)), **same)
     refused(student=student, data=data, shots=3, **same)
@@ -164,7 +171,9 @@ def test_force_replaces_a_run_and_leaves_nothing_beside_it(student, data, tmp_pa
     shared = {"out": tmp_path / "run", "test_share": 0.4}
     first = transfer.finetune(student, data, **shared)
     (first.folder / "mine.txt").write_text("old")
-    second = transfer.finetune(student, data, recipe=transfer.Recipe(seed=1), force=True, **shared)
+    second = transfer.finetune(
+        student, data, recipe=transfer.Recipe(transfer.Stage("probe"), seed=1), force=True, **shared
+    )
     assert not second.reused
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     assert tuple(sorted(path.name for path in second.folder.iterdir())) == FILES
@@ -190,7 +199,13 @@ def test_a_damaged_picture_may_be_left_out_by_name_and_nothing_else_changes(
     shutil.copytree(digits_folder, tmp_path / "set")
     truncate(tmp_path / "set/digit_1/zz_damaged.jpg")
     data = transfer.read_labelled(tmp_path / "set")
-    run = transfer.finetune(student, data, recipe=transfer.Recipe(seed=7), skip_unreadable=True, out=tmp_path / "run")
+    run = transfer.finetune(
+        student,
+        data,
+        recipe=transfer.Recipe(transfer.Stage("probe"), seed=7),
+        skip_unreadable=True,
+        out=tmp_path / "run",
+    )
     assert [each.where for each in run.result.left_out] == ["digit_1/zz_damaged.jpg"]
     assert "damaged" in run.result.left_out[0].found
     assert transfer.load_run(run.folder).result.left_out == run.result.left_out
@@ -207,7 +222,7 @@ def test_a_run_that_is_broken_off_leaves_nothing(student, data, tmp_path, monkey
 
     monkeypatch.setattr("transfer.jobs.running.save_model", break_off)
     with pytest.raises((KeyboardInterrupt, MemoryError, TrainingError)):
-        transfer.finetune(student, data, shots=2, out=tmp_path / "run")
+        transfer.finetune(student, data, recipe=PROBE, shots=2, out=tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -421,7 +436,7 @@ def test_a_frozen_tensor_that_changes_ends_the_run(colour_student, colours, tmp_
         layer.set_weights([each + 1 for each in layer.get_weights()])
         return Fit((), 0, 1e-3, 0, "complete")
 
-    monkeypatch.setattr(learner, "fit", careless)
+    monkeypatch.setattr(lessons, "fit", careless)
     with pytest.raises(LayerError, match="frozen tensor"):
         tuned(colour_student, colours, tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
@@ -460,7 +475,7 @@ def test_tuning_with_dropout_repeats_to_the_bit_and_stills_what_is_frozen(colour
 def test_test_examples_with_the_bytes_of_some_learnt_from_are_left_out_and_told(student, digits):
     images, labels = digits
     twice = transfer.from_arrays(np.concatenate([images, images]), np.concatenate([labels, labels]))
-    run = transfer.finetune(student, twice, test_share=0.5, recipe=transfer.Recipe(seed=1))
+    run = transfer.finetune(student, twice, test_share=0.5, recipe=transfer.Recipe(transfer.Stage("probe"), seed=1))
     note = next(each for each in run.result.notes if "the same bytes" in each)
     left_out = int(note.split()[0])
     assert left_out > 0

@@ -27,7 +27,9 @@ def labels(digits_folder, tmp_path):
 @pytest.mark.parametrize("give", ["table", "folder"])
 def test_a_run_on_a_table_is_the_run_on_class_folders(digits_run, labels, give, tmp_path):
     data = transfer.read_labelled(labels if give == "table" else labels.parent)
-    run = learn_file("digits_mlp", data, tmp_path / "run", Learning(recipe=transfer.Recipe(seed=7)))
+    run = learn_file(
+        "digits_mlp", data, tmp_path / "run", Learning(recipe=transfer.Recipe(transfer.Stage("probe"), seed=7))
+    )
     assert run.result.score == digits_run.result.score
     assert run.result.classes == ("digit_0", "digit_1", "digit_2")
     assert run.result.left_out == ()

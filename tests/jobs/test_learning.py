@@ -19,7 +19,10 @@ CLIPART = Path(__file__).parents[2] / "examples/data/clipart"
 
 def test_learning_from_a_file_is_restoring_preparing_and_fine_tuning(digits_run, digits_folder, tmp_path):
     run = learn_file(
-        "digits_mlp", transfer.read_labelled(digits_folder), tmp_path / "run", Learning(recipe=transfer.Recipe(seed=7))
+        "digits_mlp",
+        transfer.read_labelled(digits_folder),
+        tmp_path / "run",
+        Learning(recipe=transfer.Recipe(transfer.Stage("probe"), seed=7)),
     )
     assert run.result.score == digits_run.result.score
     assert run.receipt == digits_run.receipt
@@ -61,7 +64,9 @@ def test_a_student_is_the_frozen_backbone_with_a_new_head(restored, options, cut
     assert student.model.output_shape == (None, 4)
     assert [layer.name for layer in student.model.layers if layer.trainable and layer.weights] == ["label"]
     named = f"dropped {', '.join(dropped)}; " if dropped else "nothing dropped; "
-    assert student.describe(transfer.Recipe()) == f"{named}backbone ends at {cut!r} and is frozen"
+    assert (
+        student.describe(transfer.Recipe(transfer.Stage("probe"))) == f"{named}backbone ends at {cut!r} and is frozen"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +134,7 @@ def test_the_shipped_network_on_images_learns_drawings(tmp_path):
     assert run.result.classes == tuple(sorted(run.result.classes))
     assert run.result.score.accuracy.low > run.result.baselines[0].accuracy.value
     frame = round(96 * transfer.open_checkpoint("mobilenet_v2_imagenet").card.preprocessing.frame)
-    assert f"images are fitted to 96 x 96, of which a frame of {frame} on each side, asp" in run.result.notes[-1]
+    assert f"images are fitted to 96 x 96, of which a frame of {frame} on each side, asp" in run.result.notes[1]
     stock = keras.models.load_model(run.folder / "model.keras")
     assert stock.input_shape == (None, None, None, 3)
     checkpoint = transfer.open_checkpoint(shipped_checkpoints()["mobilenet_v2_imagenet"])

@@ -1,6 +1,7 @@
 """A finished run is asked about unlabelled inputs."""
 
 import shutil
+from functools import partial
 
 import keras
 import numpy as np
@@ -10,6 +11,8 @@ from PIL import Image
 import transfer
 from transfer.errors import DataError
 from transfer.jobs.predicting import predict
+
+solve = partial(transfer.finetune, recipe=transfer.Recipe(transfer.Stage("probe")))
 
 
 @pytest.fixture
@@ -50,9 +53,7 @@ def test_a_picture_of_another_size_is_fitted(digits_run, digits_folder, tmp_path
 @pytest.fixture(scope="module")
 def colour_run(colour_student, colours, tmp_path_factory):
     data = transfer.from_arrays(*colours)
-    return transfer.finetune(
-        colour_student, data, preprocessing="torch", out=tmp_path_factory.mktemp("runs") / "colour"
-    )
+    return solve(colour_student, data, preprocessing="torch", out=tmp_path_factory.mktemp("runs") / "colour")
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def test_rows_for_a_run_on_arrays_are_taken_as_they_are(tmp_path):
     hidden = keras.layers.Dense(4, trainable=False)(inputs)
     student = keras.Model(inputs, keras.layers.Dense(2, name="label")(hidden))
     rows = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
-    run = transfer.finetune(student, transfer.from_arrays(rows, np.arange(12) % 2), out=tmp_path / "run")
+    run = solve(student, transfer.from_arrays(rows, np.arange(12) % 2), out=tmp_path / "run")
     np.savez(tmp_path / "rows.npz", x=rows)
     found = predict(run.folder, [tmp_path / "rows.npz"])
     expected = keras.models.load_model(run.folder / "model.keras").predict(rows, verbose=0)

@@ -4,7 +4,7 @@ import pytest
 
 import transfer
 from transfer.errors import DataError
-from transfer.recipes import Stage
+from transfer.recipes import Recipe, Stage
 from transfer.training.named_recipes import NAMED, named_recipe, summarize_named
 
 
@@ -23,16 +23,23 @@ def test_examples_are_held_out_only_where_there_is_something_to_choose_between()
     assert {share for share in shares.values() if share} == {0.2}
 
 
-def test_lp_ft_goes_on_with_the_last_block_and_full_with_everything_at_a_smaller_rate():
+def test_lp_ft_is_the_default_and_goes_on_with_the_last_blocks_and_full_with_everything():
     last, everything = (named_recipe(name, examples=300).stages[1] for name in ("lp-ft", "full"))
-    assert (last.unfreeze_last, last.optimizer, last.schedule, last.warmup) == (1, "adam", "cosine", 0.1)
+    assert named_recipe("lp-ft", examples=300, seed=4) == Recipe(seed=4)
+    assert (last.unfreeze_last, last.epochs, last.optimizer, last.schedule, last.warmup) == (
+        2,
+        10,
+        "adam",
+        "cosine",
+        0.1,
+    )
     assert everything.unfreeze == ("*",)
-    assert everything.rate < last.rate
+    assert everything.rate <= last.rate
 
 
-@pytest.mark.parametrize(("examples", "epochs"), [(1, 100), (64, 100), (320, 20), (300, 20), (640, 10), (50_000, 10)])
-def test_small_sets_are_gone_through_often_enough_for_200_steps(examples, epochs):
-    assert named_recipe("lp-ft", examples=examples).stages[1].epochs == epochs
+@pytest.mark.parametrize(("examples", "epochs"), [(1, 500), (64, 500), (320, 100), (300, 100), (640, 50), (50_000, 50)])
+def test_small_sets_are_gone_through_often_enough(examples, epochs):
+    assert named_recipe("scratch", examples=examples).stages[0].epochs == epochs
 
 
 def test_scratch_begins_anew_and_learns_the_statistics_of_batch_norms():

@@ -91,7 +91,7 @@ def test_a_stage_is_written_after_a_line_that_says_what_it_does_without_fields_i
     assert probe.splitlines() == [
         'kind = "probe"',
         "",
-        "# trains the head and the last block for 20 epochs of 32 examples, Adam at the rate 0.0001, falling along a "
+        "# trains the head and the last 2 blocks for 10 epochs of 32 examples, Adam at the rate 0.0001, falling along a "
         "cosine to 0, after a warm-up over 10 % of the steps",
     ]
     written = tomllib.loads(f"[[stages]]\n{tune}")["stages"][0]
@@ -99,7 +99,8 @@ def test_a_stage_is_written_after_a_line_that_says_what_it_does_without_fields_i
         name: list(each) if isinstance(each, tuple) else each for name, each in asdict(Stage(unfreeze_last=1)).items()
     }
     assert set(everything) - set(written) == {"unfreeze_from", "unfreeze", "momentum"}
-    assert {**everything, **written} == {**everything, "epochs": 20, "rate": 1e-4, "schedule": "cosine", "warmup": 0.1}
+    changed = {"unfreeze_last": 2, "epochs": 10, "rate": 1e-4, "schedule": "cosine", "warmup": 0.1}
+    assert {**everything, **written} == {**everything, **changed}
 
 
 def test_a_name_of_a_layer_cannot_leave_its_line():

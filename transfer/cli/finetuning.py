@@ -136,6 +136,7 @@ def command(
     from transfer.data.reading_leniently import read_leniently, read_strictly
     from transfer.jobs.run_folders import refuse_foreign
     from transfer.recipes import Recipe, Stage
+    from transfer.training.named_recipes import DEFAULT
     from transfer.training.recipe_texts import change_recipe
     from transfer.weights.opening import begin_opening
 
@@ -157,7 +158,7 @@ def command(
         tune = Stage("tune", unfreeze_from=unfreeze_from, epochs=epochs or 10, rate=rate or 1e-5)
         chosen = change_recipe(Recipe((Stage("probe"), tune), seed=seed), settings)
     else:
-        chosen = chosen_recipe(recipe or "probe", settings, examples=max(1, count), seed=seed)
+        chosen = chosen_recipe(recipe or DEFAULT, settings, examples=max(1, count), seed=seed)
     how = Learning(
         into=into,
         restoring=restoring,

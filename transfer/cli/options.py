@@ -105,7 +105,7 @@ unreadable_option: Decorator = click.option(
 recipe_option: Decorator = click.option(
     "--recipe",
     metavar="NAME|FILE",
-    help="What is trained and how: probe, lp-ft, full, scratch, gradual, bit, lora, or a TOML file.  [default: probe]",
+    help="What is trained and how: probe, lp-ft, full, scratch, gradual, bit, lora, or a TOML file.  [default: lp-ft]",
 )
 set_option: Decorator = click.option(
     "--set",

@@ -11,7 +11,7 @@ from transfer.training.stage_flags import flag_stage
 
 
 def check_recipe(graph: Graph, head: str, recipe: Recipe) -> None:
-    """Refuse a stage that begins at a layer that is not there, or trains nothing beside the head.
+    """Refuse a stage that begins at a layer that is not there, or names layers of which none can be trained.
 
     Args:
         graph: of the student.
@@ -23,7 +23,7 @@ def check_recipe(graph: Graph, head: str, recipe: Recipe) -> None:
     """
     for place, stage in enumerate(recipe.stages):
         flagged = flag_stage(graph, stage, head)
-        if stage.kind != "tune" or stage.unfreeze_last == 0 or _trained(flagged, head):
+        if stage.kind != "tune" or stage.unfreeze_last is not None or _trained(flagged, head):
             continue
         able = _trained(unfreeze_all(graph), head)
         first = stage.unfreeze_from or f"stage {place}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from transfer.graphs.blocks import blocks_of
 from transfer.graphs.freezing import freeze_all, unfreeze, unfreeze_from, unfreeze_last
 from transfer.graphs.graph import Graph
 from transfer.recipes import Stage
@@ -16,7 +17,7 @@ def flag_stage(graph: Graph, stage: Stage, head: str) -> Graph:
         head: name of the layer that gives the logits.
 
     Raises:
-        LayerError: if a layer that is named does not exist, or there are fewer blocks than are to be trained.
+        LayerError: if a layer that is named does not exist.
     """
     policy = stage.batch_norm
     if stage.kind == "probe":
@@ -24,7 +25,8 @@ def flag_stage(graph: Graph, stage: Stage, head: str) -> Graph:
     elif stage.unfreeze_from:
         flagged = unfreeze_from(graph, stage.unfreeze_from, batch_norm=policy)
     elif stage.unfreeze_last is not None:
-        flagged = unfreeze_last(graph, stage.unfreeze_last, batch_norm=policy)
+        count = min(stage.unfreeze_last, len(blocks_of(graph)))
+        flagged = unfreeze_last(graph, count, batch_norm=policy)
     else:
         flagged = unfreeze(freeze_all(graph), stage.unfreeze, batch_norm=policy)
     return unfreeze(flagged, [head], batch_norm=policy)
