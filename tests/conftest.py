@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -33,6 +34,10 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.stash[TABLES] = []
+    # Features that runs keep, those of programs that tests start too, go with the session, not to the user's folder.
+    place = tempfile.TemporaryDirectory(prefix="transfer-tests-")
+    config.add_cleanup(place.cleanup)
+    os.environ["TRANSFER_CACHE"] = str(Path(place.name) / "features")
 
 
 def pytest_collection_modifyitems(config, items):

@@ -61,6 +61,8 @@ def test_importing_the_package_loads_no_library_that_takes_time():
         ("checkpoints",),
         ("recipe", "show", "bit", "--set", "stages.1.rate=1e-3"),
         ("checkpoints", "--json"),
+        ("cache",),
+        ("cache", "clear", "--yes", "--json"),
         ("flops", "mobilenet_v2_imagenet", "--input", "224,224,3", "--training"),
     ],
     ids=" ".join,

@@ -14,6 +14,7 @@ from transfer.errors import DataError, OutputError
 from transfer.jobs.cached_features import Cache
 
 SAME = ("model.keras", "result.json", "run.json", "history.jsonl")
+PROBE = transfer.Recipe((transfer.Stage("probe"),), seed=3)
 TUNED = transfer.Recipe(
     (
         transfer.Stage("probe"),
@@ -81,7 +82,7 @@ def test_a_run_has_the_same_bits_without_a_cache_with_one_that_is_cold_and_with_
 
 def computed_by(student, data, cache, **options):
     progress = Counted()
-    run = transfer.finetune(student, data, cache=cache, progress=progress, **options)
+    run = transfer.finetune(student, data, recipe=PROBE, cache=cache, progress=progress, **options)
     return progress.computed, run
 
 
@@ -112,13 +113,13 @@ def test_other_weights_sizes_and_preprocessing_are_computed_anew(colour_student,
 
 
 def test_a_flipped_bit_in_the_cache_changes_no_answer(student, data, tmp_path):
-    recipe, cache = transfer.Recipe(transfer.Stage("probe"), seed=3), tmp_path / "cache"
-    first = transfer.finetune(student, data, recipe=recipe, cache=cache, out=tmp_path / "first")
+    cache = tmp_path / "cache"
+    first = transfer.finetune(student, data, recipe=PROBE, cache=cache, out=tmp_path / "first")
     for path in cache.rglob("*.h5"):
         damaged = bytearray(path.read_bytes())
         damaged[-5] ^= 4
         path.write_bytes(damaged)
-    computed, again = computed_by(student, data, cache, recipe=recipe, out=tmp_path / "again")
+    computed, again = computed_by(student, data, cache, out=tmp_path / "again")
     assert computed == 30
     assert written(again.folder) == written(first.folder)
 
@@ -130,9 +131,9 @@ def blocked(folder):
 
 
 def test_where_a_cache_is_a_convenience_a_disk_that_takes_nothing_adds_a_note_and_no_more(student, data, tmp_path):
-    plain = transfer.finetune(student, data, out=tmp_path / "plain")
+    plain = transfer.finetune(student, data, recipe=PROBE, out=tmp_path / "plain")
     cache = Cache(blocked(tmp_path / "file"), largest_bytes=10**9, is_needed=False)
-    run = transfer.finetune(student, data, cache=cache, out=tmp_path / "run")
+    run = transfer.finetune(student, data, recipe=PROBE, cache=cache, out=tmp_path / "run")
     (note,) = set(run.result.notes) - set(plain.result.notes)
     assert note.startswith("features are not kept for other runs: ")
     assert str(tmp_path / "file") in note
@@ -144,7 +145,7 @@ def test_where_a_cache_is_a_convenience_a_disk_that_takes_nothing_adds_a_note_an
 
 def test_where_a_cache_was_asked_for_a_disk_that_takes_nothing_ends_the_run(student, data, tmp_path):
     with pytest.raises(OutputError, match="Features cannot be kept"):
-        transfer.finetune(student, data, cache=blocked(tmp_path / "file"), out=tmp_path / "run")
+        transfer.finetune(student, data, recipe=PROBE, cache=blocked(tmp_path / "file"), out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -156,7 +157,7 @@ def test_a_cache_is_trimmed_after_a_run_and_not_while_it_is_at_work(student, dat
             trim_shards(tmp_path, 0)  # as another process would
             kept.append(sum(each.shards for each in list_pieces(tmp_path)))
 
-    transfer.finetune(student, data, cache=Cache(tmp_path, largest_bytes=0), progress=progress)
+    transfer.finetune(student, data, recipe=PROBE, cache=Cache(tmp_path, largest_bytes=0), progress=progress)
     assert kept
     assert min(kept) > 0
     assert list(tmp_path.iterdir()) == []
@@ -164,7 +165,7 @@ def test_a_cache_is_trimmed_after_a_run_and_not_while_it_is_at_work(student, dat
 
 def test_a_run_that_fails_trims_too(student, data, tmp_path):
     with pytest.raises(DataError, match="digit_0"):
-        transfer.finetune(student, data, shots=10, cache=Cache(tmp_path, largest_bytes=0))
+        transfer.finetune(student, data, recipe=PROBE, shots=10, cache=Cache(tmp_path, largest_bytes=0))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -182,7 +183,7 @@ def test_of_a_network_with_classes_of_ones_own_nothing_is_kept(is_needed, tmp_pa
     model.get_layer("tinted").trainable = False
     x = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
     data = transfer.from_arrays(x, np.arange(20) % 2)
-    run = transfer.finetune(model, data, cache=Cache(tmp_path, is_needed=is_needed))
+    run = transfer.finetune(model, data, recipe=PROBE, cache=Cache(tmp_path, is_needed=is_needed))
     assert list(tmp_path.iterdir()) == []
     told = [note for note in run.result.notes if "your own classes" in note]
     assert len(told) == is_needed

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from transfer.cli.caching import cache_options
 from transfer.cli.options import (
     PREPROCESSING_NAMES,
     SizeType,
@@ -29,6 +30,7 @@ from transfer.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from transfer.jobs.cached_features import Cache
     from transfer.specs import Restoring
 
 
@@ -62,9 +64,7 @@ if TYPE_CHECKING:
 @click.option("--unfreeze-from", metavar="LAYER", help="After the head is solved, train this layer and all after it.")
 @click.option("--epochs", type=click.IntRange(min=1), help="For --unfreeze-from.  [default: 10]")
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Adam's, for --unfreeze-from.  [default: 1e-05]")
-@click.option(
-    "--cache", type=click.Path(path_type=Path, file_okay=False), help="Keep features in this folder for other runs."
-)
+@cache_options
 @click.option(
     "--memory",
     type=click.IntRange(min=1),
@@ -97,7 +97,7 @@ def command(
     unfreeze_from: str | None,
     epochs: int | None,
     rate: float | None,
-    cache: Path | None,
+    cache: Cache | None,
     memory: int,
     seed: int,
     strict: bool,

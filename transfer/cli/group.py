@@ -9,6 +9,7 @@ import sys
 import click
 
 COMMANDS = {
+    "cache": "transfer.cli.caching",
     "checkpoints": "transfer.cli.checkpoints",
     "convert": "transfer.cli.converting",
     "diagnose": "transfer.cli.diagnosing",
