@@ -30,8 +30,3 @@ def test_totals_are_sums_and_json_names_units():
 )
 def test_long_times_are_told_in_minutes_and_hours_and_parts_of_no_time_not_at_all(seconds, said):
     assert str(Estimate({"reading": 0.0, "tuning": seconds}, {})) == said
-
-
-def test_lines_stay_narrow():
-    parts = {f"some part of the whole {k}": 10**9 for k in range(12)}
-    assert max(map(len, str(Estimate(dict.fromkeys(parts, 3.0), parts)).splitlines())) <= 90

@@ -13,6 +13,7 @@ from transfer.jobs.learning import Learning, learn_file
 from transfer.models.architectures import build_named
 from transfer.specs import PREPROCESSINGS
 
+PROBE = transfer.Recipe(transfer.Stage("probe"))
 HALVING = """
 import keras
 
@@ -36,7 +37,7 @@ def digits():
 
 
 def test_the_probe_runs_the_frozen_part_once_over_all_examples(digits):
-    found = forecast_file("digits_mlp", digits, Learning(shots=6))
+    found = forecast_file("digits_mlp", digits, Learning(shots=6, recipe=PROBE))
     (probe,) = found.stages
     assert (found.train_examples, found.test_examples) == (24, 16)
     assert (probe.kind, probe.first, probe.examples, probe.read) == ("probe", "label", 24, 40)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from textwrap import fill
 
 from transfer.specs import Json
 from transfer.tabulating import format_scaled
 
-_WIDTH = 90
+WIDTH = 92  # of a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Estimate:
         if self.memory_bytes:
             held = [f"{name} {format_scaled(size)}B" for name, size in self.memory_bytes.items()]
             lines.append(f"about {format_scaled(self.peak_bytes)}B of memory: {', '.join(held)}")
-        return "\n".join(fill(line, _WIDTH, subsequent_indent="  ") for line in lines)
+        return "\n".join(lines)
 
     def to_json(self) -> Json:
         """As plain values."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import fill, indent
 
-from transfer.analysis.estimates import Estimate
+from transfer.analysis.estimates import WIDTH, Estimate
 from transfer.analysis.training_cost import TrainingCost
 from transfer.data.doubts import Doubts
 from transfer.specs import Json
@@ -180,7 +181,7 @@ class Forecast:
         lines = [
             f"would learn {len(self.classes)} classes from {self.train_examples:,} examples and test on "
             f"{self.test_examples:,}; nothing was written",
-            *(f"  {note}" for note in self.notes),
+            *map(_indented, self.notes),
             format_table(TRAINED, trained, numbers=TRAINED[2:]),
             "",
             "cost",
@@ -192,7 +193,7 @@ class Forecast:
             f"  {self.features}",
             "",
             "data",
-            _indented(str(self.doubts)),
+            indent(str(self.doubts), "  "),
         ]
         return "\n".join(lines)
 
@@ -224,4 +225,10 @@ def _flops(macs: int) -> str:
 
 
 def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())
+    """Each line by two more than it is, and what is too long on further lines."""
+    return "\n".join(_folded(f"  {line}") for line in text.splitlines())
+
+
+def _folded(line: str) -> str:
+    inner = " " * (len(line) - len(line.lstrip()) + 2)
+    return fill(line, WIDTH, subsequent_indent=inner, break_long_words=False, break_on_hyphens=False)

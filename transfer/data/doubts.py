@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from textwrap import fill
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from transfer.specs import Json
 from transfer.tabulating import shorten
 
 FEW = 5  # examples to learn a class from; answers on a class of fewer are mostly chance
+_WIDTH = 90  # of a sentence in print; a line that names an example stays one
 UNEVEN = 10.0  # times that the largest class is larger than the smallest
 
 Places = NDArray[np.integer] | Sequence[int]
@@ -116,7 +118,8 @@ class Doubts:
             )
         if self.blank:
             lines.append(f"{_examples(len(self.blank))} of one value throughout: {shorten(self.blank)}")
-        return "\n".join([*lines, *self._of_counts()])
+        folded = (fill(each, _WIDTH, subsequent_indent="  ", break_on_hyphens=False) for each in self._of_counts())
+        return "\n".join([*lines, *folded])
 
     @property
     def _looked(self) -> str:
