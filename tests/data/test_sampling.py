@@ -7,7 +7,7 @@ import pytest
 
 import transfer
 from transfer.data.inputs import Inputs
-from transfer.data.sampling import draw
+from transfer.data.sampling import draw, draw_stratified
 
 ROWS = np.arange(40, dtype=np.float32).reshape(20, 2)
 NAMES = tuple(f"x[{place}]" for place in range(20))
@@ -40,3 +40,17 @@ def test_each_example_is_drawn_as_often_as_any_other():
     for seed in range(400):
         counts[[NAMES.index(name) for name in draw(examples, 5, seed).names]] += 1
     assert np.abs(counts - 100).max() < 5 * np.sqrt(400 * 0.25 * 0.75)  # standard deviations of a binomial
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_the_same_share_of_each_class_is_drawn_and_one_of_the_smallest(seed):
+    labels = np.random.default_rng(0).permutation(np.repeat([0, 1, 2, 3], [600, 300, 99, 1]))
+    places = draw_stratified(labels, 100, seed)
+    assert np.bincount(labels[places]).tolist() == [60, 30, 10, 1]
+    assert np.all(np.diff(places) > 0)
+    assert np.array_equal(places, draw_stratified(labels, 100, seed))
+    assert not np.array_equal(places, draw_stratified(labels, 100, seed + 1))
+
+
+def test_no_more_than_there_are_come_back_as_they_are():
+    assert draw_stratified(np.array([2, 0, 0, 1]), 4, 0).tolist() == [0, 1, 2, 3]

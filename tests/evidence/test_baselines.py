@@ -6,6 +6,9 @@ from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from transfer.data.sampling import draw_stratified
+from transfer.data.spooled_rows import SpooledRows
+from transfer.evidence import baselines
 from transfer.evidence.baselines import PIXELS, logistic_regression, majority_class, shrink_images
 from transfer.training.solving import solve_head
 
@@ -75,3 +78,31 @@ def test_the_linear_classifier_answers_as_one_on_flattened_raw_input():
     solver = LogisticRegression(C=penalty, tol=1e-10, max_iter=10_000).fit(scaler.transform(flat[train]), labels[train])
     assert score.correct == round(solver.score(scaler.transform(flat[test]), labels[test]) * 30)
     assert score.name == "logistic regression on raw input"
+
+
+def noisy(n: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(2)
+    labels = np.arange(n) % 3
+    return np.clip(random.normal(100, 60, (n, 4, 4, 3)) + labels[:, None, None, None] * 9, 0, 255).astype(
+        np.uint8
+    ), labels
+
+
+def test_inputs_on_the_disk_are_answered_as_in_memory(monkeypatch):
+    inputs, labels = noisy(90)
+    spooled = SpooledRows(90)
+    spooled.write(np.arange(90), inputs)
+    train, test = np.arange(0, 90, 2), np.arange(1, 90, 2)
+    held = logistic_regression(inputs, train, labels[train], test, labels[test], classes=3, seed=4)
+    monkeypatch.setattr(baselines, "_ANSWERED", 48 * 7)
+    assert logistic_regression(spooled, train, labels[train], test, labels[test], classes=3, seed=4) == held
+
+
+def test_of_many_examples_it_learns_from_some_of_each_class(monkeypatch):
+    inputs, labels = noisy(120)
+    monkeypatch.setattr(baselines, "LEARNT_FROM", 30)
+    train, test = np.arange(0, 120, 2), np.arange(1, 120, 2)
+    found = logistic_regression(inputs, train, labels[train], test, labels[test], classes=3, seed=4)
+    some = train[draw_stratified(labels[train], 30, 4)]
+    assert found == logistic_regression(inputs, some, labels[some], test, labels[test], classes=3, seed=4)
+    assert np.bincount(labels[some]).tolist() == [10, 10, 10]

@@ -7,12 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.data.sampling import draw_stratified
 from transfer.evidence.scoring import score_answers
 from transfer.results import Score
 from transfer.specs import Progress, silent
+from transfer.training.batching import Readable
+from transfer.training.coordinates import row_blocks
 from transfer.training.solving import solve_head
 
 PIXELS = 32  # images are shrunk to this for the baseline on raw pixels
+LEARNT_FROM = 10_000  # examples at the most, by that baseline
+_ANSWERED = 2**21  # numbers at once
 
 Labels = NDArray[np.integer[Any]]
 
@@ -24,7 +29,7 @@ def majority_class(train: Labels, test: Labels) -> Score:
 
 
 def logistic_regression(
-    inputs: NDArray[Any],
+    inputs: NDArray[Any] | Readable,
     train: Labels,
     train_labels: Labels,
     test: Labels,
@@ -36,20 +41,31 @@ def logistic_regression(
 ) -> Score:
     """A linear classifier on raw input, regularised by cross-validation like the probe.
 
+    It learns from `LEARNT_FROM` examples at the most, the same share of each class: past that it hardly gets better.
+
     Args:
-        inputs: (n, …) raw values of all examples, flattened here.
+        inputs: (n, …) raw values of all examples, flattened here; or what reads them, a few at a time.
         train: indices to learn from.
         train_labels: (len(train),).
         test: indices to answer.
         test_labels: (len(test),).
         classes: k.
         seed: of the folds.
-        progress: told of each fold.
+        progress: told of each C tried.
     """
-    flat = inputs.reshape(len(inputs), -1).astype(np.float64)
-    head = solve_head(flat[train], train_labels, classes, seed=seed, progress=progress)
-    answers = (flat[test] @ head.kernel + head.bias).argmax(1)
+    chosen = draw_stratified(train_labels, LEARNT_FROM, seed)
+    rows = _flat(inputs, train[chosen])
+    head = solve_head(rows, train_labels[chosen], classes, seed=seed, progress=progress)
+    kernel, answers = head.kernel.astype(np.float64), np.empty(len(test), np.int64)
+    for block in row_blocks(len(test), rows.shape[1], _ANSWERED):
+        answers[block] = (_flat(inputs, test[block]) @ kernel + head.bias).argmax(1)
     return score_answers("logistic regression on raw input", answers, test_labels)
+
+
+def _flat(inputs: NDArray[Any] | Readable, places: Labels) -> NDArray[Any]:
+    """(len(places), d)."""
+    rows = inputs[places] if isinstance(inputs, np.ndarray) else inputs.read(np.asarray(places, np.intp))
+    return rows.reshape(len(rows), -1)
 
 
 def shrink_images(images: NDArray[Any]) -> NDArray[Any]:

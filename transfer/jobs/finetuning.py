@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -16,7 +15,7 @@ from transfer.data.joining import join_sets, refuse_other_classes
 from transfer.data.labelled import LabelledSet
 from transfer.data.splitting import split_stratified
 from transfer.errors import DataError, LayerError, Problem
-from transfer.evidence.baselines import logistic_regression, majority_class
+from transfer.evidence.baselines import LEARNT_FROM, logistic_regression, majority_class
 from transfer.evidence.scoring import score_answers
 from transfer.graphs.graph import Graph, Layer
 from transfer.jobs.cached_features import Cache, open_store
@@ -25,7 +24,7 @@ from transfer.jobs.checking_recipes import check_recipe
 from transfer.jobs.clock import Clock
 from transfer.jobs.describing import describe_probe, describe_request
 from transfer.jobs.feeding import Feed, make_feed
-from transfer.jobs.reading_examples import read_examples
+from transfer.jobs.reading_examples import ReadExamples, read_examples
 from transfer.jobs.run_folders import read_asked
 from transfer.jobs.running import load_run, refuse_run, write_run
 from transfer.jobs.unfinished import kept_state
@@ -183,7 +182,7 @@ def _learn(
             answers = learner.logits(read.places[unseen]).argmax(1)
         scores.append(score_answers(SCORES[stage.kind], answers, examples.labels[unseen]))
     with clock("baselines"):
-        baselines = _baselines(read.pixels, examples, train, unseen, recipe.seed, learner.progress)
+        baselines = _baselines(read, examples, train, unseen, recipe.seed, learner.progress)
     result = Result(
         classes=data.classes,
         train_examples=len(train),
@@ -193,7 +192,7 @@ def _learn(
         stages=tuple(scores),
         probe=describe_probe(probe) if probe is not None else None,
         left_out=(*data.problems, *(test.problems if test else ()), *read.failures),
-        notes=(*learner.remarks, *_remarks(len(held_out) - len(unseen), scores)),
+        notes=(*learner.remarks, *_remarks(len(train), len(held_out) - len(unseen), scores)),
         warnings=warn_of_labels(digests, examples.labels, examples.names, data.classes, train),
     )
     named = {name: sorted(examples.names[i] for i in rows) for name, rows in (("train", train), ("test", unseen))}
@@ -218,7 +217,7 @@ def _divided(
 
 
 def _baselines(
-    pixels: NDArray[Any],
+    read: ReadExamples,
     examples: LabelledSet,
     train: NDArray[np.int64],
     held_out: NDArray[np.int64],
@@ -227,8 +226,9 @@ def _baselines(
 ) -> tuple[Score, ...]:
     """On the same examples."""
     labels, classes = examples.labels, len(examples.classes)
+    learnt, asked = read.places[train], read.places[held_out]
     raw = logistic_regression(
-        pixels, train, labels[train], held_out, labels[held_out], classes=classes, seed=seed, progress=progress
+        read.pixels, learnt, labels[train], asked, labels[held_out], classes=classes, seed=seed, progress=progress
     )
     return majority_class(labels[train], labels[held_out]), raw
 
@@ -290,9 +290,11 @@ def _check_classes(head: Layer, data: LabelledSet, test: LabelledSet | None) -> 
         refuse_other_classes(data, test)
 
 
-def _remarks(twins: int, scores: list[Score]) -> tuple[str, ...]:
+def _remarks(learnt: int, twins: int, scores: list[Score]) -> tuple[str, ...]:
     """What a reader of the result should know."""
     remarks = []
+    if learnt > LEARNT_FROM:
+        remarks.append(f"logistic regression on raw input learnt from {LEARNT_FROM} of these examples, class by class")
     if twins:
         remarks.append(f"{twins} test examples left out: the same bytes are among those learnt from")
     if len(scores) > 1 and scores[-1].correct < scores[0].correct:
