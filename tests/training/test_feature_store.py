@@ -215,13 +215,20 @@ def test_bytes_come_back_as_bytes(kept, memory_bytes, tmp_path):
     assert (again.dtype, again.tobytes()) == (np.uint8, values.tobytes())
 
 
-def test_what_is_forgotten_leaves_memory_and_stays_on_the_disk(tmp_path):
-    store, piece = FeatureStore(tmp_path), Counting()
-    compute(store, piece)
-    store.forget(piece.key)
-    store.forget("1" * 64)
-    assert np.array_equal(compute(store, piece).values(), expected(INPUTS))
-    assert piece.examples == 50
+@places
+def test_what_may_not_stay_in_memory_waits_on_the_disk_and_leaves_others_where_they_are(kept, tmp_path):
+    store, one, two = (
+        FeatureStore(tmp_path if kept else None, memory_bytes=3000),
+        Counting("0" * 64),
+        Counting("1" * 64),
+    )
+    wanted = compute(store, one)
+    for _ in range(2):
+        rows = store.compute(two, keys_of(two, INPUTS), batches_of(INPUTS), in_memory=False)
+        assert [each.values for each in rows.held] == [None] * len(rows.held)
+        assert all(each.values is not None for each in wanted.held)
+        assert np.array_equal(rows.values(), expected(INPUTS))
+    assert two.examples == 50
 
 
 # A folder that takes nothing

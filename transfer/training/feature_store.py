@@ -76,7 +76,15 @@ class FeatureStore:
         self.shard_bytes = max(1, min(_SHARD_BYTES, memory_bytes // _SHARDS_WITHIN))
         self._held: dict[str, list[Held]] = {}
 
-    def compute(self, piece: Computing, keys: Sequence[str], batches: Batches, progress: Progress = silent) -> Rows:
+    def compute(
+        self,
+        piece: Computing,
+        keys: Sequence[str],
+        batches: Batches,
+        progress: Progress = silent,
+        *,
+        in_memory: bool = True,
+    ) -> Rows:
         """The features of some examples under a piece of a network: those that are kept, and the others computed.
 
         Args:
@@ -86,6 +94,7 @@ class FeatureStore:
                 asked once, for those that are missing, and not at all where none is. Examples that it could not read
                 are not kept.
             progress: told how many are done of those that have to be computed.
+            in_memory: whether they may stay there; else they wait on the disk, and leave the memory to others.
 
         Raises:
             ValueError: if there are no examples, or `batches` does not give those that it was asked for.
@@ -99,7 +108,7 @@ class FeatureStore:
         work.take_up(self._held[piece.key])
         row_shape: tuple[int, ...] = ()
         if len(missing := work.missing()):
-            computed = _Computed(self, piece)
+            computed = _Computed(self, piece, in_memory=in_memory)
             try:
                 for batch in batches(missing):
                     computed.take(batch, [keys[place] for place in missing[batch.first :][: len(batch.images)]])
@@ -111,11 +120,12 @@ class FeatureStore:
             work.take_up(self._held[piece.key])
             work.failed, row_shape = computed.failed, computed.row_shape
         rows = work.rows(self._held[piece.key], row_shape, self)
-        self._fit(rows.held)
+        if in_memory:
+            self._fit(rows.held)
         return rows
 
-    def keep(self, piece: str, keys: Sequence[str], values: NDArray[Any]) -> None:
-        """Keep rows (m, …), m > 0, of the piece of that key.
+    def keep(self, piece: str, keys: Sequence[str], values: NDArray[Any], *, in_memory: bool = True) -> None:
+        """Keep rows (m, …), m > 0, of the piece of that key; in memory where they may stay there.
 
         Raises:
             OutputError: if they cannot be written.
@@ -125,11 +135,15 @@ class FeatureStore:
         several.append(held)
         if self._is_lasting:
             held.shard = self._write_lasting(held)
+        if not in_memory:
+            self._put_down(held)
+            return
         self._fit([each for each in several if each.values is not None])
 
-    def forget(self, piece: str) -> None:
-        """Let go of the rows of the piece of that key; what is kept for other runs stays."""
-        self._held.pop(piece, None)
+    @property
+    def is_lasting(self) -> bool:
+        """Whether rows are kept for other runs."""
+        return self._is_lasting
 
     def close(self) -> None:
         """Say that the kept rows are no longer needed here: other processes may take them away from then on."""
@@ -253,8 +267,8 @@ class _Computed:
         failed: what is wrong with examples that could not be read, by key.
     """
 
-    def __init__(self, store: FeatureStore, piece: Computing) -> None:
-        self._store, self._piece = store, piece
+    def __init__(self, store: FeatureStore, piece: Computing, *, in_memory: bool) -> None:
+        self._store, self._piece, self._in_memory = store, piece, in_memory
         self._waiting: list[tuple[list[str], NDArray[np.float32]]] = []
         self._since = time.monotonic()
         self.count = 0
@@ -277,7 +291,8 @@ class _Computed:
         waiting, self._waiting = self._waiting, []
         keys = [key for some, _ in waiting for key in some]
         if keys:
-            self._store.keep(self._piece.key, keys, np.concatenate([rows for _, rows in waiting]))
+            rows = np.concatenate([rows for _, rows in waiting])
+            self._store.keep(self._piece.key, keys, rows, in_memory=self._in_memory)
         self._since = time.monotonic()
 
     def _has_waited(self) -> bool:
