@@ -25,16 +25,17 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 CLIPART = ROOT / "examples" / "data" / "clipart"
 MOBILENET, MLP = "mobilenet_v2_imagenet", "digits_mlp"
+PROBE = ("--recipe", "probe")
 CASES = {
-    "clipart 160 px, probe": (MOBILENET, "clipart"),
-    "clipart 96 px, probe": (MOBILENET, "clipart", "--size", "96"),
+    "clipart 160 px, probe": (MOBILENET, "clipart", *PROBE),
+    "clipart 96 px, probe": (MOBILENET, "clipart", *PROBE, "--size", "96"),
     "clipart 160 px, lp-ft": (MOBILENET, "clipart", "--recipe", "lp-ft"),
     "clipart 96 px, from block_15": (MOBILENET, "clipart", "--size", "96", "--unfreeze-from", "block_15_expand"),
     "clipart 96 px, full": (MOBILENET, "clipart", "--size", "96", "--recipe", "full", "--set", "stages.1.epochs=5"),
-    "digits, probe": (MLP, "digits"),
+    "digits, probe": (MLP, "digits", *PROBE),
     "digits, lp-ft": (MLP, "digits", "--recipe", "lp-ft"),
     "digits, full": (MLP, "digits", "--recipe", "full"),
-    "2,400 photos 96 px, probe": (MOBILENET, "photos", "--size", "96"),
+    "2,400 photos 96 px, probe": (MOBILENET, "photos", *PROBE, "--size", "96"),
     "2,400 photos 96 px, lp-ft": (MOBILENET, "photos", "--size", "96", "--recipe", "lp-ft"),
 }
 
@@ -96,7 +97,7 @@ def call(arguments: list[str]) -> tuple[str, Used]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     start = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "transfer", "finetune", *arguments],
+        [sys.executable, "-m", "transfer", "finetune", *arguments, "--no-cache"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -7,7 +7,7 @@ from transfer.jobs.estimating import SAVING, Counts, Measured, Sizes, estimate_r
 from transfer.jobs.rehearsing import Rehearsal, SolvingPace, StagePace
 from transfer.recipes import Recipe, Stage
 
-SIZES = Sizes(features=100, pixels=300, pixel_bytes=300, weight_bytes=1000, memory_bytes=10**9)
+SIZES = Sizes(features=100, pixels=300, pixel_type=1, weight_bytes=1000, memory_bytes=10**9)
 PREFIX, BETWEEN, STEP, ANSWER = Pace(1, 0.5), Pace(2, 0.25), Pace(3, 0.125), Pace(1, 1)
 TUNE = Stage("tune", unfreeze_last=1, epochs=4, batch_size=20)
 
@@ -68,6 +68,14 @@ def test_memory_is_that_of_this_process_and_what_grows_with_the_examples():
     counts, paces = Counts(learnt=48, tried=0, tested=16), measured(StagePace(Pace(), Pace()))
     memory = dict(estimate_run(Recipe(Stage("probe")), counts, paces, SIZES).memory_bytes)
     assert memory.pop("libraries, network and a batch") == pytest.approx(peak_bytes(), rel=0.01)
-    assert memory == {"features": 64 * 400, "small pictures": 64 * 300, "solving": 4 * 8 * 48 * 300}
-    little = Sizes(100, 300, 300, 1000, memory_bytes=1000)
+    assert memory == {"features": 64 * 400, "solving": 48 * 300 + 3 * 8 * 48 * 300}  # pixels: the wider
+    little = Sizes(100, 300, 1, 1000, memory_bytes=1000)
     assert estimate_run(Recipe(Stage("probe")), counts, paces, little).memory_bytes["features"] == 1000
+
+
+def test_solving_many_examples_takes_no_copies_of_them():
+    counts, paces = Counts(learnt=100_000, tried=0, tested=16), measured(StagePace(Pace(), Pace()))
+    memory = estimate_run(Recipe(Stage("probe")), counts, paces, SIZES).memory_bytes
+    assert memory["solving"] == 4 * 100_000 * 100 + 8 * 100**2
+    seconds = estimate_run(Recipe(Stage("probe")), counts, paces, SIZES).seconds
+    assert seconds["baselines"] == pytest.approx(0.5 + 1e-4 * 10_000 * 300)  # it learns from ten thousand

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from math import ceil
 
 from transfer.analysis.estimates import Estimate
+from transfer.evidence.baselines import LEARNT_FROM
 from transfer.jobs.rehearsing import Rehearsal, SolvingPace, StagePace
 from transfer.recipes import Recipe, Stage
+from transfer.training.coordinates import HELD
 from transfer.training.interpolating import ALPHAS
 from transfer.training.prefixing import BATCH
 from transfer.training.rate_finding import STEPS as RATES
@@ -17,7 +19,7 @@ SAVING = 1.2  # writing a run and reading it back takes about so many times as l
 _KEEPING = 1.1  # training that writes down where it stands
 _FORWARD = 1 / 3  # share of a step that is its pass forwards
 _DIGESTS = 3  # times that a run digests each example
-_COPIES = 4  # of the examples, in float64, while a head is solved
+_COPIES = 3  # of what goes into a head, in float64, while it is solved
 _WRITTEN = 3  # copies of the weights while they are written
 
 
@@ -76,14 +78,14 @@ class Sizes:
     Attributes:
         features: d, what goes into the head.
         pixels: values of an example's small copy.
-        pixel_bytes: of that.
+        pixel_type: bytes of each.
         weight_bytes: of the whole network.
         memory_bytes: budget for features.
     """
 
     features: int
     pixels: int
-    pixel_bytes: int
+    pixel_type: int
     weight_bytes: int
     memory_bytes: int
 
@@ -109,7 +111,7 @@ def _seconds(recipe: Recipe, counts: Counts, measured: Measured, sizes: Sizes) -
         "solving": measured.solving.importing + sum(solved) if recipe.stages[0].kind == "probe" else 0.0,
         "tuning": sum(_tuning(stage, pace, counts) for stage, pace in pairs if stage.kind == "tune"),
         "testing": len(pairs) * small.answer.seconds(_batches(counts.tested)),
-        "baselines": measured.solving.seconds(counts.learnt, sizes.pixels),
+        "baselines": measured.solving.seconds(min(counts.learnt, LEARNT_FROM), sizes.pixels),
         "saving": SAVING * measured.restoring,
     }
 
@@ -139,13 +141,19 @@ def kept_bytes(recipe: Recipe, counts: Counts, small: Rehearsal) -> int:
 
 
 def _memory(recipe: Recipe, counts: Counts, small: Rehearsal, sizes: Sizes, peak: int) -> dict[str, int]:
-    widest = max(sizes.features, sizes.pixels)
+    heads = ((counts.learnt, sizes.features, 4), (min(counts.learnt, LEARNT_FROM), sizes.pixels, sizes.pixel_type))
     return {
         "libraries, network and a batch": peak,
         "features": min(kept_bytes(recipe, counts, small), sizes.memory_bytes),
-        "small pictures": counts.read * sizes.pixel_bytes,
-        "solving": max(_COPIES * 8 * counts.learnt * widest, _WRITTEN * sizes.weight_bytes),
+        "solving": max(*(_solving_bytes(*each) for each in heads), _WRITTEN * sizes.weight_bytes),
     }
+
+
+def _solving_bytes(examples: int, width: int, item: int) -> int:
+    """In memory while a head is solved: the inputs, and what `coordinates` makes of them."""
+    numbers = examples * width
+    copied = _COPIES * numbers if numbers <= HELD or examples < width else width**2
+    return item * numbers + 8 * copied
 
 
 def _views(stage: Stage) -> int:

@@ -132,7 +132,7 @@ def _sizes(network: Network, seen: SeenExamples, memory_bytes: int) -> Sizes:
     weights = sum(np.asarray(values).nbytes for values in network.tensors.values())
     pixels = prod(seen.pixels.shape[1:])
     features = np.shape(network.tensors[f"{head}/kernel"])[0]
-    return Sizes(features, pixels, pixels * seen.pixels.itemsize, weights, memory_bytes)
+    return Sizes(features, pixels, seen.pixels.itemsize, weights, memory_bytes)
 
 
 def _find_kept(folder: Path | None, piece: str, checked: CheckedExamples) -> int:
