@@ -28,18 +28,29 @@ Features: TypeAlias = NDArray[Any] | Readable
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """What one step learns from.
+class Chunk:
+    """What some steps in a row learn from: a batch each.
 
     Attributes:
-        features: (b, …).
-        targets: (b, k), zeros in rows that only fill the batch up.
-        count: rows that are its own; the others come behind them.
+        features: (s, b, …).
+        targets: (s, b, k), zeros in rows that only fill a batch up.
+        counts: (s,), rows that are a batch's own; the others come behind them.
     """
 
     features: NDArray[np.float32] = field(repr=False)
     targets: NDArray[np.float32] = field(repr=False)
-    count: int
+    counts: NDArray[np.int32]
+
+    def filled_up(self, parts: int) -> Chunk:
+        """With as many rows a batch as give so many equal parts; those that are added count for nothing."""
+        size = self.features.shape[1]
+        missing = -size % parts
+        if not missing:
+            return self
+        places = np.arange(size + missing) % size
+        targets = self.targets[:, places]
+        targets[:, size:] = 0
+        return Chunk(self.features[:, places], targets, self.counts)
 
 
 class Batching:
@@ -64,12 +75,20 @@ class Batching:
         self._weights = balanced_weights(labels, classes) if stage.class_weights == "balanced" else None
         self._epoch, self._order = 0, np.arange(0)
 
-    def batch(self, epoch: int, step: int) -> Batch:
-        """The examples of a step, by their place in the epoch's order.
+    def chunk(self, epoch: int, first: int, count: int = 1) -> Chunk:
+        """The examples of so many steps of an epoch, by their place in its order.
 
         The last batch is filled up with the first examples of the order, which count for nothing there: batch
         statistics see examples that differ.
         """
+        batches = [self._batch(epoch, step) for step in range(first, first + count)]
+        features, targets, counts = zip(*batches, strict=True)
+        if count == 1:
+            return Chunk(features[0][None], targets[0][None], np.array(counts, np.int32))
+        return Chunk(np.stack(features), np.stack(targets), np.array(counts, np.int32))
+
+    def _batch(self, epoch: int, step: int) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
+        """Features, targets and the count of one step."""
         order, start = self._order_of(epoch), step * self.size
         places = order[start : start + self.size]
         count = len(places)
@@ -82,7 +101,7 @@ class Batching:
             mixing = draw_mixing(self._stage.mixup, count, self.size, seed=self._seed, epoch=epoch, step=step)
             values, targets = mixing.apply(values), mixing.apply(targets)
         targets[count:] = 0
-        return Batch(values, targets, count)
+        return values, targets, count
 
     def _order_of(self, epoch: int) -> NDArray[np.intp]:
         if epoch != self._epoch:

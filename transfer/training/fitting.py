@@ -20,7 +20,9 @@ from transfer.models.variables import name_variables
 from transfer.recipes import Stage
 from transfer.specs import Progress, silent
 from transfer.training.batching import Batching, Features
+from transfer.training.devices import synchronized
 from transfer.training.history import Epoch
+from transfer.training.pacing import Pace
 from transfer.training.rate_finding import find_rate
 from transfer.training.saving_times import SavingTimes
 from transfer.training.schedules import rate_at
@@ -33,6 +35,7 @@ from transfer.weights.digests import digest_json, digest_manifest
 from transfer.weights.tensor_digests import digest_tensor
 
 Labelled: TypeAlias = tuple[Features, NDArray[np.integer[Any]]]  # n examples and their labels (n,)
+_ARITHMETIC = 2  # of a step: where it changes, a run that was begun before cannot go on to the same bits
 Ending: TypeAlias = Literal["complete", "patience", "deadline"]
 
 
@@ -101,7 +104,7 @@ def fit(
     asked = _asked(model, labels, stage, seed, validation, digest) if folder else ""
     state = folder.load(asked) if folder else None
     batching = Batching(features, labels, int(model.output_shape[-1]), stage, seed=seed)
-    with stilled(model):
+    with stilled(model), synchronized(model):
         if stage.rate == "auto":
             stage = replace(stage, rate=state.rate if state else find_rate(model, batching, stage))
         run = _Run(model, batching, stage, asked, validation)
@@ -122,6 +125,7 @@ class _Run:
         self.stepping = Stepping(model, stage)
         self.kernels = trained_kernels(model)
         self.batching, self.stage, self.asked = batching, stage, asked
+        self.pace = Pace()
         self.validate = make_validator(model, *validation, stage.batch_size) if validation else None
         self.steps = stage.steps or stage.epochs * batching.steps
         self.epochs = -(-self.steps // batching.steps)
@@ -177,30 +181,33 @@ class _Run:
         while self.step < last:
             if _is_over(deadline):
                 return False
-            self.take_step()
-            saving.after_step(self.state)
+            count = min(self.pace.steps, last - self.step, saving.steps or last)
+            self.take_steps(count)
+            saving.after_steps(count, self.state)
         if _is_over(deadline):
             return False
         before = copy_weights(self.kernels)
-        self.take_step()
+        self.take_steps(1)
         self.end_epoch(update_sizes(before, copy_weights(self.kernels)))
         return True
 
-    def take_step(self) -> None:
+    def take_steps(self, count: int) -> None:
         epoch = len(self.history) + 1
-        batch = self.batching.batch(epoch, self.step)
-        loss, finite = self.stepping.take(batch, self.rate())
-        if not finite:
+        start = time.monotonic()
+        chunk = self.batching.chunk(epoch, self.step, count)
+        rates = [rate_at(self.stage, self.taken + place, self.steps) for place in range(count)]
+        taken = self.stepping.take(chunk, rates)
+        self.pace.note(time.monotonic() - start, chunk.features.nbytes // count)
+        if not taken.finite:
+            step, loss = self.step + len(taken.losses), taken.losses[-1]
             raise TrainingError(
                 f"The loss stopped being finite in epoch {epoch}; the last finite values were kept.",
-                [Problem(f"step {self.step + 1} of epoch {epoch}", "a finite loss, gradients and weights", str(loss))],
+                [Problem(f"step {step} of epoch {epoch}", "a finite loss, gradients and weights", str(loss))],
                 "choose a smaller rate",
             )
-        self.loss += loss * batch.count
-        self.step += 1
-
-    def rate(self) -> float:
-        return rate_at(self.stage, self.taken, self.steps)
+        for loss, own in zip(taken.losses, chunk.counts.tolist(), strict=True):
+            self.loss += loss * own
+        self.step += count
 
     def end_epoch(self, updates: dict[str, float]) -> None:
         """Tell of the epoch that is complete, and keep its weights where they are the best."""
@@ -247,6 +254,7 @@ def _asked(
     weights = {name: digest_tensor(*copy_values([each])) for name, each in name_variables(model).items()}
     return digest_json(
         {
+            "arithmetic": _ARITHMETIC,
             "inputs": digest,
             "labels": digest_tensor(np.asarray(labels, np.int64)),
             "validation": digest_tensor(np.asarray(validation[1], np.int64)) if validation else "",

@@ -40,7 +40,7 @@ def find_rate(model: keras.Model, batching: Batching, stage: Stage, *, steps: in
 
     Source: Smith (2017), section 3.3, but for the second look.
     """
-    stepping = Stepping(model, replace(stage, rate=LOWEST, ema=0.0))
+    stepping = Stepping(model, replace(stage, rate=LOWEST, ema=0.0), highest_rate=HIGHEST)
     rates = [float(rate) for rate in np.geomspace(LOWEST, HIGHEST, steps)]
     learning = _losses(stepping, batching, rates)
     if not learning:
@@ -75,10 +75,10 @@ def _losses(stepping: Stepping, batching: Batching, rates: Sequence[float]) -> l
     try:
         for place, rate in enumerate(rates):
             epoch, step = divmod(place, batching.steps)
-            loss, finite = stepping.take(batching.batch(epoch + 1, step), rate)
-            if not finite:
+            taken = stepping.take(batching.chunk(epoch + 1, step), [rate])
+            if not taken.finite:
                 break
-            losses.append(loss)
+            losses += taken.losses
     finally:
         assign_values(variables, before)
     return losses

@@ -24,9 +24,14 @@ class SavingTimes:
         self._folder, self._every_seconds, self._every_steps = folder, every_seconds, every_steps
         self._steps, self._cost, self._last = 0, 0.0, time.monotonic()
 
-    def after_step(self, state: Callable[[], TrainingState]) -> None:
+    @property
+    def steps(self) -> int | None:
+        """That may be taken before the next save; None where their number does not matter."""
+        return max(1, self._every_steps - self._steps) if self._every_steps else None
+
+    def after_steps(self, count: int, state: Callable[[], TrainingState]) -> None:
         """Save in the midst of an epoch."""
-        self._steps += 1
+        self._steps += count
         due = time.monotonic() - self._last >= self._every_seconds
         if due or (self._every_steps and self._steps >= self._every_steps):
             self.save(state)

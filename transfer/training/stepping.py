@@ -1,9 +1,14 @@
-"""One step: loss, gradients, update, moving average, as one function of the whole run."""
+"""Steps: loss, gradients, update, moving average, as one function of the whole run that takes several at a call.
+
+A step is taken whole or not at all: where its loss or a gradient is not finite no weight is touched, and the steps
+after it are left out. So nothing has to be looked at between steps, and no copy of the weights is needed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -15,12 +20,26 @@ from transfer.graphs.blocks import head_of
 from transfer.models.building import read_model
 from transfer.models.variables import name_variables
 from transfer.recipes import Stage
-from transfer.training.batching import Batch
+from transfer.training.batching import Chunk
+from transfer.training.devices import assign_here, read_here, strategy_of
 from transfer.training.layer_shares import layer_shares, shares_of
 from transfer.training.losses import cross_entropy, distance_penalty
-from transfer.training.updating import make_optimizer
+from transfer.training.updating import make_optimizer, may_overflow
 
 _SEEDING = 2  # tells the seeds of layers from the draws of orders and mixing
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What some steps came to.
+
+    Attributes:
+        losses: mean cross-entropy of each step's batch, in nats, up to the first that was not finite.
+        finite: whether all were. If not, all weights are what they were before the last one.
+    """
+
+    losses: tuple[float, ...]
+    finite: bool
 
 
 class Stepping:
@@ -33,12 +52,13 @@ class Stepping:
         averages: the moving average of each that is trained; empty where the stage has none.
     """
 
-    def __init__(self, model: keras.Model, stage: Stage) -> None:
+    def __init__(self, model: keras.Model, stage: Stage, *, highest_rate: float | None = None) -> None:
         """Set everything up.
 
         Args:
             model: what is trainable is set already.
-            stage: its rate is a number.
+            stage: how to train.
+            highest_rate: that any step will have; by default the stage's rate, which is a number then.
 
         Raises:
             ValueError: if nothing is trainable.
@@ -48,22 +68,34 @@ class Stepping:
         self.trained = {names[id(each)]: each for each in model.trainable_variables}
         if not self.trained:
             raise ValueError(f"nothing is trainable in {model.name!r}")
-        self.optimizer = make_optimizer(stage, self.trained, _shares(model, self.trained, stage.layer_decay))
-        self.averages = [tf.Variable(each) for each in copy_values([*self.trained.values()])] if stage.ema else []
-        self._step = _make_step(self, stage)
+        self._strategy = strategy_of([*self.trained.values()])
+        with self._strategy.scope() if self._strategy else nullcontext():
+            shares = _shares(model, self.trained, stage.layer_decay)
+            self.optimizer = make_optimizer(stage, self.trained, shares)
+            self.averages = [tf.Variable(each) for each in copy_values([*self.trained.values()])] if stage.ema else []
+        highest = float(stage.rate) if highest_rate is None else highest_rate
+        guarded = may_overflow(self.optimizer.targets, highest) or not _are_finite([*self.trained.values()])
+        self._run = _make_run(_Step(self, stage, bool(guarded), self._replicas), self._strategy)
 
-    def take(self, batch: Batch, rate: float) -> tuple[float, bool]:
-        """One step.
+    @property
+    def _replicas(self) -> int:
+        return self._strategy.num_replicas_in_sync if self._strategy else 1
 
-        Returns:
-            The batch's cross-entropy, in nats an example; whether it and all it led to was finite. If not, all weights
-            are what they were before.
+    def take(self, chunk: Chunk, rates: Sequence[float]) -> Taken:
+        """The steps of a chunk, up to the first that is not finite.
+
+        Args:
+            chunk: what they learn from.
+            rates: of each.
         """
-        self.optimizer.learning_rate = rate
-        loss, finite = self._step(
-            tf.convert_to_tensor(batch.features), tf.convert_to_tensor(batch.targets), tf.constant(batch.count)
+        chunk = chunk.filled_up(self._replicas)
+        losses, count, finite = self._run(
+            tf.convert_to_tensor(chunk.features),
+            tf.convert_to_tensor(chunk.targets),
+            tf.constant(chunk.counts),
+            tf.constant(np.asarray(rates, np.float32)),
         )
-        return float(loss), bool(finite)
+        return Taken(tuple(losses.numpy()[: int(count)].tolist()), bool(finite))
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -106,34 +138,108 @@ def _shares(model: keras.Model, trained: Mapping[str, Any], decay: float) -> dic
     return shares_of(trained, layer_shares(read_model(model).graph, decay)) if decay != 1 else {}
 
 
-def _make_step(stepping: Stepping, stage: Stage) -> Any:
-    """A function of (features, targets, count) to (loss, whether all was finite)."""
-    model, optimizer, averages = stepping.model, stepping.optimizer, stepping.averages
-    trained = list(stepping.trained.values())
-    followed = trained if averages else []
-    pulled = _pulled(stepping) if stage.l2_sp else []
-    starts = [tf.convert_to_tensor(value) for value in copy_values(pulled)]
-    changing = [*trained, *_statistics(model)]
+class _Step:
+    """One step, or a device's part of one: a function of (features, targets, count, rate) to (loss, was it taken)."""
+
+    def __init__(self, stepping: Stepping, stage: Stage, guarded: bool, replicas: int) -> None:
+        """Settle what it works on.
+
+        Args:
+            stepping: with its optimizer and averages.
+            stage: how to train.
+            guarded: whether weights may overflow where all gradients are finite, so that they are checked afterwards.
+            replicas: devices that have a part each.
+        """
+        self._model, self._optimizer, self._averages = stepping.model, stepping.optimizer, stepping.averages
+        self._trained = [*stepping.trained.values()]
+        self._pulled = _pulled(stepping) if stage.l2_sp else []
+        self._starts = [tf.convert_to_tensor(value) for value in copy_values(self._pulled)]
+        self._statistics = _statistics(stepping.model)
+        self._stage, self._guarded, self._replicas = stage, guarded, replicas
+
+    def __call__(self, features: Any, targets: Any, count: Any, rate: Any) -> tuple[Any, Any]:
+        kept = [read_here(each) for each in self._statistics]
+        with tf.GradientTape() as tape:
+            loss = cross_entropy(self._model(features, training=True), targets, count)
+            penalty = distance_penalty([each.value for each in self._pulled], self._starts, self._stage.l2_sp)
+            whole = loss + penalty / self._replicas
+        gradients = tape.gradient(whole, [each.value for each in self._trained])
+        loss, whole, gradients = self._added_up(loss, whole, gradients)
+        finite = _are_finite([whole, *(each for each in gradients if each is not None), *self._statistics])
+
+        def apply() -> Any:
+            return self._apply(gradients, rate)
+
+        taken = tf.cond(finite, apply, lambda: False)
+        self._restore(taken, self._statistics, kept)
+        return loss, taken
+
+    def _added_up(self, loss: Any, whole: Any, gradients: Sequence[Any]) -> tuple[Any, Any, list[Any]]:
+        """Over all devices, without gaps where only some rows of a variable have a gradient."""
+        found = [None if each is None else tf.convert_to_tensor(each) for each in gradients]
+        if self._replicas == 1:
+            return loss, whole, found
+        values = [loss, whole, *(each for each in found if each is not None)]
+        loss, whole, *rest = tf.distribute.get_replica_context().all_reduce("sum", values)
+        remaining = iter(rest)
+        return loss, whole, [None if each is None else next(remaining) for each in found]
+
+    def _apply(self, gradients: Sequence[Any], rate: Any) -> Any:
+        """Update the weights; whether they are finite now. If not, they are what they were."""
+        kept = [read_here(each) for each in self._trained] if self._guarded else []
+        self._optimizer.apply(gradients, rate)
+        share = self._stage.ema
+        for average, each in zip(self._averages, self._trained if self._averages else [], strict=True):
+            assign_here(average, share * read_here(average) + (1 - share) * read_here(each))
+        if not self._guarded:
+            return True
+        finite = _are_finite(self._trained)
+        self._restore(finite, self._trained, kept)
+        return finite
+
+    def _restore(self, unless: Any, variables: Sequence[Any], values: Sequence[Any]) -> None:
+        def restore() -> Any:
+            for each, value in zip(variables, values, strict=True):
+                assign_here(each, value)
+            return True
+
+        if variables:
+            tf.cond(unless, lambda: True, restore)
+
+
+def _make_run(step: _Step, strategy: Any) -> Any:
+    """A function of (features, targets, counts, rates) of s steps to (losses, steps tried, whether all were taken)."""
+
+    def one(*batch: Any) -> Any:
+        if strategy is None:
+            return step(*batch)
+        found = strategy.run(lambda: step(*_part_of(batch)))
+        return tuple(strategy.experimental_local_results(each)[0] for each in found)
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def step(features: Any, targets: Any, count: Any) -> Any:
-        before = [tf.identity(each) for each in changing]
-        with tf.GradientTape() as tape:
-            loss = cross_entropy(model(features, training=True), targets, count)
-            whole = loss + distance_penalty(pulled, starts, stage.l2_sp)
-        gradients = tape.gradient(whole, trained)
-        finite = _are_finite([whole, *(each for each in gradients if each is not None)])
-        if finite:
-            _apply(optimizer, gradients, trained)
-            finite = _are_finite(changing)
-            for average, each in zip(averages, followed, strict=True):
-                average.assign(stage.ema * average + (1 - stage.ema) * each)
-        if not finite:
-            for each, value in zip(changing, before, strict=True):
-                each.assign(value)
-        return loss, finite
+    def run(features: Any, targets: Any, counts: Any, rates: Any) -> Any:
+        steps = tf.shape(counts)[0]
 
-    return step
+        def body(place: Any, losses: Any, _: Any) -> Any:
+            loss, taken = one(features[place], targets[place], counts[place], rates[place])
+            return place + 1, losses.write(place, loss), taken
+
+        start = (tf.constant(0), tf.TensorArray(tf.float32, steps, element_shape=()), tf.constant(True))
+        count, losses, finite = tf.while_loop(
+            lambda place, _, taken: tf.logical_and(place < steps, taken), body, start, parallel_iterations=1
+        )
+        return losses.stack(), count, finite
+
+    return run
+
+
+def _part_of(batch: Sequence[Any]) -> tuple[Any, ...]:
+    """What of a batch is this device's."""
+    context = tf.distribute.get_replica_context()
+    features, targets, count, rate = batch
+    size = features.shape[0] // context.num_replicas_in_sync
+    start = context.replica_id_in_sync_group * size
+    return features[start : start + size], targets[start : start + size], count, rate
 
 
 def _pulled(stepping: Stepping) -> list[Any]:
@@ -148,16 +254,10 @@ def _statistics(model: keras.Model) -> list[Any]:
     return [each for each in model.non_trainable_weights if id(each) not in frozen]
 
 
-def _apply(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
-    """Update what has a gradient: an output that the logits do not depend on gives none."""
-    pairs = [pair for pair in zip(gradients, variables, strict=True) if pair[0] is not None]
-    optimizer.apply([gradient for gradient, _ in pairs], [variable for _, variable in pairs])
-
-
 def _are_finite(values: Sequence[Any]) -> Any:
     """Whether all are, and the sums of their squares too: Adam squares gradients. It takes no copy."""
-    dense = [each.values if isinstance(each, tf.IndexedSlices) else each for each in values]
-    floating = [tf.convert_to_tensor(each) for each in dense if tf.as_dtype(each.dtype).is_floating]
+    found = [read_here(each) if isinstance(each, keras.Variable) else each for each in values]
+    floating = [each for each in found if each.dtype.is_floating]
     return tf.reduce_all([tf.math.is_finite(tf.nn.l2_loss(_at_least_single(each))) for each in floating])
 
 
