@@ -177,4 +177,4 @@ def _given(value: Stage | Recipe, rules: Mapping[str, Rule]) -> dict[str, Any]:
 # Solve the head to its optimum, then train it and the last two blocks at a small rate. Chosen on 1,588 drawings in five
 # classes, MobileNetV2 at 96 pixels, 10 and 40 examples a class: rates from 1e-4 to 1e-3, one to three blocks, 5 to 20
 # epochs. Source: Kumar et al. (2022), "Fine-tuning can distort pretrained features", section 3.4.
-LP_FT = (Stage("probe"), Stage(unfreeze_last=2, epochs=10, rate=1e-4, schedule="cosine", warmup=0.1))
+LP_FT: tuple[Stage, ...] = (Stage("probe"), Stage(unfreeze_last=2, epochs=10, rate=1e-4, schedule="cosine", warmup=0.1))

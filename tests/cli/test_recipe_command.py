@@ -4,7 +4,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from transfer.cli.options import chosen_recipe, recipe_option, seed_option, set_option
+from transfer.cli.recipe_options import recipe_option, recipe_options
 from transfer.errors import DataError
 from transfer.recipes import Recipe, Stage
 from transfer.training.named_recipes import NAMED, named_recipe
@@ -70,11 +70,9 @@ def resolved():
     """A function that gives what a command with these options resolves to."""
 
     @click.command()
-    @recipe_option
-    @set_option
-    @seed_option
-    def command(recipe, settings, seed):
-        click.echo(format_recipe(chosen_recipe(recipe, settings, examples=64, seed=seed)))
+    @recipe_options
+    def command(choice):
+        click.echo(format_recipe(choice.resolve(64)))
 
     def run(*arguments):
         done = CliRunner().invoke(command, [*map(str, arguments)], catch_exceptions=False)
@@ -96,6 +94,34 @@ def test_the_options_of_a_command_resolve_to_a_recipe_for_its_examples(resolved,
     assert (changed.epochs, changed.rate) == (3, "auto")
     with pytest.raises(DataError, match=r"^1 thing wrong in the settings"):
         resolved("--recipe", "lp-ft", "--set", "stages.9.rate=1")
+
+
+def test_epochs_and_a_rate_are_those_of_every_stage_that_trains_by_steps(resolved):
+    assert resolved() == Recipe()
+    assert [stage.rate for stage in resolved("--rate", "auto").stages[1:]] == ["auto"]
+    stages = resolved("--recipe", "gradual", "--epochs", 3, "--rate", "2e-3").stages[1:]
+    assert {(stage.epochs, stage.rate) for stage in stages} == {(3, 2e-3)}
+    (bit,) = resolved("--recipe", "bit", "--epochs", 3).stages[1:]
+    assert (bit.epochs, bit.steps) == (3, 0)
+    named = resolved("--unfreeze-from", "conv5", "--epochs", 3, "--seed", 4)
+    assert named.stages == (Stage("probe"), Stage(unfreeze_from="conv5", epochs=3))
+    assert named.seed == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--recipe", "probe", "--epochs", "3"), "has no such stage"),
+        (("--recipe", "full", "--unfreeze-from", "conv5"), "give it or --recipe"),
+        (("--rate", "fast"), "nor 'auto'"),
+        (("--rate", "0"), "not a number above 0"),
+        (("--rate", "nan"), "not a number above 0"),
+    ],
+)
+def test_what_does_not_go_together_is_told_with_code_2(arguments, message):
+    done = CliRunner().invoke(click.command()(recipe_options(lambda choice: choice.resolve(64))), [*arguments])
+    assert done.exit_code == 2
+    assert message in done.output
 
 
 def test_the_help_of_the_option_names_every_recipe():

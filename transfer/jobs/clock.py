@@ -1,10 +1,37 @@
-"""Seconds that the steps of a job take."""
+"""Seconds that the steps of a job take, and those that it may take."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+_LEAST_SECONDS = 4.0  # for testing, and for saving and looking at what was saved, of a small network on a busy machine
+_BYTES_A_SECOND = 50e6  # of saving
+_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimit:
+    """A time by whose end a job has written its result.
+
+    Attributes:
+        seconds: it may take.
+        started: of `time.monotonic`.
+    """
+
+    seconds: float
+    started: float = field(default_factory=time.monotonic)
+
+    def training_ends(self, size_bytes: int) -> float:
+        """When training has to end, so that there is time to test and to save.
+
+        Args:
+            size_bytes: of the weights that will be saved.
+        """
+        rest = _LEAST_SECONDS + size_bytes / _BYTES_A_SECOND + _SHARE * self.seconds
+        return self.started + max(0.0, self.seconds - rest)
 
 
 class Clock:

@@ -29,6 +29,7 @@ def describe_request(
     *,
     shots: int | None,
     test_share: float,
+    time_limit: float | None = None,
 ) -> Json:
     """All that decides the outcome, with one digest over it."""
     head = network.graph.outputs[0].layer
@@ -40,6 +41,7 @@ def describe_request(
         "recipe": asdict(recipe),
         "shots": shots,
         "test_share": None if shots or test else test_share,
+        **({"time_limit": time_limit} if time_limit is not None else {}),
         "input": feed.to_json(),
         "network": {
             "graph": hashlib.sha256(json.dumps(unparse_graph(graph), sort_keys=True).encode()).hexdigest(),

@@ -21,7 +21,7 @@ from transfer.graphs.graph import Graph, Layer
 from transfer.jobs.cached_features import Cache, open_store
 from transfer.jobs.checking_inputs import warn_of_inputs
 from transfer.jobs.checking_recipes import check_recipe
-from transfer.jobs.clock import Clock
+from transfer.jobs.clock import Clock, TimeLimit
 from transfer.jobs.describing import describe_probe, describe_request
 from transfer.jobs.feeding import Feed, make_feed
 from transfer.jobs.reading_examples import ReadExamples, read_examples
@@ -32,6 +32,7 @@ from transfer.models.building import attach_card, build_model, classes_of, read_
 from transfer.recipes import Recipe
 from transfer.results import Receipt, Result, Run, Score
 from transfer.specs import Json, Preprocessing, Progress, silent
+from transfer.surgery.network import Network
 from transfer.training.feature_store import MEMORY_BYTES
 from transfer.training.learner import Learner
 from transfer.weights.cards import Card
@@ -55,6 +56,7 @@ def finetune(
     skip_unreadable: bool = False,
     cache: Cache | str | os.PathLike[str] | None = None,
     memory_bytes: int = MEMORY_BYTES,
+    time_limit: float | TimeLimit | None = None,
     receipt: Receipt | None = None,
     notes: tuple[str, ...] = (),
     progress: Progress = silent,
@@ -82,6 +84,8 @@ def finetune(
             `Cache` for that. Results do not depend on it. Of a network with classes of your own nothing is kept,
             because their code may change.
         memory_bytes: for features in memory; past it they lie on the disk.
+        time_limit: seconds by which the run is written, with the best that was found by then; a run that a limit ended
+            does not repeat to the bit.
         receipt: how the student's weights were restored, to be kept with the run.
         notes: what was done to get the student, likewise.
         progress: told of what is going on.
@@ -90,7 +94,7 @@ def finetune(
         LayerError: if the student does not end in a head.
         DataError: if the examples do not fit the student, or cannot be read.
         OutputError: if `out` exists already, unless it holds this very run.
-        TrainingError: if the loss stops being finite.
+        TrainingError: if the loss stops being finite, or the time is over before the head is solved.
     """
     recipe = recipe or Recipe()
     if shots is not None and test is not None:
@@ -101,7 +105,9 @@ def finetune(
     _check_classes(head, data, test)
     check_recipe(network.graph, head.name, recipe)
     feed = make_feed(network, data, preprocessing=preprocessing, size=size, custom_objects=classes_of(student))
-    asked = describe_request(recipe, network, feed, data, test, shots=shots, test_share=test_share)
+    limit = TimeLimit(time_limit) if isinstance(time_limit, int | float) else time_limit
+    seconds = limit.seconds if limit else None
+    asked = describe_request(recipe, network, feed, data, test, shots=shots, test_share=test_share, time_limit=seconds)
     target = Path(out) if out is not None else None
     if target is not None:
         finished = None if force else _finished(target, asked, classes_of(student))
@@ -121,6 +127,7 @@ def finetune(
             store=store,
             state_folder=state_folder,
             progress=progress,
+            deadline=limit.training_ends(_size_bytes(network)) if limit else None,
         )
         warnings = warn_of_inputs(feed, network, data, seed=recipe.seed)
         how = _Division(test, shots, test_share)
@@ -133,6 +140,10 @@ def finetune(
         if target is None:
             return run
         return write_run(run, target, history=learner.history, seconds=clock.seconds, force=force)
+
+
+def _size_bytes(network: Network) -> int:
+    return sum(each.nbytes for each in network.tensors.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +183,8 @@ def _learn(
     if not len(unseen):
         raise DataError("Every test example is also learnt from.", next_step="test on other examples")
     learner.begin(read.places[train], read.labels, data.classes)
+    with clock("baselines"):
+        baselines = _baselines(read, examples, train, unseen, recipe.seed, learner.progress)
     scores, probe = [], None
     for place, stage in enumerate(recipe.stages):
         with clock(STEPS[stage.kind]):
@@ -181,8 +194,6 @@ def _learn(
                 learner.tune(place)
             answers = learner.logits(read.places[unseen]).argmax(1)
         scores.append(score_answers(SCORES[stage.kind], answers, examples.labels[unseen]))
-    with clock("baselines"):
-        baselines = _baselines(read, examples, train, unseen, recipe.seed, learner.progress)
     result = Result(
         classes=data.classes,
         train_examples=len(train),

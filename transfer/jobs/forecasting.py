@@ -60,7 +60,7 @@ def forecast_file(
         unreadable: what is known not to be readable, and is not in `data`.
         cache: where features would be kept for other runs; see `finetune`.
         memory_bytes: for features in memory.
-        started: when the program was, by `time.perf_counter`; by default now.
+        started: when the program was, by `time.monotonic`; by default now.
         progress: told of the examples that are read.
 
     Raises:
@@ -68,15 +68,15 @@ def forecast_file(
         TransferError: of the kind that fits.
     """
     how = how or Learning()
-    recipe, began = how.recipe, time.perf_counter()
+    recipe, began = how.recipe, time.monotonic()
     _, student = prepare_file(file, data, how)
-    restoring = time.perf_counter() - began
+    restoring = time.monotonic() - began
     network = read_model(student.model)
     check_recipe(network.graph, network.graph.outputs[0].layer, recipe)
     custom_objects = classes_of(student.model)
     feed = make_feed(network, data, preprocessing=how.preprocessing, size=how.size, custom_objects=custom_objects)
     warnings = warn_of_inputs(feed, network, data, seed=recipe.seed)
-    starting = time.perf_counter() - (began if started is None else started)
+    starting = time.monotonic() - (began if started is None else started)
     checked = check_examples(feed, data, how, unreadable=unreadable, progress=progress)
     whole, shape = read_model(feed.network), feed.example_shape(data)
     counts = Counts(len(checked.learnt), checked.tried, len(checked.tested))

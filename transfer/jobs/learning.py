@@ -7,6 +7,7 @@ from pathlib import Path
 
 from transfer.data.labelled import LabelledSet
 from transfer.jobs.cached_features import Cache
+from transfer.jobs.clock import TimeLimit
 from transfer.jobs.finetuning import finetune
 from transfer.jobs.preparing import Student, prepare_student
 from transfer.models.restoring import Restored, restore_file
@@ -67,6 +68,7 @@ def learn_file(
     force: bool = False,
     cache: Cache | Path | None = None,
     memory_bytes: int = MEMORY_BYTES,
+    time_limit: TimeLimit | None = None,
     progress: Progress = silent,
 ) -> Run:
     """Restore a file, put a new head on its backbone, and fine-tune it on a labelled set.
@@ -80,6 +82,7 @@ def learn_file(
         force: whether `out` may be replaced.
         cache: where features are kept for other runs; see `finetune`.
         memory_bytes: for features in memory; past it they lie on the disk.
+        time_limit: by which the run is written, with the best that was found by then.
         progress: told of what is going on.
 
     Raises:
@@ -101,6 +104,7 @@ def learn_file(
         skip_unreadable=skip_unreadable,
         cache=cache,
         memory_bytes=memory_bytes,
+        time_limit=time_limit,
         receipt=restored.receipt,
         notes=(student.describe(how.recipe),),
         progress=progress,
