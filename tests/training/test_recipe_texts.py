@@ -91,8 +91,8 @@ def test_a_stage_is_written_after_a_line_that_says_what_it_does_without_fields_i
     assert probe.splitlines() == [
         'kind = "probe"',
         "",
-        "# trains the head and the last 2 blocks for 10 epochs of 32 examples, Adam at the rate 0.0001, falling along a "
-        "cosine to 0, after a warm-up over 10 % of the steps",
+        "# trains the head and the last 2 blocks for 10 epochs of 32 examples, Adam at the rate 0.0001, falling along "
+        "a cosine to 0, after a warm-up over 10 % of the steps",
     ]
     written = tomllib.loads(f"[[stages]]\n{tune}")["stages"][0]
     everything = {

@@ -152,7 +152,13 @@ class Learner:
         self._time = TimeShares(self.deadline, 2 * tuned)
 
     def solve(self) -> SolvedHead:
-        """The probe: the head at its optimum on features as they are."""
+        """The probe: the head at its optimum on features as they are.
+
+        Raises:
+            TrainingError: if the deadline has passed.
+        """
+        if self._time.is_over:
+            raise _OutOfTimeError("The time limit passed before the head was solved.", next_step="give more time")
         features = self._before_head()
         solved = None
         for track in self._tracks:
