@@ -74,8 +74,8 @@ def test_memory_is_that_of_this_process_and_what_grows_with_the_examples():
 
 
 def test_solving_many_examples_takes_no_copies_of_them():
-    counts, paces = Counts(learnt=100_000, tried=0, tested=16), measured(StagePace(Pace(), Pace()))
+    counts, paces = Counts(learnt=1_000_000, tried=0, tested=16), measured(StagePace(Pace(), Pace()))
     memory = estimate_run(Recipe(Stage("probe")), counts, paces, SIZES).memory_bytes
-    assert memory["solving"] == 4 * 100_000 * 100 + 8 * 100**2
+    assert memory["solving"] == 4 * 1_000_000 * 100 + 8 * 100**2
     seconds = estimate_run(Recipe(Stage("probe")), counts, paces, SIZES).seconds
     assert seconds["baselines"] == pytest.approx(0.5 + 1e-4 * 10_000 * 300)  # it learns from ten thousand
