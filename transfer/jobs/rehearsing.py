@@ -219,12 +219,16 @@ def _pace_of_steps(
         adapt(model, stage.lora_rank, seed=0, whole=[suffix.graph.outputs[0].layer])
     size = min(stage.batch_size, learnt)
     steps = int(np.clip(PATIENCE / (_BACK * size * forward), 1, min(_MOST_STEPS, -(-learnt // size))))
-    features, ends = _Again(rows, steps * size), list[float]()
+    features, ends = _Again(rows, steps * size), dict[int, float]()
     labels = np.arange(len(features)) % int(model.output_shape[-1])
     short = replace(stage, epochs=2, steps=0, rate=_TINY, patience=0, class_weights="none")
-    fit(model, features, labels, short, seed=0, progress=lambda *_: ends.append(time.perf_counter()))
-    each = (ends[1] - ends[0]) / steps
-    return Pace(max(0.0, ends[0] - start - steps * each), each)
+
+    def note(_stage: str, epochs: int, _all: int) -> None:
+        ends.setdefault(epochs, time.perf_counter())
+
+    fit(model, features, labels, short, seed=0, progress=note)
+    each = (ends[2] - ends[1]) / steps
+    return Pace(max(0.0, ends[1] - start - steps * each), each)
 
 
 class _Again:
