@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -43,6 +44,10 @@ class Counted:
     def computed(self):
         return self.totals.get("computing features", 0)
 
+    @property
+    def decoded(self):
+        return self.totals.get("reading images", 0)
+
 
 def written(folder):
     return {name: (folder / name).read_bytes() for name in SAME}
@@ -52,7 +57,7 @@ def written(folder):
     ("recipe", "ways"),
     [
         (
-            transfer.Recipe(transfer.Stage("probe"), seed=3),
+            PROBE,
             ("cold", "warm", "warm and from the disk", "trimmed", "cold again"),
         ),
         (TUNED, ("cold", "warm and from the disk")),
@@ -84,6 +89,57 @@ def computed_by(student, data, cache, **options):
     progress = Counted()
     run = transfer.finetune(student, data, recipe=PROBE, cache=cache, progress=progress, **options)
     return progress.computed, run
+
+
+def test_a_warm_run_decodes_no_picture_and_a_torn_one_is_told_each_time(student, digits_folder, truncate, tmp_path):
+    place = shutil.copytree(digits_folder, tmp_path / "pictures")
+    truncate(place / "digit_0" / "torn.jpg")
+    twin = place / "digit_1" / "twin.png"
+    shutil.copy(next(twin.parent.glob("*.png")), twin)
+    data, found = transfer.read_labelled(place), {}
+    for name, decoded in (("without", 32), ("cold", 31), ("warm", 1)):
+        cache, progress = None if name == "without" else tmp_path / "cache", Counted()
+        run = transfer.finetune(
+            student, data, recipe=PROBE, cache=cache, skip_unreadable=True, out=tmp_path / name, progress=progress
+        )
+        found[name] = written(run.folder)
+        assert progress.decoded == decoded  # of two with the same bytes one, and the torn one again
+        assert [each.where for each in run.result.left_out] == ["digit_0/torn.jpg"]
+    assert found["without"] == found["cold"] == found["warm"]
+
+
+def test_small_copies_that_were_taken_away_are_made_again(student, data, tmp_path):
+    first = transfer.finetune(student, data, recipe=PROBE, cache=tmp_path / "cache", out=tmp_path / "first")
+    for path in tmp_path.glob("cache/*/*.h5"):
+        with h5py.File(path) as file:
+            small = file["rows"].dtype == np.uint8
+        if small:
+            path.unlink()
+    progress = Counted()
+    again = transfer.finetune(
+        student, data, recipe=PROBE, cache=tmp_path / "cache", out=tmp_path / "again", progress=progress
+    )
+    assert (progress.computed, progress.decoded) == (0, 30)
+    assert written(again.folder) == written(first.folder)
+
+
+def test_a_picture_that_changes_while_it_is_read_ends_the_run_and_nothing_of_it_is_kept(
+    student, digits_folder, tmp_path
+):
+    place = shutil.copytree(digits_folder, tmp_path / "pictures")
+    data = transfer.read_labelled(place)
+    old = data.inputs[3].read_bytes()
+
+    def progress(stage, *_):
+        if stage == "reading images":  # decoded, and not computed yet
+            data.inputs[3].write_bytes(old + b"more")
+
+    with pytest.raises(DataError, match=r"1 pictures of .* have changed while they were read") as caught:
+        transfer.finetune(student, data, recipe=PROBE, cache=tmp_path / "cache", progress=progress)
+    assert [each.where for each in caught.value.problems] == [data.names[3]]
+    assert [path for path in tmp_path.glob("cache/**/*") if path.is_file()] == []
+    data.inputs[3].write_bytes(old)
+    transfer.finetune(student, data, recipe=PROBE, cache=tmp_path / "cache")
 
 
 def test_a_changed_picture_is_computed_anew_and_a_moved_or_renamed_one_is_not(student, digits_folder, tmp_path):

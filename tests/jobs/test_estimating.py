@@ -30,10 +30,11 @@ def test_a_probe_reads_runs_solves_tests_and_saves():
     assert seconds["saving"] == SAVING * 2
 
 
-def test_features_that_are_kept_already_are_not_computed():
+def test_features_that_are_kept_already_are_not_computed_and_their_pictures_not_read():
     paces = measured(StagePace(Pace(), Pace()))
     seconds = [estimate_run(Recipe(Stage("probe")), Counts(48, 0, 16, kept), paces, SIZES).seconds for kept in (32, 64)]
     assert [each["features"] for each in seconds] == [1 + 2 * 0.5, 0]
+    assert [each["reading"] for each in seconds] == pytest.approx([3 * 0.1 + 32 * 0.01, 3 * 0.1])
 
 
 def test_tuning_is_done_twice_where_something_is_held_out_to_choose_by():

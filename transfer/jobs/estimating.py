@@ -106,7 +106,7 @@ def _seconds(recipe: Recipe, counts: Counts, measured: Measured, sizes: Sizes) -
     solved = [measured.solving.seconds(count, sizes.features) for count in counts.tracks]
     return {
         "starting": measured.starting,
-        "reading": _DIGESTS * measured.digesting + measured.reading * (counts.read + views),
+        "reading": _DIGESTS * measured.digesting + measured.reading * (counts.read - counts.kept + views),
         "features": sum(through),
         "solving": measured.solving.importing + sum(solved) if recipe.stages[0].kind == "probe" else 0.0,
         "tuning": sum(_tuning(stage, pace, counts) for stage, pace in pairs if stage.kind == "tune"),
