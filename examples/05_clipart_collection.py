@@ -18,7 +18,7 @@ CLASSES = ("animals", "food", "people", "recreation", "transportation")
 
 
 def main(collection=COLLECTION, shots=(20, 50), seeds=(0, 1, 2)):
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as cache:
         for name in CLASSES:  # the collection has other folders too; links in it become pictures
             shutil.copytree(collection / name, Path(folder) / name)
         data = transfer.read_labelled(folder)
@@ -29,9 +29,10 @@ def main(collection=COLLECTION, shots=(20, 50), seeds=(0, 1, 2)):
         student = transfer.extract(restored, freeze="backbone", heads=[head])
         means = {}
         for count in shots:
-            runs = [transfer.finetune(student, data, shots=count, recipe=transfer.Recipe(seed=seed)) for seed in seeds]
-            means[count] = sum(run.result.score.accuracy.value for run in runs) / len(runs)
-            print(f"{count} a class: {means[count]:.3f}")
+            recipes = [transfer.Recipe(seed=seed) for seed in seeds]
+            runs = [transfer.finetune(student, data, shots=count, recipe=each, cache=cache) for each in recipes]
+            means[count] = [sum(run.result.stages[k].accuracy.value for run in runs) / len(runs) for k in (0, 1)]
+            print(f"{count} a class: probe {means[count][0]:.3f}, tuned {means[count][1]:.3f}")
     return means
 
 

@@ -30,7 +30,7 @@ def run(*command: str, cwd: Path) -> str:
 
 def accuracies(text: str) -> dict[str, float]:
     """Name to accuracy from a printed list or table of scores."""
-    found = re.findall(r"^\s*(probe|majority class|logistic regression on raw input)\s+(\d\.\d+)", text, re.M)
+    found = re.findall(r"^\s*(probe|tuned|majority class|logistic regression on raw input)\s+(\d\.\d+)", text, re.M)
     return {name: float(value) for name, value in found}
 
 
@@ -77,6 +77,7 @@ def test_digits_of_another_source_are_learnt_from_twenty_each_by_python_and_by_s
     by_shell = accuracies(run("sh", str(EXAMPLES / "03_digits.sh"), "digits", cwd=tmp_path))
     assert by_python == by_shell
     assert 0.95 <= by_python["probe"] <= 0.99
+    assert 0.95 <= by_python["tuned"] <= 0.99
 
 
 def test_clipart_is_learnt_from_forty_each_by_python_and_by_shell(tmp_path: Path) -> None:
@@ -84,6 +85,7 @@ def test_clipart_is_learnt_from_forty_each_by_python_and_by_shell(tmp_path: Path
     printed = run("sh", str(EXAMPLES / "04_clipart.sh"), "clipart", cwd=tmp_path)
     assert accuracies(printed) == by_python
     assert 0.50 <= by_python["probe"] <= 0.66
+    assert 0.50 <= by_python["tuned"] <= 0.68
     assert by_python["majority class"] == 0.2
     assert 0.20 <= by_python["logistic regression on raw input"] <= 0.37
     assert "200 examples left out: the run learnt from them" in printed
@@ -141,9 +143,11 @@ def test_clipart_reaches_its_accuracy_over_twelve_seeds(capsys: pytest.CaptureFi
 @pytest.mark.skipif(not COLLECTION.is_dir(), reason="Debian's package openclipart-png is not installed")
 def test_the_whole_clipart_collection_reaches_what_was_measured(tmp_path: Path) -> None:
     printed = run(sys.executable, str(EXAMPLES / "05_clipart_collection.py"), cwd=tmp_path)
-    means = {int(shots): float(value) for shots, value in re.findall(r"^(\d+) a class: (\d\.\d+)", printed, re.M)}
-    assert means[20] >= 0.57
-    assert means[50] >= 0.63
+    found = re.findall(r"^(\d+) a class: probe (\d\.\d+), tuned (\d\.\d+)$", printed, re.M)
+    means = {int(shots): (float(probe), float(tuned)) for shots, probe, tuned in found}
+    assert means[20][0] >= 0.57
+    assert means[50][0] >= 0.63
+    assert all(tuned > probe for probe, tuned in means.values())
 
 
 @pytest.mark.slow
