@@ -4,7 +4,7 @@ import pytest
 
 from transfer.analysis.estimates import Pace
 from transfer.jobs.estimating import SAVING, Counts, Measured, Sizes, estimate_run, kept_bytes, peak_bytes
-from transfer.jobs.rehearsing import Rehearsal, SolvingPace, StagePace
+from transfer.jobs.rehearsing import Rehearsal, SolvingPace, StagePace, solving_work
 from transfer.recipes import Recipe, Stage
 
 SIZES = Sizes(features=100, pixels=300, pixel_type=1, weight_bytes=1000, memory_bytes=10**9)
@@ -23,10 +23,10 @@ def test_a_probe_reads_runs_solves_tests_and_saves():
     assert seconds["starting"] == 5
     assert seconds["reading"] == pytest.approx(3 * 0.1 + 64 * 0.01)
     assert seconds["features"] == 1 + 4 * 0.5  # four batches of sixteen
-    assert seconds["solving"] == pytest.approx(1 + 0.5 + 1e-4 * 48 * 48)  # 48 examples span 48 coordinates
+    assert seconds["solving"] == pytest.approx(1 + 0.5 + 1e-4 * solving_work(48, 48))  # 48 examples span 48 coordinates
     assert seconds["tuning"] == 0
     assert seconds["testing"] == 1 + 1
-    assert seconds["baselines"] == pytest.approx(0.5 + 1e-4 * 48 * 48)
+    assert seconds["baselines"] == pytest.approx(0.5 + 1e-4 * solving_work(48, 48))
     assert seconds["saving"] == SAVING * 2
 
 
@@ -45,7 +45,7 @@ def test_tuning_is_done_twice_where_something_is_held_out_to_choose_by():
     validated = 2 * 3 / 3 + (4 + 11) * 20 * 0.125 / 3 / 20  # each epoch, and eleven points of the line
     assert seconds["tuning"] == pytest.approx(1.1 * (steps + validated))
     assert seconds["features"] == 1 + 8 * 0.5 + 2 + 8 * 0.25
-    assert seconds["solving"] == pytest.approx(1 + 2 * 0.5 + 1e-4 * (100 * 100 + 80 * 80))
+    assert seconds["solving"] == pytest.approx(1 + 2 * 0.5 + 1e-4 * (solving_work(100, 100) + solving_work(80, 80)))
     assert seconds["testing"] == 2 * (1 + 2)
 
 
@@ -79,4 +79,4 @@ def test_solving_many_examples_takes_no_copies_of_them():
     memory = estimate_run(Recipe(Stage("probe")), counts, paces, SIZES).memory_bytes
     assert memory["solving"] == 4 * 1_000_000 * 100 + 8 * 100**2
     seconds = estimate_run(Recipe(Stage("probe")), counts, paces, SIZES).seconds
-    assert seconds["baselines"] == pytest.approx(0.5 + 1e-4 * 10_000 * 300)  # it learns from ten thousand
+    assert seconds["baselines"] == pytest.approx(0.5 + 1e-4 * solving_work(10_000, 300))  # it learns from ten thousand
