@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import transfer
+from transfer.data import loading
 from transfer.data.feature_folders import list_pieces, trim_shards
 from transfer.errors import DataError, OutputError
 from transfer.jobs.cached_features import Cache
@@ -47,6 +48,16 @@ class Counted:
     @property
     def decoded(self):
         return self.totals.get("reading images", 0)
+
+
+def shards(cache, dtype):
+    """Features are float32, pictures bytes."""
+    found = []
+    for path in cache.glob("*/*.h5"):
+        with h5py.File(path) as file:
+            if file["rows"].dtype == dtype:
+                found.append(path)
+    return found
 
 
 def written(folder):
@@ -108,22 +119,42 @@ def test_a_warm_run_decodes_no_picture_and_a_torn_one_is_told_each_time(student,
     assert found["without"] == found["cold"] == found["warm"]
 
 
+def test_a_warm_run_opens_no_picture_with_the_same_warnings(colour_student, colours, tmp_path, monkeypatch):
+    images, labels = colours
+    for place, (image, label) in enumerate(zip(images, labels, strict=True)):
+        path = tmp_path / "set" / f"tint_{label}" / f"{place:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    data, found = transfer.read_labelled(tmp_path / "set"), {}
+    for name in ("without", "cold", "warm"):
+        if name == "warm":
+            monkeypatch.setattr(loading, "read_image", refuse)
+        cache = None if name == "without" else tmp_path / "cache"
+        run = transfer.finetune(
+            colour_student, data, recipe=PROBE, preprocessing="raw", cache=cache, out=tmp_path / name
+        )
+        found[name] = run.result.warnings, written(run.folder)
+    assert found["without"] == found["cold"] == found["warm"]
+    assert any("preprocessing" in each for each in found["warm"][0])
+
+
+def refuse(*_, **__):
+    raise AssertionError("a picture is opened")
+
+
 def test_small_copies_that_were_taken_away_are_made_again(student, data, tmp_path):
     first = transfer.finetune(student, data, recipe=PROBE, cache=tmp_path / "cache", out=tmp_path / "first")
-    for path in tmp_path.glob("cache/*/*.h5"):
-        with h5py.File(path) as file:
-            small = file["rows"].dtype == np.uint8
-        if small:
-            path.unlink()
+    for path in shards(tmp_path / "cache", np.uint8):
+        path.unlink()
     progress = Counted()
     again = transfer.finetune(
         student, data, recipe=PROBE, cache=tmp_path / "cache", out=tmp_path / "again", progress=progress
     )
-    assert (progress.computed, progress.decoded) == (0, 30)
+    assert (progress.computed, progress.decoded) == (0, 30)  # besides those that the inputs are looked at by
     assert written(again.folder) == written(first.folder)
 
 
-def test_a_picture_that_changes_while_it_is_read_ends_the_run_and_nothing_of_it_is_kept(
+def test_a_picture_that_changes_while_it_is_read_ends_the_run_and_no_features_of_it_are_kept(
     student, digits_folder, tmp_path
 ):
     place = shutil.copytree(digits_folder, tmp_path / "pictures")
@@ -137,7 +168,7 @@ def test_a_picture_that_changes_while_it_is_read_ends_the_run_and_nothing_of_it_
     with pytest.raises(DataError, match=r"1 pictures of .* have changed while they were read") as caught:
         transfer.finetune(student, data, recipe=PROBE, cache=tmp_path / "cache", progress=progress)
     assert [each.where for each in caught.value.problems] == [data.names[3]]
-    assert [path for path in tmp_path.glob("cache/**/*") if path.is_file()] == []
+    assert shards(tmp_path / "cache", np.float32) == []
     data.inputs[3].write_bytes(old)
     transfer.finetune(student, data, recipe=PROBE, cache=tmp_path / "cache")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from transfer.analysis.input_ranges import (
 from transfer.analysis.moments import Moments
 from transfer.analysis.pooled_moments import PooledMoments
 from transfer.data.inputs import Examples
+from transfer.data.loading import ImageBatch
 from transfer.data.sampling import draw
 from transfer.errors import DataError, Problem, TransferError
 from transfer.graphs.cutting import cut_at
@@ -34,12 +35,16 @@ from transfer.surgery.network import Network, Selection
 from transfer.surgery.opening_nested import open_nested
 from transfer.training.features import Runner, make_runner
 
+Reading = Callable[[Examples], Iterator[ImageBatch]]
+
 BATCH = 16
 FEW = 32  # examples that show how inputs are scaled
 _EARLY = 4  # layers with weights, its own among them, that lead to a batch norm on which other ways are tried cheaply
 
 
-def check_inputs(feed: Feed, network: Network, data: Examples, *, most: int = FEW, seed: int = 0) -> InputDrift:
+def check_inputs(
+    feed: Feed, network: Network, data: Examples, *, most: int = FEW, seed: int = 0, batches: Reading | None = None
+) -> InputDrift:
     """Hold what goes into a network against its card and its first batch norm.
 
     Where a batch norm comes early, other ways of preparing the same images are tried on it, and the one that fits what
@@ -51,6 +56,7 @@ def check_inputs(feed: Feed, network: Network, data: Examples, *, most: int = FE
         data: examples.
         most: of them to look at.
         seed: of the choice.
+        batches: reads examples as the feed does; by default the feed.
 
     Raises:
         DataError: if no example can be read.
@@ -61,7 +67,7 @@ def check_inputs(feed: Feed, network: Network, data: Examples, *, most: int = FE
     trials = _find_trials(feed, network, chosen, card)
     seen: Moments | None = None
     problems: list[Problem] = []
-    for batch in feed.batches(chosen, BATCH):
+    for batch in batches(chosen) if batches is not None else feed.batches(chosen, BATCH):
         problems += [problem for _, problem in batch.failures]
         rows = batch.readable
         if not len(rows):
@@ -80,20 +86,24 @@ def check_inputs(feed: Feed, network: Network, data: Examples, *, most: int = FE
     return judge_inputs(seen, given=feed.preprocessing, card=card, readings=readings)
 
 
-def warn_of_inputs(feed: Feed, network: Network, data: Examples, *, seed: int) -> tuple[str, ...]:
+def warn_of_inputs(
+    feed: Feed, network: Network, data: Examples, *, seed: int, batches: Reading | None = None
+) -> tuple[str, ...]:
     """What looks wrong with the inputs, and what to do, in a sentence each; empty where nothing does.
 
     Where it cannot be told there is nothing to say: no run fails for it, and reading all examples names those that
     cannot be read.
     """
-    slips = find_slips(feed, network, data, seed=seed)
+    slips = find_slips(feed, network, data, seed=seed, batches=batches)
     return tuple(f"check the preprocessing: {each.what}; {each.next_step}" for each in slips)
 
 
-def find_slips(feed: Feed, network: Network, data: Examples, *, seed: int) -> tuple[Slip, ...]:
+def find_slips(
+    feed: Feed, network: Network, data: Examples, *, seed: int, batches: Reading | None = None
+) -> tuple[Slip, ...]:
     """What looks wrong with the inputs; empty where nothing does, and where it cannot be told."""
     try:
-        return check_inputs(feed, network, data, seed=seed).slips
+        return check_inputs(feed, network, data, seed=seed, batches=batches).slips
     except TransferError:
         return ()
 

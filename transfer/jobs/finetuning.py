@@ -24,6 +24,7 @@ from transfer.jobs.checking_recipes import check_recipe
 from transfer.jobs.clock import Clock, TimeLimit
 from transfer.jobs.describing import describe_probe, describe_request
 from transfer.jobs.feeding import Feed, make_feed
+from transfer.jobs.kept_pictures import fitted_batches
 from transfer.jobs.reading_examples import ReadExamples, read_examples
 from transfer.jobs.run_folders import read_asked
 from transfer.jobs.running import load_run, refuse_run, write_run
@@ -129,7 +130,7 @@ def finetune(
             progress=progress,
             deadline=limit.training_ends(_size_bytes(network)) if limit else None,
         )
-        warnings = warn_of_inputs(feed, network, data, seed=recipe.seed)
+        warnings = warn_of_inputs(feed, network, data, seed=recipe.seed, batches=fitted_batches(feed, store))
         how = _Division(test, shots, test_share)
         result, split, clock = _learn(learner, feed, data, how, skip_unreadable=skip_unreadable)
         told = (*notes, feed.note, *result.notes, *([store.trouble] if store.trouble else []))

@@ -12,13 +12,12 @@ from transfer.data.labelled import LabelledSet
 from transfer.data.loading import ImageBatch
 from transfer.data.spooled_rows import SpooledRows
 from transfer.errors import DataError, Problem
-from transfer.evidence.baselines import shrink_images
+from transfer.evidence.baselines import PIXELS, shrink_images
 from transfer.jobs.feeding import Feed
-from transfer.jobs.small_copies import SmallCopies, copied_batches
+from transfer.jobs.kept_pictures import KeptPictures, checked_batches, copied_batches
 from transfer.training.batching import Readable
 from transfer.training.feature_keys import example_keys
 from transfer.training.learner import Learner
-from transfer.training.prefixing import BATCH
 from transfer.training.stage_features import Examples
 
 
@@ -49,11 +48,12 @@ def read_examples(learner: Learner, feed: Feed, data: LabelledSet) -> ReadExampl
         raise DataError(f"{data.source} holds no example that can be used.")
     pixels, digests, feeding = SpooledRows(len(data)), data.digests(), feed.to_json()
 
+    decoded = checked_batches(feed, data, digests, learner.progress)
+
     def batches(places: NDArray[np.int64]) -> Iterator[ImageBatch]:
-        for batch in feed.batches(data.subset(places), BATCH, learner.progress):
-            own = places[batch.first : batch.first + len(batch.images)]
-            _refuse_changed(data.subset(own), [digests[place] for place in own])
-            pixels.write(own, shrink_images(batch.images) if batch.images.ndim == 4 else batch.images)
+        for batch in decoded(places):
+            shrunk = shrink_images(batch.images) if batch.images.ndim == 4 else batch.images
+            pixels.write(places[batch.first : batch.first + len(shrunk)], shrunk)
             yield batch
 
     rows = learner.read(Examples(digests, batches, feed.example_shape(data), feeding))
@@ -61,27 +61,10 @@ def read_examples(learner: Learner, feed: Feed, data: LabelledSet) -> ReadExampl
     places = np.array([place for place in range(len(data)) if place not in failed], np.int64)
     problems = tuple(failed.values())
     if feed.image is not None and learner.store.is_lasting:
-        small = SmallCopies(feeding)
-        copied = copied_batches(pixels, batches, failed, BATCH)
+        small = KeptPictures(feeding, pixels=PIXELS)
+        copied = copied_batches(pixels, batches, failed)
         kept = learner.store.compute(small, example_keys(small.key, digests), copied, in_memory=False)
         return ReadExamples(places, data.labels, kept, problems)
     for batch in batches(pixels.missing(places)):
         del batch  # of examples with the same bytes one had been read
     return ReadExamples(places, data.labels, pixels, problems)
-
-
-def _refuse_changed(data: LabelledSet, digests: list[str]) -> None:
-    """Refuse pictures that are no longer those that were digested: their features would be kept under other bytes.
-
-    Raises:
-        DataError: if there is one.
-    """
-    if data.kind != "images":
-        return
-    changed = [name for name, old, new in zip(data.names, digests, data.digests(), strict=True) if old != new]
-    if changed:
-        raise DataError(
-            f"{len(changed)} pictures of {data.source} have changed while they were read.",
-            [Problem(name, found="other bytes than at the start") for name in changed],
-            next_step="leave the files in place while they are used, and run the same again",
-        )
