@@ -80,6 +80,7 @@ def test_each_field_is_defined_in_the_docstring_and_has_a_rule():
         ("views", 0),
         ("patience", -1),
         ("ema", 1.0),
+        ("precision", "float16"),
     ],
 )
 def test_a_value_that_its_field_does_not_take_is_refused_with_what_was_expected_and_found(name, wrong):

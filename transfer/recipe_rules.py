@@ -105,6 +105,7 @@ STAGE_RULES: dict[str, Rule] = {
     "views": _integer(1),
     "patience": _integer(0),
     "ema": _number("in [0, 1)", lambda value: 0 <= value < 1),
+    "precision": _choice("float32", "mixed_bfloat16", "auto"),
 }
 RECIPE_RULES: dict[str, Rule] = {
     "seed": _integer(0, 2**32 - 1),

@@ -11,6 +11,7 @@ from transfer.recipe_rules import RECIPE_RULES, STAGE_RULES, Rule, refused
 from transfer.specs import BatchNormPolicy
 
 Optimizer: TypeAlias = Literal["adam", "adamw", "sgd"]
+Precision: TypeAlias = Literal["float32", "mixed_bfloat16", "auto"]
 Schedule: TypeAlias = Literal["constant", "linear", "cosine", "steps"]
 
 
@@ -55,6 +56,9 @@ class Stage:
         patience: epochs without a better validation loss after which it ends, with the best weights; 0 for never.
         ema: decay, a step, of the moving average of the weights that is kept in the end; 0 keeps the last weights.
             Source: Polyak & Juditsky (1992).
+        precision: in which layers compute while they are trained: `float32`; `mixed_bfloat16`, with weights of single
+            precision; `auto`, the latter where every GPU has units for it. Source: Micikevicius et al. (2018),
+            section 3.
     """
 
     kind: Literal["probe", "tune"] = "tune"
@@ -83,6 +87,7 @@ class Stage:
     views: int = 4
     patience: int = 0
     ema: float = 0.0
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         _settle(self, STAGE_RULES, stage_problems(_given(self, STAGE_RULES)))

@@ -39,10 +39,12 @@ PLAIN = " for 10 epochs of 32 examples, Adam at the rate 1e-05"
                 augment=("flip", "zoom"),
                 patience=3,
                 ema=0.99,
+                precision="mixed_bfloat16",
             ),
             f"trains the head{PLAIN.replace('Adam', 'AdamW')}; batch normalization: adapt; weight decay 0.1; L2-SP "
             "0.01; label smoothing 0.1; classes weighed alike; mixup 0.2; 4 views of each example by flip, zoom; ends "
-            "after 3 epochs without a better validation loss; keeps an average of the weights with decay 0.99",
+            "after 3 epochs without a better validation loss; keeps an average of the weights with decay 0.99; in "
+            "the precision mixed_bfloat16",
         ),
     ],
 )

@@ -55,6 +55,7 @@ def tuned(draw):
         views=draw(st.integers(1, 99)),
         patience=draw(st.integers(0, 3)),
         ema=draw(SHARES),
+        precision=draw(st.sampled_from(["float32", "mixed_bfloat16", "auto"])),
     )
 
 

@@ -119,3 +119,21 @@ def test_tokens_that_are_met_twice_in_a_batch_have_the_sum_of_both_gradients():
         twin.train_on_batch(np.eye(6, dtype=np.float32)[tokens[places].astype(int)], labels[places])
     for ours, theirs in zip(model.get_weights(), twin.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_one_trace_serves_any_number_of_steps_and_the_short_batch():
+    traced = []
+
+    class Counted(keras.layers.Layer):
+        def call(self, inputs):
+            traced.append(tuple(inputs.shape))
+            return inputs
+
+    inputs = keras.Input((6,))
+    model = keras.Model(inputs, keras.layers.Dense(3, name="label")(Counted()(inputs)))
+    one = stage()
+    stepping, batching = Stepping(model, one), Batching(FEATURES, LABELS, 3, one, seed=7)
+    traced.clear()
+    for first, count in ((0, 1), (1, 2), (3, 1)):
+        stepping.take(batching.chunk(1, first, count), [0.05] * count)
+    assert traced == [(8, 6)]

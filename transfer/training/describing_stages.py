@@ -56,5 +56,6 @@ def _means(stage: Stage) -> list[str]:
         f"{stage.views} views of each example by {', '.join(stage.augment)}": stage.augment,
         f"ends after {stage.patience} epochs without a better validation loss": stage.patience,
         f"keeps an average of the weights with decay {stage.ema:g}": stage.ema,
+        f"in the precision {stage.precision}": stage.precision != "float32",
     }
     return [phrase for phrase, is_used in phrases.items() if is_used]

@@ -23,6 +23,7 @@ from transfer.training.batching import Batching, Features
 from transfer.training.devices import synchronized
 from transfer.training.history import Epoch
 from transfer.training.pacing import Pace
+from transfer.training.precision import in_precision, settled_precision
 from transfer.training.rate_finding import find_rate
 from transfer.training.saving_times import SavingTimes
 from transfer.training.schedules import rate_at
@@ -99,12 +100,13 @@ def fit(
     """
     if stage.patience and validation is None:
         raise ValueError("patience needs examples to validate on")
+    stage = replace(stage, precision=settled_precision(stage.precision))
     seed_layers(model, seed)
     folder = StateFolder(state_folder) if state_folder is not None else None
     asked = _asked(model, labels, stage, seed, validation, digest) if folder else ""
     state = folder.load(asked) if folder else None
     batching = Batching(features, labels, int(model.output_shape[-1]), stage, seed=seed)
-    with stilled(model), synchronized(model):
+    with stilled(model), synchronized(model), in_precision(model, stage.precision):
         if stage.rate == "auto":
             stage = replace(stage, rate=state.rate if state else find_rate(model, batching, stage))
         run = _Run(model, batching, stage, asked, validation)

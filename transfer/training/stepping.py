@@ -75,7 +75,8 @@ class Stepping:
             self.averages = [tf.Variable(each) for each in copy_values([*self.trained.values()])] if stage.ema else []
         highest = float(stage.rate) if highest_rate is None else highest_rate
         guarded = may_overflow(self.optimizer.targets, highest) or not _are_finite([*self.trained.values()])
-        self._run = _make_run(_Step(self, stage, bool(guarded), self._replicas), self._strategy)
+        self._step = _Step(self, stage, bool(guarded), self._replicas)
+        self._run: Any = None
 
     @property
     def _replicas(self) -> int:
@@ -85,10 +86,12 @@ class Stepping:
         """The steps of a chunk, up to the first that is not finite.
 
         Args:
-            chunk: what they learn from.
+            chunk: what they learn from, of one shape but for the number of steps at every call.
             rates: of each.
         """
         chunk = chunk.filled_up(self._replicas)
+        if self._run is None:
+            self._run = _make_run(self._step, self._strategy, chunk)
         losses, count, finite = self._run(
             tf.convert_to_tensor(chunk.features),
             tf.convert_to_tensor(chunk.targets),
@@ -207,8 +210,14 @@ class _Step:
             tf.cond(unless, lambda: True, restore)
 
 
-def _make_run(step: _Step, strategy: Any) -> Any:
-    """A function of (features, targets, counts, rates) of s steps to (losses, steps tried, whether all were taken)."""
+def _make_run(step: _Step, strategy: Any, like: Chunk) -> Any:
+    """A function of (features, targets, counts, rates) of s steps to (losses, steps tried, whether all were taken).
+
+    It is traced once, for batches such as those of a chunk and any number of steps.
+    """
+    shapes = [(None, *like.features.shape[1:]), (None, *like.targets.shape[1:]), (None,), (None,)]
+    dtypes = (like.features.dtype, like.targets.dtype, tf.int32, tf.float32)
+    signature = [tf.TensorSpec(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
 
     def one(*batch: Any) -> Any:
         if strategy is None:
@@ -216,7 +225,7 @@ def _make_run(step: _Step, strategy: Any) -> Any:
         found = strategy.run(lambda: step(*_part_of(batch)))
         return tuple(strategy.experimental_local_results(each)[0] for each in found)
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
     def run(features: Any, targets: Any, counts: Any, rates: Any) -> Any:
         steps = tf.shape(counts)[0]
 
