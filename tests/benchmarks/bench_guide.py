@@ -100,7 +100,7 @@ def main() -> None:
 
 def _measure(folder: Path, backbone: Path, seed: int, shots: int) -> dict[str, dict[str, float]]:
     run = folder / f"run{seed}"
-    command = ["finetune", "mobilenet_v2_imagenet", str(CLIPART), "-o", str(run), "--size", str(SIZE)]
+    command = ["finetune", "mobilenet_v2_imagenet", str(CLIPART), "-o", str(run), "--size", str(SIZE), "--no-cache"]
     seconds, _ = _timed([sys.executable, "-m", "transfer", *command, "--shots", str(shots), "--seed", str(seed)])
     result = json.loads((run / "result.json").read_text())
     after = sum(json.loads((run / "timing.json").read_text()).values())
