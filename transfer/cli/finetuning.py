@@ -138,6 +138,9 @@ def command(
     with begin_opening(file) as opening:  # another process reads the structure while TensorFlow is imported
         import_tensorflow()
         checkpoint = opening.checkpoint()
+    from transfer.training.devices import make_repeatable
+
+    make_repeatable()
     from transfer.jobs.clock import TimeLimit
     from transfer.jobs.forecasting import forecast_file
     from transfer.jobs.learning import Learning, learn_file

@@ -34,6 +34,17 @@ def scope() -> AbstractContextManager[Any]:
     return nullcontext() if strategy is None else strategy.scope()
 
 
+def make_repeatable() -> None:
+    """Let GPUs give the same bits at every run, and products of single precision all their digits.
+
+    Processors do both anyway: the same bits came out with and without TensorFlow's switch, which slows attention there.
+    It is for the whole process and cannot be taken back, so programs call it, not the library.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.enable_op_determinism()
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
 def strategy_of(variables: Sequence[Any]) -> Any:
     """The strategy in whose scope variables of Keras were made; None where they are on one device."""
     made_in = getattr(variables[0].value, "distribute_strategy", None) if variables else None

@@ -27,6 +27,7 @@ from transfer.specs import Json, Progress, silent
 from transfer.surgery.network import Network
 from transfer.training.augmenting import Augmentation
 from transfer.training.choosing import Choice, choose
+from transfer.training.devices import scope
 from transfer.training.feature_rows import Rows
 from transfer.training.feature_store import FeatureStore
 from transfer.training.features import make_runner, run_in_batches
@@ -288,4 +289,5 @@ class Learner:
 
     def _build(self, network: Network) -> keras.Model:
         keras.utils.set_random_seed(self.recipe.seed)  # layers that draw random numbers are seeded when they are built
-        return build_model(network, self.custom_objects)
+        with scope():
+            return build_model(network, self.custom_objects)
