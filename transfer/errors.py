@@ -7,6 +7,7 @@
     │   └── KerasNeededError       only Keras can tell what a layer makes or gives
     ├── DataError              6   a labelled set or a recipe is wrong
     ├── TrainingError          7   a run went wrong: NaN, interrupted, cluster
+    │   └── NotFiniteError         a step of training was not finite
     └── OutputError            8   an output exists already or cannot be written
 
 Exit code 2 is a slip on the command line, 130 an interruption from the keyboard. Every error tells where it is, what
@@ -112,6 +113,10 @@ class TrainingError(TransferError):
     """A run went wrong."""
 
     exit_code = 7
+
+
+class NotFiniteError(TrainingError):
+    """A loss, a gradient or a weight stopped being finite in a step of training."""
 
 
 class OutputError(TransferError):

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import transfer
-from transfer.errors import DataError, LayerError, OutputError, TrainingError
+from transfer.errors import DataError, LayerError, NotFiniteError, OutputError, TrainingError
 from transfer.jobs.predicting import predict
 from transfer.results import Result
 from transfer.specs import PREPROCESSINGS
@@ -283,11 +283,18 @@ def test_tuning_repeats_to_the_bit(colour_student, colours, tmp_path):
     assert set(differ) <= {"timing.json"}
 
 
-def test_tuning_that_stops_being_finite_leaves_nothing(colour_student, colours, tmp_path):
-    with pytest.raises(TrainingError) as caught:
+def test_tuning_that_stops_being_finite_leaves_the_weights_before_it(colour_student, colours, tmp_path):
+    with pytest.raises(NotFiniteError) as caught:
         tuned(colour_student, colours, tmp_path / "run", rate=1e30)
     assert "rate" in caught.value.next_step
-    assert list(tmp_path.iterdir()) == []
+    (kept,) = tmp_path.rglob("*.keras")
+    assert caught.value.problems[-1].where == str(kept)
+    assert [each.name for each in tmp_path.iterdir()] == [".run.unfinished"]
+    weights = transfer.restore(kept).model.get_weights()
+    assert all(np.isfinite(each).all() for each in weights)
+    run = tuned(colour_student, colours, tmp_path / "run", rate=1e-4)  # other settings need no --force
+    assert [each.shape for each in run.model.get_weights()] == [each.shape for each in weights]
+    assert [each.name for each in tmp_path.iterdir()] == ["run"]
 
 
 def test_unfreezing_from_a_layer_that_is_not_there_names_the_nearest(colour_student, colours, tmp_path):

@@ -31,7 +31,11 @@ def describe_request(
     test_share: float,
     time_limit: float | None = None,
 ) -> Json:
-    """All that decides the outcome, with one digest over it."""
+    """All that decides the outcome, with one digest over it.
+
+    Names of layers are part of it, also those that Keras made up: they stand in `model.keras`, and random draws go by
+    them.
+    """
     head = network.graph.outputs[0].layer
     graph = read_model(feed.network).graph  # with its preprocessing
     tensors = {
@@ -43,6 +47,7 @@ def describe_request(
         "test_share": None if shots or test else test_share,
         **({"time_limit": time_limit} if time_limit is not None else {}),
         "input": feed.to_json(),
+        "preprocessing": asdict(feed.preprocessing) if feed.preprocessing else None,
         "network": {
             "graph": hashlib.sha256(json.dumps(unparse_graph(graph), sort_keys=True).encode()).hexdigest(),
             "name": network.graph.name,

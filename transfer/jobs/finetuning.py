@@ -14,7 +14,7 @@ from transfer.data.doubts import warn_of_labels
 from transfer.data.joining import join_sets, refuse_other_classes
 from transfer.data.labelled import LabelledSet
 from transfer.data.splitting import split_stratified
-from transfer.errors import DataError, LayerError, Problem
+from transfer.errors import DataError, LayerError, NotFiniteError, OutputError, Problem
 from transfer.evidence.baselines import LEARNT_FROM, logistic_regression, majority_class
 from transfer.evidence.scoring import score_answers
 from transfer.graphs.graph import Graph, Layer
@@ -28,8 +28,9 @@ from transfer.jobs.kept_pictures import fitted_batches
 from transfer.jobs.reading_examples import ReadExamples, read_examples
 from transfer.jobs.run_folders import read_asked
 from transfer.jobs.running import load_run, refuse_run, write_run
-from transfer.jobs.unfinished import kept_state
+from transfer.jobs.unfinished import LAST_FINITE, kept_state
 from transfer.models.building import attach_card, build_model, classes_of, read_model
+from transfer.models.saving import save_model
 from transfer.recipes import Recipe
 from transfer.results import Receipt, Result, Run, Score
 from transfer.specs import Json, Preprocessing, Progress, silent
@@ -95,7 +96,8 @@ def finetune(
         LayerError: if the student does not end in a head.
         DataError: if the examples do not fit the student, or cannot be read.
         OutputError: if `out` exists already, unless it holds this very run.
-        TrainingError: if the loss stops being finite, or the time is over before the head is solved.
+        NotFiniteError: if a step of training is not finite. With `out` the last finite weights are kept beside it.
+        TrainingError: if the time is over before the head is solved.
     """
     recipe = recipe or Recipe()
     if shots is not None and test is not None:
@@ -132,7 +134,11 @@ def finetune(
         )
         warnings = warn_of_inputs(feed, network, data, seed=recipe.seed, batches=fitted_batches(feed, store))
         how = _Division(test, shots, test_share)
-        result, split, clock = _learn(learner, feed, data, how, skip_unreadable=skip_unreadable)
+        try:
+            result, split, clock = _learn(learner, feed, data, how, skip_unreadable=skip_unreadable)
+        except NotFiniteError as error:
+            model = _finished_model(build_model(learner.learnt(), own), recipe, data.classes, network.card)
+            raise _with_weights(error, model, state_folder) from error
         told = (*notes, feed.note, *result.notes, *([store.trouble] if store.trouble else []))
         result = replace(result, notes=told, warnings=(*warnings, *result.warnings))
         model = _finished_model(build_model(learner.learnt(), own), recipe, data.classes, network.card)
@@ -141,6 +147,18 @@ def finetune(
         if target is None:
             return run
         return write_run(run, target, history=learner.history, seconds=clock.seconds, force=force)
+
+
+def _with_weights(error: NotFiniteError, model: keras.Model, folder: Path | None) -> NotFiniteError:
+    """The same error, with where the last finite weights are kept; as it was where they cannot be kept."""
+    if folder is None:
+        return error
+    try:
+        save_model(model, folder / LAST_FINITE, force=True)
+    except OutputError:
+        return error
+    kept = Problem(str(folder / LAST_FINITE), found="the last finite weights, until a run is done there")
+    return NotFiniteError(error.summary, (*error.problems, kept), error.next_step)
 
 
 def _size_bytes(network: Network) -> int:

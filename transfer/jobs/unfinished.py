@@ -1,4 +1,9 @@
-"""Where an unfinished run keeps how far it is: a hidden folder beside the one that it will become."""
+"""Where an unfinished run keeps how far it is: a hidden folder beside the one that it will become.
+
+It goes when the run is done, and when it fails for a reason that would come again. Where the disk takes no more it
+stays, so that the same command goes on once there is room. Of training that stopped being finite the last finite
+weights stay, as a model, until a run is done there.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from transfer.errors import OutputError, Problem, TransferError
+from transfer.errors import NotFiniteError, OutputError, Problem, TransferError
 from transfer.placing import placed_file
 from transfer.specs import Json
+from transfer.weights.digests import digest_json
 
+LAST_FINITE = "last_finite.keras"
 _ASKED = "asked.json"
 
 
@@ -19,8 +26,7 @@ _ASKED = "asked.json"
 def kept_state(target: Path | None, asked: Json, *, force: bool) -> Iterator[Path | None]:
     """A folder for the state of a run while it is made; None without a target.
 
-    It goes when the run is done, and when it fails for a reason that would come again. A run that is cut off before it
-    has kept anything leaves nothing either.
+    A run that ends before it has kept anything leaves nothing.
 
     Args:
         target: where the run will be.
@@ -38,24 +44,40 @@ def kept_state(target: Path | None, asked: Json, *, force: bool) -> Iterator[Pat
     try:
         yield folder
     except BaseException as error:
-        if isinstance(error, TransferError) or [each.name for each in folder.iterdir()] == [_ASKED]:
+        if isinstance(error, TransferError) and not isinstance(error, OutputError):
+            _forget(folder, but=LAST_FINITE if isinstance(error, NotFiniteError) else "")
+        if not any(each.is_file() and each.name != _ASKED for each in folder.rglob("*")):
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):  # one that somebody has put something into stays
                 for each in absent:
                     each.rmdir()
+        elif isinstance(error, OutputError) and isinstance(error.__cause__, OSError):
+            step = f"{error.next_step}; the same command then goes on where it was"
+            raise OutputError(error.summary, error.problems, step) from error
         raise
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget(folder: Path, *, but: str) -> None:
+    """Take away what is in a folder, all but the file of that name."""
+    for each in folder.iterdir():
+        if each.is_dir():
+            shutil.rmtree(each, ignore_errors=True)
+        elif each.name != but:
+            with suppress(OSError):
+                each.unlink()
 
 
 def _prepare(target: Path, asked: Json, *, force: bool) -> Path:
     """The folder of the same run if it was cut off, else an empty one."""
     folder = _folder(target)
-    found = _digest(folder)
-    if found not in (None, asked["digest"]):
+    found, parts = _found(folder), _parts(asked)
+    if found and found["digest"] != asked["digest"]:
+        changed = [Problem(name, found="has changed") for name in parts if parts[name] != found["parts"].get(name)]
         if not force:
             raise OutputError(
                 f"{target} was begun with other settings or inputs, and cut off.",
-                [Problem(str(folder), f"the state of request {asked['digest'][:12]}", str(found)[:12])],
+                [Problem(str(folder), f"the state of request {asked['digest'][:12]}", found["digest"][:12]), *changed],
                 next_step="ask for that run again to go on with it, choose another folder, or start anew with --force",
             )
         shutil.rmtree(folder)
@@ -63,9 +85,14 @@ def _prepare(target: Path, asked: Json, *, force: bool) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder} cannot be made: {error.strerror}.", next_step="choose another folder") from error
-    if found is None or not (folder / _ASKED).exists():
-        with placed_file(folder / _ASKED, force=True) as temporary:
-            temporary.write_text(json.dumps({"digest": asked["digest"]}) + "\n")
+    if not found or not (folder / _ASKED).exists():
+        try:
+            with placed_file(folder / _ASKED, force=True) as temporary:
+                temporary.write_text(json.dumps({"digest": asked["digest"], "parts": parts}) + "\n")
+        except OutputError:
+            with suppress(OSError):
+                folder.rmdir()
+            raise
     return folder
 
 
@@ -73,11 +100,15 @@ def _folder(target: Path) -> Path:
     return target.with_name(f".{target.name}.unfinished")
 
 
-def _digest(folder: Path) -> str | None:
-    """Of the request that was cut off there; None where none was."""
-    if not folder.exists():
-        return None
+def _parts(asked: Json) -> dict[str, str]:
+    """A digest of each thing that was asked, to tell what has changed."""
+    return {name: digest_json(value) for name, value in asked.items() if name != "digest"}
+
+
+def _found(folder: Path) -> Json:
+    """What was asked of a run that was cut off there; empty where none was."""
     try:
-        return str(json.loads((folder / _ASKED).read_text())["digest"])
+        found = json.loads((folder / _ASKED).read_text())
+        return {"digest": str(found["digest"]), "parts": dict(found["parts"])}
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -15,7 +16,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.errors import Problem, TrainingError
+from transfer.errors import NotFiniteError, Problem
 from transfer.models.variables import name_variables
 from transfer.recipes import Stage
 from transfer.specs import Progress, silent
@@ -94,8 +95,8 @@ def fit(
         progress: told of each epoch.
 
     Raises:
-        TrainingError: if a step is not finite: the model keeps the values before it; if the state is damaged or
-            another run's.
+        NotFiniteError: if a step is not finite: the model keeps the values before it.
+        TrainingError: if the state is damaged or another run's.
         ValueError: if there are no examples, nothing is trainable, or patience has nothing to validate on.
     """
     if stage.patience and validation is None:
@@ -202,10 +203,11 @@ class _Run:
         self.pace.note(time.monotonic() - start, chunk.features.nbytes // count)
         if not taken.finite:
             step, loss = self.step + len(taken.losses), taken.losses[-1]
-            raise TrainingError(
-                f"The loss stopped being finite in epoch {epoch}; the last finite values were kept.",
-                [Problem(f"step {step} of epoch {epoch}", "a finite loss, gradients and weights", str(loss))],
-                "choose a smaller rate",
+            found = f"a loss of {loss:g}" + ("; gradients or weights are not" if isfinite(loss) else "")
+            raise NotFiniteError(
+                f"Training stopped being finite at step {step} of epoch {epoch}.",
+                [Problem(f"step {step} of epoch {epoch}", "a finite loss, gradients and weights", found)],
+                f"choose a smaller rate; at this step it was {rates[len(taken.losses) - 1]:g}",
             )
         for loss, own in zip(taken.losses, chunk.counts.tolist(), strict=True):
             self.loss += loss * own

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.data.splitting import split_stratified
-from transfer.errors import DataError, TrainingError
+from transfer.errors import DataError, NotFiniteError, TrainingError
 from transfer.graphs.graph import Graph
 from transfer.graphs.packing import pack_inputs
 from transfer.models.building import build_model
@@ -190,7 +190,7 @@ class Learner:
             place: of the stage in the recipe.
 
         Raises:
-            TrainingError: if the loss stops being finite.
+            NotFiniteError: if a step is not finite; the weights as they are now are those before it.
             LayerError: if a frozen tensor has changed.
         """
         if self._time.is_over:
@@ -210,7 +210,7 @@ class Learner:
         rows, suffix = self._features.of_stage(self._all.rest, graph)
         model = self._build(suffix)
         before = copy_weights(model)
-        self._take(model, self._lesson(f"stage_{place}", self._all, stage, graph, rows))
+        self._take(model, self._lesson(f"stage_{place}", self._all, stage, graph, rows), self._all)
         self._settle(self._all, model, before, choice)
 
     def _try(self, track: _Track, stage: Stage, graph: Graph, place: int) -> tuple[Stage, Choice]:
@@ -220,7 +220,7 @@ class Learner:
         before = copy_weights(model)
         validation = (rows.subset(self._held_out), self._labels[self._held_out])
         lesson = replace(self._lesson(f"trial_{place}", track, stage, graph, rows), validation=validation)
-        found = self._take(model, lesson)
+        found = self._take(model, lesson, track)
         choice = choose(model, before, copy_weights(model), *validation)
         self.remarks.append(str(choice))
         self.history.append({"stage": "choice", **asdict(choice)})
@@ -228,16 +228,20 @@ class Learner:
         epochs = found.kept_epoch if stage.patience else stage.epochs
         return replace(stage, rate=found.rate, patience=0, epochs=max(1, epochs)), choice
 
-    def _take(self, model: keras.Model, lesson: Lesson) -> Fit:
-        """Train on a lesson, and tell of it."""
-        found = take_lesson(
-            model,
-            lesson,
-            head=self.head,
-            seed=self.recipe.seed,
-            state_folder=self.state_folder,
-            progress=self.progress,
-        )
+    def _take(self, model: keras.Model, lesson: Lesson, track: _Track) -> Fit:
+        """Train on a lesson of a track, and tell of it."""
+        try:
+            found = take_lesson(
+                model,
+                lesson,
+                head=self.head,
+                seed=self.recipe.seed,
+                state_folder=self.state_folder,
+                progress=self.progress,
+            )
+        except NotFiniteError:
+            self._all.rest = with_tensors(track.rest, copy_weights(model))
+            raise
         kind = "trial" if lesson.validation is not None else "tune"
         self.history += [{"stage": kind, **asdict(epoch)} for epoch in found.history]
         if found.ended == "deadline":

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.errors import LayerError
+from transfer.errors import LayerError, NotFiniteError
 from transfer.models.variables import name_variables
 from transfer.recipes import Stage
 from transfer.specs import Progress
@@ -58,24 +58,29 @@ def take_lesson(
         progress: told of each epoch.
 
     Raises:
-        TrainingError: if a step is not finite.
+        NotFiniteError: if a step is not finite; the model has the weights before it.
         LayerError: if a frozen tensor has changed.
     """
     rank = lesson.stage.lora_rank
     adapted = adapt(model, rank, seed=seed, whole=[head]) if rank else None
     frozen = digest_frozen(model)
-    found = fit(
-        model,
-        lesson.rows,
-        lesson.labels,
-        lesson.stage,
-        seed=seed,
-        validation=lesson.validation,
-        state_folder=state_folder / lesson.name if state_folder is not None else None,
-        digest=digest_json([lesson.name, lesson.keys]) if state_folder is not None else "",
-        deadline=lesson.deadline,
-        progress=progress,
-    )
+    try:
+        found = fit(
+            model,
+            lesson.rows,
+            lesson.labels,
+            lesson.stage,
+            seed=seed,
+            validation=lesson.validation,
+            state_folder=state_folder / lesson.name if state_folder is not None else None,
+            digest=digest_json([lesson.name, lesson.keys]) if state_folder is not None else "",
+            deadline=lesson.deadline,
+            progress=progress,
+        )
+    except NotFiniteError:
+        if adapted is not None:
+            adapted.merge()
+        raise
     if digest_frozen(model) != frozen:
         raise LayerError(
             "A frozen tensor has changed under training.",
