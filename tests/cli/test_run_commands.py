@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import time
 
 import keras
@@ -248,3 +249,15 @@ def test_evaluate_refuses_classes_that_the_run_does_not_know(call, run, more_pic
     ended = call("evaluate", run, tmp_path / "set", "--json")
     assert ended.code == 6
     assert [(each["where"], each["found"]) for each in ended.error["problems"]] == [("seven", "seven")]
+
+
+def test_finetune_tells_tensorboard_and_names_the_extra_where_mlflow_is_missing(call, pictures, tmp_path, monkeypatch):
+    board = tmp_path / "board"
+    ended = call("finetune", "digits_mlp", pictures, "-o", tmp_path / "run", "--epochs", "1", "--tensorboard", board)
+    assert (ended.code, ended.stderr) == (0, "")
+    assert [path.name.rpartition("-")[0] for path in board.iterdir()] == ["run"]
+    assert "trial_1" in [path.name for path in next(board.iterdir()).iterdir()]
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    ended = call("finetune", "digits_mlp", pictures, "-o", tmp_path / "other", "--mlflow")
+    assert ended.code == 8
+    assert "pip install 'h5transfer[mlflow]'" in ended.stderr

@@ -329,4 +329,31 @@ def test_a_deadline_ends_between_steps_and_the_run_can_go_on(tmp_path, monkeypat
 def test_progress_is_told_of_each_epoch():
     seen = []
     found = fit(suffix(), FEATURES, LABELS, stage(), seed=7, progress=lambda *each: seen.append(each))
-    assert seen == [(f"tuning, loss {each.loss:.4f}", each.number, 3) for each in found.history]
+    assert seen == [(f"tuning, epoch {each.number}, loss {each.loss:.4f}", each.number, 3) for each in found.history]
+
+
+def test_progress_tells_the_validation_loss_too_and_what_the_training_is_called():
+    seen = []
+    validation = (FEATURES[:6], LABELS[:6])
+    options = {"seed": 7, "validation": validation, "name": "trial of stage 1"}
+    found = fit(suffix(), FEATURES, LABELS, stage(), progress=lambda *each: seen.append(each[0]), **options)
+    expected = [
+        f"epoch {each.number}, loss {each.loss:.4f}, validation {each.validation_loss:.4f}" for each in found.history
+    ]
+    assert seen == [f"trial of stage 1, {each}" for each in expected]
+
+
+def test_who_watches_is_given_each_epoch_and_after_a_cut_those_before_it_first(tmp_path):
+    seen, again = [], []
+
+    def breaking(epoch):
+        seen.append(epoch)
+        if epoch.number == 2:
+            raise KeyboardInterrupt
+
+    options = {"seed": 7, "state_folder": tmp_path, "save_every_seconds": 0.0}
+    with pytest.raises(KeyboardInterrupt):
+        fit(suffix(), FEATURES, LABELS, stage(), watch=breaking, **options)
+    found = fit(suffix(), FEATURES, LABELS, stage(), watch=again.append, **options)
+    assert tuple(seen) == found.history[:2]
+    assert tuple(again) == found.history

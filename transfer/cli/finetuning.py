@@ -73,6 +73,19 @@ if TYPE_CHECKING:
     metavar="MB",
     help="For features in memory; past it they lie on the disk.",
 )
+@click.option(
+    "--tensorboard",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Write the numbers of each epoch there, for TensorBoard, as it ends.",
+)
+@click.option(
+    "--mlflow",
+    metavar="[URI]",
+    is_flag=False,
+    flag_value="",
+    help="Tell an MLflow server or store of the run; without URI the one MLflow is set to.  [extra: mlflow]",
+)
 @strict_option
 @unreadable_option
 @force_option
@@ -95,6 +108,8 @@ def command(
     time_limit: float | None,
     cache: Cache | None,
     memory: int,
+    tensorboard: Path | None,
+    mlflow: str | None,
     strict: bool,
     skip_unreadable: bool,
     force: bool,
@@ -189,6 +204,8 @@ def command(
             memory_bytes=memory * 2**20,
             time_limit=TimeLimit(time_limit, started) if time_limit else None,
             progress=progress,
+            tensorboard=tensorboard,
+            mlflow=mlflow,
         )
     for warning in run.result.warnings:
         click.echo(f"warning: {warning}", err=True)

@@ -86,15 +86,18 @@ def progress_bar() -> Iterator[Progress]:
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
     tasks: dict[str, TaskID] = {}
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=None, table_column=Column(max_width=40)),  # gives way to the text
         TextColumn("{task.completed}/{task.total}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    # An epoch may take minutes: the time left is told by the pace of the last half hour.
+    with Progress(*columns, console=console, transient=True, speed_estimate_period=1800) as bars:
 
         def draw(stage: str, done: int, total: int) -> None:
             key = stage.split(",")[0]

@@ -28,6 +28,7 @@ from transfer.jobs.kept_pictures import fitted_batches
 from transfer.jobs.reading_examples import ReadExamples, read_examples
 from transfer.jobs.run_folders import read_asked
 from transfer.jobs.running import load_run, refuse_run, write_run
+from transfer.jobs.tracking import tracked
 from transfer.jobs.unfinished import LAST_FINITE, kept_state
 from transfer.models.building import attach_card, build_model, classes_of, read_model
 from transfer.models.saving import save_model
@@ -62,6 +63,8 @@ def finetune(
     receipt: Receipt | None = None,
     notes: tuple[str, ...] = (),
     progress: Progress = silent,
+    tensorboard: str | os.PathLike[str] | None = None,
+    mlflow: str | None = None,
 ) -> Run:
     """Teach a student a small labelled set, and say what the result is worth.
 
@@ -91,11 +94,15 @@ def finetune(
         receipt: how the student's weights were restored, to be kept with the run.
         notes: what was done to get the student, likewise.
         progress: told of what is going on.
+        tensorboard: a folder in which TensorBoard finds the numbers of each epoch as it ends. Neither this nor `mlflow`
+            enters the run, and neither is told of a run that stood there already.
+        mlflow: address of an MLflow server or store that is told of the same, and of recipe, digests and scores; empty
+            for the one that MLflow is set to. Where telling fails on the way, the run goes on, and a note says so.
 
     Raises:
         LayerError: if the student does not end in a head.
         DataError: if the examples do not fit the student, or cannot be read.
-        OutputError: if `out` exists already, unless it holds this very run.
+        OutputError: if `out` exists already, unless it holds this very run, or `tensorboard` or `mlflow` fails.
         NotFiniteError: if a step of training is not finite. With `out` the last finite weights are kept beside it.
         TrainingError: if the time is over before the head is solved.
     """
@@ -121,6 +128,7 @@ def finetune(
     with (
         kept_state(target, asked, force=force) as state_folder,
         open_store(cache, memory_bytes=memory_bytes, own_classes=own) as store,
+        tracked(asked, target, tensorboard=tensorboard, mlflow=mlflow) as trackers,
     ):
         learner = Learner(
             read_model(feed.network),
@@ -130,6 +138,7 @@ def finetune(
             store=store,
             state_folder=state_folder,
             progress=progress,
+            watch=trackers.tell,
             deadline=limit.training_ends(_size_bytes(network)) if limit else None,
         )
         warnings = warn_of_inputs(feed, network, data, seed=recipe.seed, batches=fitted_batches(feed, store))
@@ -144,9 +153,9 @@ def finetune(
         model = _finished_model(build_model(learner.learnt(), own), recipe, data.classes, network.card)
         described = receipt.to_json() if receipt is not None else None
         run = Run(result, model, None, described, {**asked, **split})
-        if target is None:
-            return run
-        return write_run(run, target, history=learner.history, seconds=clock.seconds, force=force)
+        if target is not None:
+            run = write_run(run, target, history=learner.history, seconds=clock.seconds, force=force)
+        return trackers.finish(run)
 
 
 def _with_weights(error: NotFiniteError, model: keras.Model, folder: Path | None) -> NotFiniteError:

@@ -70,6 +70,8 @@ def learn_file(
     memory_bytes: int = MEMORY_BYTES,
     time_limit: TimeLimit | None = None,
     progress: Progress = silent,
+    tensorboard: Path | None = None,
+    mlflow: str | None = None,
 ) -> Run:
     """Restore a file, put a new head on its backbone, and fine-tune it on a labelled set.
 
@@ -84,6 +86,8 @@ def learn_file(
         memory_bytes: for features in memory; past it they lie on the disk.
         time_limit: by which the run is written, with the best that was found by then.
         progress: told of what is going on.
+        tensorboard: a folder for the numbers of each epoch; see `finetune`.
+        mlflow: address of a server or store, likewise.
 
     Raises:
         TransferError: of the kind that fits.
@@ -108,4 +112,6 @@ def learn_file(
         receipt=restored.receipt,
         notes=(student.describe(how.recipe),),
         progress=progress,
+        tensorboard=tensorboard,
+        mlflow=mlflow,
     )

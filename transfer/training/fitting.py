@@ -7,7 +7,9 @@ Orders, mixing and the layers' random numbers come from the seed; where a run st
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -22,7 +24,7 @@ from transfer.recipes import Stage
 from transfer.specs import Progress, silent
 from transfer.training.batching import Batching, Features
 from transfer.training.devices import synchronized
-from transfer.training.history import Epoch
+from transfer.training.history import Epoch, unwatched
 from transfer.training.pacing import Pace
 from transfer.training.precision import in_precision, settled_precision
 from transfer.training.rate_finding import find_rate
@@ -73,7 +75,9 @@ def fit(
     save_every_seconds: float = 60.0,
     save_every_steps: int = 0,
     deadline: float | None = None,
+    name: str = "tuning",
     progress: Progress = silent,
+    watch: Callable[[Epoch], None] = unwatched,
 ) -> Fit:
     """Train a model's trainable variables in place.
 
@@ -92,7 +96,9 @@ def fit(
         save_every_seconds: how much work a kill may cost.
         save_every_steps: the same in steps, besides; 0 for no such limit.
         deadline: of `time.monotonic`, after which no step is taken; the state is kept, and the result is that so far.
+        name: what it is called where it is told of.
         progress: told of each epoch.
+        watch: given each epoch, first those from before the run was cut off.
 
     Raises:
         NotFiniteError: if a step is not finite: the model keeps the values before it.
@@ -113,8 +119,10 @@ def fit(
         run = _Run(model, batching, stage, asked, validation)
         if state:
             run.resume(state)
+        for epoch in run.history:
+            watch(epoch)
         saving = SavingTimes(folder, every_seconds=save_every_seconds, every_steps=save_every_steps)
-        ended = run.go(saving, deadline, progress)
+        ended = run.go(saving, deadline, partial(_tell, name, progress, watch))
         saving.save(run.state)
         return run.finish(ended)
 
@@ -165,14 +173,14 @@ class _Run:
         assign_values(self.stepping.optimizer.variables, state.optimizer)
         assign_values(self.stepping.averages, state.averages)
 
-    def go(self, saving: SavingTimes, deadline: float | None, progress: Progress) -> Ending:
+    def go(self, saving: SavingTimes, deadline: float | None, tell: Callable[[Epoch, int], None]) -> Ending:
         while len(self.history) < self.epochs:
             if self.has_lost_patience():
                 return "patience"
             if not self.go_through_epoch(saving, deadline):
                 return "deadline"
             saving.after_epoch(self.state)
-            progress(f"tuning, loss {self.history[-1].loss:.4f}", len(self.history), self.epochs)
+            tell(self.history[-1], self.epochs)
         return "complete"
 
     def has_lost_patience(self) -> bool:
@@ -240,6 +248,12 @@ class _Run:
             self.stepping.keep_averages()
         kept = self.best_epoch or len(self.history)
         return Fit(tuple(self.history), self.taken, float(self.stage.rate), kept, ended)
+
+
+def _tell(name: str, progress: Progress, watch: Callable[[Epoch], None], epoch: Epoch, epochs: int) -> None:
+    watch(epoch)
+    validation = f", validation {epoch.validation_loss:.4f}" if epoch.validation_loss is not None else ""
+    progress(f"{name}, epoch {epoch.number}, loss {epoch.loss:.4f}{validation}", epoch.number, epochs)
 
 
 def _is_over(deadline: float | None) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +28,21 @@ class Epoch:
     rate: float = 0.0
     validation_loss: float | None = None
     validation_accuracy: float | None = None
+
+    def scalars(self) -> dict[str, float]:
+        """Each number by a name of its own, those of layers as `updates/LAYER`; what is None is left out."""
+        told = {
+            "loss": self.loss,
+            "rate": self.rate,
+            "validation_loss": self.validation_loss,
+            "validation_accuracy": self.validation_accuracy,
+            **{f"updates/{layer}": size for layer, size in self.updates.items()},
+        }
+        return {name: value for name, value in told.items() if value is not None}
+
+
+Watch: TypeAlias = Callable[[str, Epoch], None]  # (what the training is called, its next epoch)
+
+
+def unwatched(*_: object) -> None:
+    """The `Watch` of a caller who does not look on."""

@@ -33,6 +33,7 @@ from transfer.training.feature_store import FeatureStore
 from transfer.training.features import make_runner, run_in_batches
 from transfer.training.fitting import Fit
 from transfer.training.fresh import start_anew
+from transfer.training.history import Watch, unwatched
 from transfer.training.interpolating import Weights, interpolate
 from transfer.training.lessons import Lesson, copy_weights, take_lesson
 from transfer.training.prefixing import BATCH, before_head, with_tensors
@@ -72,6 +73,7 @@ class Learner:
         store: keeps features.
         state_folder: where training writes down where it stands; None for nowhere.
         progress: told of what is going on.
+        watch: given each epoch, with `trial_1` or `stage_1` by the stage's place in the recipe.
         deadline: of `time.monotonic`, by which the last stage is over; None for no limit.
         history: a line for each stage and epoch.
         remarks: what was kept of each stage that was validated, and what the deadline ended.
@@ -84,6 +86,7 @@ class Learner:
     store: FeatureStore = field(default_factory=FeatureStore)
     state_folder: Path | None = None
     progress: Progress = silent
+    watch: Watch = unwatched
     deadline: float | None = None
     history: list[Json] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -238,6 +241,7 @@ class Learner:
                 seed=self.recipe.seed,
                 state_folder=self.state_folder,
                 progress=self.progress,
+                watch=self.watch,
             )
         except NotFiniteError:
             self._all.rest = with_tensors(track.rest, copy_weights(model))

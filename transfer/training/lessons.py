@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from transfer.recipes import Stage
 from transfer.specs import Progress
 from transfer.training.feature_rows import Rows
 from transfer.training.fitting import Fit, Labelled, fit
+from transfer.training.history import Watch, unwatched
 from transfer.training.low_rank import adapt
 from transfer.weights.digests import digest_json, digest_manifest
 from transfer.weights.tensor_digests import digest_tensor
@@ -26,7 +28,7 @@ class Lesson:
     """What a stage learns from.
 
     Attributes:
-        name: what it is called, for the state that is kept.
+        name: what it is called, for the state that is kept: `trial_1` or `stage_1`, by the stage's place in the recipe.
         rows: (m, …) features.
         labels: (m,).
         keys: of the rows, as outputs of the prefix.
@@ -43,9 +45,21 @@ class Lesson:
     validation: Labelled | None = None
     deadline: float | None = None
 
+    @property
+    def title(self) -> str:
+        """What it is called for a reader: `trial of stage 1`, or `stage 1`."""
+        return self.name.replace("trial_", "trial of stage ").replace("_", " ")
+
 
 def take_lesson(
-    model: keras.Model, lesson: Lesson, *, head: str, seed: int, state_folder: Path | None, progress: Progress
+    model: keras.Model,
+    lesson: Lesson,
+    *,
+    head: str,
+    seed: int,
+    state_folder: Path | None,
+    progress: Progress,
+    watch: Watch = unwatched,
 ) -> Fit:
     """Train a model in place.
 
@@ -56,6 +70,7 @@ def take_lesson(
         seed: of all that is drawn.
         state_folder: for the states of all lessons of a run; None for nowhere.
         progress: told of each epoch.
+        watch: given each epoch, with the lesson's name.
 
     Raises:
         NotFiniteError: if a step is not finite; the model has the weights before it.
@@ -75,7 +90,9 @@ def take_lesson(
             state_folder=state_folder / lesson.name if state_folder is not None else None,
             digest=digest_json([lesson.name, lesson.keys]) if state_folder is not None else "",
             deadline=lesson.deadline,
+            name=lesson.title,
             progress=progress,
+            watch=partial(watch, lesson.name),
         )
     except NotFiniteError:
         if adapted is not None:
