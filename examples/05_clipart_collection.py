@@ -3,8 +3,8 @@
     apt-get install openclipart-png && python examples/05_clipart_collection.py
 
 About 2,050 pictures in five classes; 12 files of 168 to 623 megapixels are left out by name. Prints the mean accuracy
-over three seeds, of the solved head and of the network that is trained on from there: 0.584 and 0.583 at 20 a class, and
-for the head 0.639 at 50 (each within 0.01 on other machines). Takes 8 minutes on two cores.
+over three seeds, of the solved head and of the network that is trained on from there: 0.584 and 0.583 at 20 a class,
+and for the head 0.639 at 50 (each within 0.01 on other machines). Takes 8 minutes on two cores.
 """
 
 import shutil

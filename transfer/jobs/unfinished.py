@@ -51,11 +51,18 @@ def kept_state(target: Path | None, asked: Json, *, force: bool) -> Iterator[Pat
             with suppress(OSError):  # one that somebody has put something into stays
                 for each in absent:
                     each.rmdir()
-        elif isinstance(error, OutputError) and isinstance(error.__cause__, OSError):
+        elif isinstance(error, OutputError) and _comes_from_disk(error):
             step = f"{error.next_step}; the same command then goes on where it was"
             raise OutputError(error.summary, error.problems, step) from error
         raise
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _comes_from_disk(error: BaseException | None) -> bool:
+    """Whether an error goes back to one of the operating system."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _forget(folder: Path, *, but: str) -> None:
