@@ -67,7 +67,7 @@ def stream_gradients(
         return dense, mean, tf.reduce_mean(tf.norm(error, axis=-1))
 
     shape = tf.TensorSpec([None, *model.inputs[0].shape[1:]], tf.float32)
-    run = tf.function(step).get_concrete_function(shape, tf.TensorSpec([None], tf.int64))
+    run = tf.function(step, autograph=False).get_concrete_function(shape, tf.TensorSpec([None], tf.int64))
     for batch, labels in batches:
         dense, mean, error = run(tf.convert_to_tensor(batch, tf.float32), tf.convert_to_tensor(labels, tf.int64))
         rest = iter(dense)

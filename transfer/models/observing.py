@@ -41,6 +41,7 @@ def observe(
             np.concatenate([batch, np.repeat(batch[-1:], batch_size - count, axis=0)]), tf.float32
         )
         if run is None:
-            run = tf.function(lambda inputs: watched(inputs, training=False)).get_concrete_function(filled)
+            traced = tf.function(lambda inputs: watched(inputs, training=False), autograph=False)
+            run = traced.get_concrete_function(filled)
         found = run(filled)
         yield {name: np.asarray(values[:count], np.float32) for name, values in found.items()}

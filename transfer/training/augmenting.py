@@ -145,7 +145,7 @@ def _compiled(ways: Sequence[str], layers: _Layers) -> Callable[..., Any]:
             images = layers[way].transform_images(images, transformation, training=True)
         return tf.clip_by_value(images[0], *map(float, _RANGE))
 
-    compiled: Callable[..., Any] = tf.function(change, reduce_retracing=False)
+    compiled: Callable[..., Any] = tf.function(change, reduce_retracing=False, autograph=False)
     return compiled
 
 

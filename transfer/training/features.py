@@ -21,7 +21,7 @@ def make_runner(network: keras.Model, batch_size: int) -> Runner:
     One graph serves every batch: short ones are filled up, so that nothing is traced again and every example meets the
     same arithmetic, whatever stands beside it.
     """
-    run = tf.function(lambda inputs: network(inputs, training=False), reduce_retracing=False)
+    run = tf.function(lambda inputs: network(inputs, training=False), reduce_retracing=False, autograph=False)
 
     def runner(batch: NDArray[Any]) -> NDArray[np.float32]:
         return np.asarray(run(tf.convert_to_tensor(fill_up(batch, batch_size), tf.float32))[: len(batch)], np.float32)

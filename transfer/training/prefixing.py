@@ -178,7 +178,7 @@ def _compiled(model: keras.Model, batch_size: int) -> Runner:
     shapes = [tuple(each.shape[1:]) for each in model.inputs]
     types = [each.dtype for each in model.inputs]
 
-    @tf.function(reduce_retracing=False)  # type: ignore[untyped-decorator]
+    @tf.function(reduce_retracing=False, autograph=False)  # type: ignore[untyped-decorator]
     def run(batch: Any) -> Any:
         parts = [batch] if len(shapes) == 1 else _unpacked(batch, shapes)
         values = [tf.cast(part, dtype) for part, dtype in zip(parts, types, strict=True)]

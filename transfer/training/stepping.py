@@ -225,7 +225,7 @@ def _make_run(step: _Step, strategy: Any, like: Chunk) -> Any:
         found = strategy.run(lambda: step(*_part_of(batch)))
         return tuple(strategy.experimental_local_results(each)[0] for each in found)
 
-    @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=signature, autograph=False)  # type: ignore[untyped-decorator]
     def run(features: Any, targets: Any, counts: Any, rates: Any) -> Any:
         steps = tf.shape(counts)[0]
 
