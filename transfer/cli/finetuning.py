@@ -153,12 +153,12 @@ def command(
     with begin_opening(file) as opening:  # another process reads the structure while TensorFlow is imported
         import_tensorflow()
         checkpoint = opening.checkpoint()
-    from transfer.training.devices import make_repeatable
-
-    make_repeatable()
     from transfer.jobs.clock import TimeLimit
     from transfer.jobs.forecasting import forecast_file
     from transfer.jobs.learning import Learning, learn_file
+    from transfer.training.devices import make_repeatable
+
+    make_repeatable()
 
     share = test_share or 0.25
     count = len(labelled) if test else shots * len(labelled.classes) if shots else round(len(labelled) * (1 - share))

@@ -44,7 +44,6 @@ set_option: Decorator = click.option(
     metavar="FIELD=VALUE",
     help="Change a field of the recipe: stages.1.rate=1e-4, stages.1.augment=flip,shift. Stages count from 0.",
 )
-
 unfreeze_option: Decorator = click.option(
     "--unfreeze-from", metavar="LAYER", help="After the head is solved, train this layer and all after it."
 )

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.data.doubts import warn_of_labels
-from transfer.data.joining import join_sets, refuse_other_classes
+from transfer.data.joining import join_sets
 from transfer.data.labelled import LabelledSet
 from transfer.data.splitting import split_stratified
-from transfer.errors import DataError, LayerError, NotFiniteError, OutputError, Problem
+from transfer.errors import DataError, NotFiniteError, OutputError, Problem
 from transfer.evidence.baselines import LEARNT_FROM, logistic_regression, majority_class
 from transfer.evidence.scoring import score_answers
-from transfer.graphs.graph import Graph, Layer
 from transfer.jobs.cached_features import Cache, open_store
+from transfer.jobs.checking_heads import check_head
 from transfer.jobs.checking_inputs import warn_of_inputs
 from transfer.jobs.checking_recipes import check_recipe
 from transfer.jobs.clock import Clock, TimeLimit
@@ -75,7 +75,7 @@ def finetune(
     Args:
         student: a Keras model that ends in one `Dense` of logits, as `extract` gives it.
         data: labelled examples; its classes are the head's, in order.
-        recipe: stages and seed; by default the head is solved and nothing else is trained.
+        recipe: stages and seed; by default the head is solved, then trained on with the last two blocks.
         test: examples to test on; by default some of `data` are held out.
         shots: that many examples a class to learn from, all others to test on.
         test_share: share of `data` to test on otherwise.
@@ -110,9 +110,7 @@ def finetune(
     if shots is not None and test is not None:
         raise ValueError("shots divide one set; with a test set of its own all of data is learnt from")
     network = read_model(student)
-    head = _head(network.graph)
-    _check_features(student, head)
-    _check_classes(head, data, test)
+    head = check_head(student, network.graph, data, test)
     check_recipe(network.graph, head.name, recipe)
     feed = make_feed(network, data, preprocessing=preprocessing, size=size, custom_objects=classes_of(student))
     limit = TimeLimit(time_limit) if isinstance(time_limit, int | float) else time_limit
@@ -283,50 +281,6 @@ def _finished_model(model: keras.Model, recipe: Recipe, classes: tuple[str, ...]
     told = replace(old.without_proof(), architecture=None, preprocessing=None, classes=classes)
     attach_card(whole, replace(told, history=(*old.history, done)))
     return whole
-
-
-def _head(graph: Graph) -> Layer:
-    if len(graph.outputs) != 1:
-        raise LayerError(
-            f"{graph.name!r} has {len(graph.outputs)} outputs; expected one head.",
-            next_step="attach one with transfer.extract(…, heads=[…])",
-        )
-    layer = graph.layer(graph.outputs[0].layer)
-    activation = layer.config.get("activation", "linear")
-    if layer.class_name != "Dense" or activation != "linear":
-        found = f"{layer.class_name} {layer.name!r}" + (
-            f" with activation {activation!r}" if layer.class_name == "Dense" else ""
-        )
-        raise LayerError(
-            f"{graph.name!r} does not end in a head.",
-            [Problem("last layer", "a Dense that gives logits", found)],
-            next_step="attach one with transfer.extract(model, drop_last=1, heads=[transfer.Head('label', classes=…)])",
-        )
-    if not layer.config.get("use_bias", True):
-        raise LayerError(f"The head {layer.name!r} has no bias; expected one.", next_step="make it with use_bias=True")
-    return layer
-
-
-def _check_features(student: keras.Model, head: Layer) -> None:
-    shape = student.get_layer(head.name).input.shape
-    if len(shape) != 2:
-        raise LayerError(
-            f"{head.name!r} gets features of shape {tuple(shape)}; expected (n, d).",
-            next_step="attach it with transfer.extract(…, heads=[…])",
-        )
-
-
-def _check_classes(head: Layer, data: LabelledSet, test: LabelledSet | None) -> None:
-    units = head.config["units"]
-    if units != len(data.classes):
-        found = f"{len(data.classes)}: {', '.join(data.classes[:8])}"
-        raise DataError(
-            f"The labels of {data.source} do not match the head {head.name!r}.",
-            [Problem("classes", str(units), found)],
-            next_step=f"attach a head with classes={len(data.classes)}",
-        )
-    if test is not None:
-        refuse_other_classes(data, test)
 
 
 def _remarks(learnt: int, twins: int, scores: list[Score]) -> tuple[str, ...]:
