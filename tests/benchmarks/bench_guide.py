@@ -20,11 +20,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from scipy.stats import t as student
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 CLIPART = Path(__file__).resolve().parents[2] / "examples" / "data" / "clipart"
 SIZE = 96
-T_95 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 8: 2.36, 10: 2.26, 12: 2.20}  # Student's t, n - 1 degrees
 
 BACKBONE = """
 import sys, transfer
@@ -99,8 +100,8 @@ def main() -> None:
     differences = [row["transfer"]["accuracy"] - row["guide"]["accuracy"] for row in rows]
     mean = statistics.mean(differences)
     line = f"accuracy: transfer is {mean:+.3f} better"
-    if seeds in T_95:
-        half = T_95[seeds] * statistics.stdev(differences) / seeds**0.5
+    if seeds > 1:
+        half = student.ppf(0.975, seeds - 1) * statistics.stdev(differences) / seeds**0.5
         line += f" [{mean - half:+.3f}, {mean + half:+.3f}], paired over {seeds} seeds"
     print(line)
 

@@ -16,12 +16,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from scipy.stats import t as student
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import transfer
 
 DATA = Path(__file__).resolve().parents[2] / "examples" / "data"
 RECIPES = ("probe", "lp-ft", "full")
-T_95 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 8: 2.36, 10: 2.26, 12: 2.20}  # Student's t, n - 1 degrees
 
 
 def main() -> None:
@@ -55,9 +56,9 @@ def _compare(name: str, path: Path, seeds: int, *, shots: int, cache: str, drop_
 def _interval(ours: list[float], theirs: list[float]) -> str:
     differences = [a - b for a, b in zip(ours, theirs, strict=True)]
     mean = statistics.mean(differences)
-    if len(differences) not in T_95:
+    if len(differences) < 2:
         return f"{mean:+.4f}"
-    half = T_95[len(differences)] * statistics.stdev(differences) / len(differences) ** 0.5
+    half = student.ppf(0.975, len(differences) - 1) * statistics.stdev(differences) / len(differences) ** 0.5
     return f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}]"
 
 

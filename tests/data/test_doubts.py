@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from transfer.data.doubts import Conflict, Doubts, find_doubts, warn_of_labels
+from transfer.data.doubts import Conflict, Doubts, find_doubts, refuse_unreadable, warn_of_labels
 from transfer.data.labelled import LabelledSet
 from transfer.errors import DataError, Problem
 
@@ -109,7 +109,7 @@ def test_a_set_without_doubts_says_so_in_a_line():
 def test_unreadable_examples_are_refused_with_all_of_them():
     bad = tuple(Problem(f"cat/{k}.png", found="damaged") for k in range(20))
     with pytest.raises(DataError) as refused:
-        Doubts(unreadable=bad, seen=40, examples=40).refuse_unreadable("photos")
+        refuse_unreadable(bad, 40, "photos")
     assert refused.value.problems == bad
     assert refused.value.summary == "20 of 40 examples of photos cannot be read."
-    Doubts(seen=40, examples=40).refuse_unreadable("photos")
+    refuse_unreadable((), 40, "photos")

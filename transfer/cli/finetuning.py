@@ -140,6 +140,7 @@ def command(
     from transfer.cli.quieting import import_tensorflow
     from transfer.cli.scores import show_run
     from transfer.cli.showing import progress_bar, show_json, show_problems
+    from transfer.data.doubts import refuse_unreadable
     from transfer.data.reading_leniently import read_leniently, read_strictly
     from transfer.jobs.run_folders import refuse_foreign
     from transfer.weights.opening import begin_opening
@@ -190,7 +191,7 @@ def command(
             click.echo(f"warning: {warning}", err=True)
         show_json(forecast.to_json()) if as_json else click.echo(forecast)
         if not skip_unreadable:
-            forecast.doubts.refuse_unreadable(labelled.source)
+            refuse_unreadable(forecast.doubts.unreadable, forecast.doubts.examples, labelled.source)
         return
     with progress_bar() as progress:
         run = learn_file(

@@ -89,19 +89,6 @@ class Doubts:
                 "accuracy over all examples says little of the small ones"
             )
 
-    def refuse_unreadable(self, source: str) -> None:
-        """Refuse the set as a run does that leaves nothing out.
-
-        Raises:
-            DataError: if some examples cannot be read.
-        """
-        if self.unreadable:
-            raise DataError(
-                f"{len(self.unreadable)} of {self.examples} examples of {source} cannot be read.",
-                self.unreadable,
-                next_step="remove them, or leave them out with --skip-unreadable (skip_unreadable=True)",
-            )
-
     def __str__(self) -> str:
         fate = f"{len(self.unreadable)} cannot be read" if self.unreadable else "each can be read"
         lines = [f"{self._looked}; {fate}"]
@@ -184,6 +171,38 @@ def find_doubts(
         seen=len(digests),
         examples=len(digests),
     )
+
+
+def refuse_unreadable(unreadable: Sequence[Problem], count: int, source: str) -> None:
+    """Refuse a set of which nothing may be left out.
+
+    Args:
+        unreadable: examples that cannot be read.
+        count: of all.
+        source: of them.
+
+    Raises:
+        DataError: if there are some.
+    """
+    if unreadable:
+        raise DataError(
+            f"{len(unreadable)} of {count} examples of {source} cannot be read.",
+            unreadable,
+            next_step="remove them, or leave them out with --skip-unreadable (skip_unreadable=True)",
+        )
+
+
+def refuse_known(unknown: int) -> None:
+    """Refuse to test on nothing but what is learnt from.
+
+    Args:
+        unknown: test examples with other bytes.
+
+    Raises:
+        DataError: if there are none.
+    """
+    if not unknown:
+        raise DataError("Every test example is also learnt from.", next_step="test on other examples")
 
 
 def warn_of_labels(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.data.doubts import Doubts, find_doubts
+from transfer.data.doubts import Doubts, find_doubts, refuse_known
 from transfer.data.joining import join_sets
 from transfer.data.labelled import LabelledSet
 from transfer.data.loading import ImageBatch
@@ -19,8 +19,8 @@ from transfer.errors import DataError, Problem
 from transfer.evidence.baselines import shrink_images
 from transfer.jobs.feeding import Feed
 from transfer.jobs.learning import Learning
-from transfer.recipes import Recipe
 from transfer.specs import Progress, silent
+from transfer.training.holding_out import hold_out
 from transfer.training.prefixing import BATCH
 
 MOST = 2000  # examples that are read; of more, so many are drawn
@@ -149,8 +149,7 @@ def check_examples(
     if missing:
         wrong = [Problem(f"class {name!r}", "at least 1 example to learn from", "0") for name in missing]
         raise DataError("Some classes have no training example.", [*wrong, *bad])
-    if len(found.leaked) == len(tested):
-        raise DataError("Every test example is also learnt from.", next_step="test on other examples")
+    refuse_known(len(tested) - len(found.leaked))
     known = {each.where for each in bad}
     doubts = replace(
         found,
@@ -160,7 +159,8 @@ def check_examples(
         seen=seen.seen + len(unreadable),
         examples=len(everything) + len(unreadable),
     )
-    tried = _count_tried(everything.labels[learnt], how.recipe)
+    held_out = len(hold_out(everything.labels[learnt], how.recipe))
+    tried = len(learnt) - held_out if held_out else 0
     return CheckedExamples(learnt, tried, tested, everything.labels, digests, digesting, seen, doubts)
 
 
@@ -191,16 +191,6 @@ def _divide(
     except DataError as error:
         raise DataError(error.summary, [*error.problems, *unreadable], error.next_step) from error
     return readable[learnt], readable[tested]
-
-
-def _count_tried(labels: NDArray[np.int64], recipe: Recipe) -> int:
-    if len(recipe.stages) < 2 or not recipe.validation:
-        return 0
-    try:
-        kept, _ = split_stratified(labels, seed=recipe.seed, test_share=recipe.validation)
-    except DataError:  # a class of one example: nothing can be held out
-        return 0
-    return len(kept)
 
 
 def _left_out(data: LabelledSet, test: LabelledSet | None) -> tuple[Problem, ...]:

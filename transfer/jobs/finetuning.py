@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.data.doubts import warn_of_labels
+from transfer.data.doubts import refuse_known, refuse_unreadable, warn_of_labels
 from transfer.data.joining import join_sets
 from transfer.data.labelled import LabelledSet
 from transfer.data.splitting import split_stratified
@@ -195,19 +195,14 @@ def _learn(
     everything = data if test is None else join_sets(data, test)
     with clock("features"):
         read = read_examples(learner, feed, everything)
-    if read.failures and not skip_unreadable:
-        raise DataError(
-            f"{len(read.failures)} of {len(everything)} examples of {everything.source} cannot be read.",
-            list(read.failures),
-            next_step="remove them, or leave them out with --skip-unreadable (skip_unreadable=True)",
-        )
+    if not skip_unreadable:
+        refuse_unreadable(read.failures, len(everything), everything.source)
     examples = everything.subset(read.places)
     train, held_out = _divided(examples, read.places, len(data), how, recipe.seed)
     digests = examples.digests()
     learnt = {digests[place] for place in train}
     unseen = np.array([place for place in held_out if digests[place] not in learnt], np.int64)
-    if not len(unseen):
-        raise DataError("Every test example is also learnt from.", next_step="test on other examples")
+    refuse_known(len(unseen))
     learner.begin(read.places[train], read.labels, data.classes)
     with clock("baselines"):
         baselines = _baselines(read, examples, train, unseen, recipe.seed, learner.progress)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from transfer.specs import TensorSpec, distinct_names, snake_case
 
@@ -41,6 +43,11 @@ def describe_variables(model: keras.Model) -> dict[str, TensorSpec]:
         dtype = keras.backend.standardize_dtype(variable.dtype)
         specs[name] = TensorSpec(name, shape, dtype, layer, role, owner.layer_class, owner.position, owner.name)
     return specs
+
+
+def copy_variables(model: keras.Model) -> dict[str, NDArray[Any]]:
+    """The values of all weights by name, apart from them."""
+    return {name: np.array(keras.ops.convert_to_numpy(each)) for name, each in name_variables(model).items()}
 
 
 def assign_variables(model: keras.Model, values: Mapping[str, Any]) -> None:

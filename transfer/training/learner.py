@@ -17,11 +17,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.data.splitting import split_stratified
-from transfer.errors import DataError, NotFiniteError, TrainingError
+from transfer.errors import NotFiniteError, TrainingError
 from transfer.graphs.graph import Graph
 from transfer.graphs.packing import pack_inputs
 from transfer.models.building import build_model
+from transfer.models.variables import copy_variables
 from transfer.recipes import Recipe, Stage
 from transfer.specs import Json, Progress, silent
 from transfer.surgery.network import Network
@@ -34,8 +34,9 @@ from transfer.training.features import make_runner, run_in_batches
 from transfer.training.fitting import Fit
 from transfer.training.fresh import start_anew
 from transfer.training.history import Watch, unwatched
+from transfer.training.holding_out import hold_out
 from transfer.training.interpolating import Weights, interpolate
-from transfer.training.lessons import Lesson, copy_weights, take_lesson
+from transfer.training.lessons import Lesson, take_lesson
 from transfer.training.prefixing import BATCH, before_head, with_tensors
 from transfer.training.solving import SolvedHead, solve_head
 from transfer.training.stage_features import Examples, StageFeatures
@@ -144,15 +145,11 @@ class Learner:
         self._held_out = train[:0]
         tuned = sum(stage.kind == "tune" for stage in self.recipe.stages)
         self._time = TimeShares(self.deadline, tuned)
-        if len(self.recipe.stages) < 2 or not self.recipe.validation:
+        held_out = hold_out(labels[train], self.recipe)
+        if not len(held_out):
             return
-        try:
-            kept, held_out = split_stratified(
-                labels[train], seed=self.recipe.seed, test_share=self.recipe.validation, classes=classes
-            )
-        except DataError:  # a class of one example: nothing can be held out
-            return
-        self._trial, self._held_out = _Track(self._features.rest, train[kept]), train[held_out]
+        kept = np.delete(train, held_out)
+        self._trial, self._held_out = _Track(self._features.rest, kept), train[held_out]
         self._time = TimeShares(self.deadline, 2 * tuned)
 
     def solve(self) -> SolvedHead:
@@ -212,7 +209,7 @@ class Learner:
                 return
         rows, suffix = self._features.of_stage(self._all.rest, graph)
         model = self._build(suffix)
-        before = copy_weights(model)
+        before = copy_variables(model)
         self._take(model, self._lesson(f"stage_{place}", self._all, stage, graph, rows), self._all)
         self._settle(self._all, model, before, choice)
 
@@ -220,11 +217,11 @@ class Learner:
         """Train on a part, and see on the others how far to go: the stage as it is then done on all, and the choice."""
         rows, suffix = self._features.of_stage(track.rest, graph)
         model = self._build(suffix)
-        before = copy_weights(model)
+        before = copy_variables(model)
         validation = (rows.subset(self._held_out), self._labels[self._held_out])
         lesson = replace(self._lesson(f"trial_{place}", track, stage, graph, rows), validation=validation)
         found = self._take(model, lesson, track)
-        choice = choose(model, before, copy_weights(model), *validation)
+        choice = choose(model, before, copy_variables(model), *validation)
         self.remarks.append(str(choice))
         self.history.append({"stage": "choice", **asdict(choice)})
         self._settle(track, model, before, choice)
@@ -244,7 +241,7 @@ class Learner:
                 watch=self.watch,
             )
         except NotFiniteError:
-            self._all.rest = with_tensors(track.rest, copy_weights(model))
+            self._all.rest = with_tensors(track.rest, copy_variables(model))
             raise
         kind = "trial" if lesson.validation is not None else "tune"
         self.history += [{"stage": kind, **asdict(epoch)} for epoch in found.history]
@@ -254,7 +251,7 @@ class Learner:
 
     def _settle(self, track: _Track, model: keras.Model, before: Weights, choice: Choice | None) -> None:
         """Give a track what is kept of a model's weights: all, or those on the line, as sure as they should be."""
-        kept = copy_weights(model)
+        kept = copy_variables(model)
         if choice is not None:
             kept = interpolate(before, kept, choice.alpha) if track is self._all else kept
             for name in (f"{self.head}/kernel", f"{self.head}/bias"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -106,11 +105,6 @@ def take_lesson(
     if adapted is not None:
         adapted.merge()
     return found
-
-
-def copy_weights(model: keras.Model) -> dict[str, NDArray[Any]]:
-    """The values of all variables by name, apart from them."""
-    return {name: np.array(keras.ops.convert_to_numpy(each)) for name, each in name_variables(model).items()}
 
 
 def digest_frozen(model: keras.Model) -> str:
