@@ -58,6 +58,14 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line(table)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """What a test or a fixture draws without a seed of its own is the same at every run."""
+    keras = sys.modules.get("keras")
+    if keras is not None:
+        keras.utils.set_random_seed(1)
+
+
 @pytest.fixture(autouse=True)
 def names_from_the_start():
     """Automatic names of layers do not depend on the tests that ran before."""

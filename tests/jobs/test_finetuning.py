@@ -273,7 +273,7 @@ def test_tuning_moves_what_is_unfrozen_and_keeps_the_bits_of_all_else(colour_stu
         *(("tune", k) for k in (1, 2, 3)),
     ]
     assert tuned_lines[2]["loss"] < tuned_lines[0]["loss"]
-    assert any(note.startswith("of tuning ") for note in run.result.notes)
+    assert any(note.startswith("stage 1: of tuning, ") for note in run.result.notes)
 
 
 def test_tuning_repeats_to_the_bit(colour_student, colours, tmp_path):
@@ -487,6 +487,21 @@ def test_test_examples_with_the_bytes_of_some_learnt_from_are_left_out_and_told(
     left_out = int(note.split()[0])
     assert left_out > 0
     assert run.result.test_examples + left_out + run.result.train_examples == len(twice)
+
+
+def test_what_is_no_student_and_no_recipe_is_told_with_what_to_do(restored, student, data):
+    with pytest.raises(LayerError, match="no head for these classes") as caught:
+        transfer.finetune(restored, data)
+    assert "transfer.extract(restored" in caught.value.next_step
+    with pytest.raises(DataError, match="expected a Recipe, found 'probe'") as caught:
+        transfer.finetune(student, data, recipe="probe")
+    assert "transfer.named_recipe('probe'" in caught.value.next_step
+
+
+def test_scores_of_several_stages_tell_their_place(student, data):
+    tune = transfer.Stage(unfreeze_last=1, epochs=1)
+    run = transfer.finetune(student, data, recipe=transfer.Recipe((transfer.Stage("probe"), tune, tune)))
+    assert [score.name for score in run.result.stages] == ["probe", "tuned, stage 1", "tuned, stage 2"]
 
 
 def test_shots_and_a_test_set_of_its_own_exclude_each_other(student, data):

@@ -38,7 +38,8 @@ INITIALISERS = [
 @pytest.mark.parametrize("shape", [(300, 200), (3, 3, 40, 120)], ids=str)
 @pytest.mark.parametrize("initialiser", INITIALISERS, ids=lambda each: type(each).__name__)
 def test_bounds_and_moments_are_those_of_keras(initialiser, shape):
-    theirs = values(initialiser(shape)).astype(np.float64)
+    seeded = type(initialiser).from_config({**initialiser.get_config(), "seed": 7})
+    theirs = values(seeded(shape)).astype(np.float64)
     ours = draw_initial(I.serialize(initialiser), shape, generator(), where="kernel")
     spread = theirs.std()
     assert ours.shape == shape

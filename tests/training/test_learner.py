@@ -117,7 +117,7 @@ def test_where_the_probe_validates_best_it_stays_to_the_bit(rows):
     harmful = Stage(unfreeze_last=1, epochs=6, rate=4.0, optimizer="sgd", momentum=0.0)
     found, _ = learn(Recipe((Stage("probe"), harmful), seed=5), rows)
     assert [choice["alpha"] for choice in choices(found)] == [0.0]
-    assert "the weights before it was kept" in found.remarks[0]
+    assert "the weights before it were kept" in found.remarks[0]
     assert bits(found) == bits(learn(Recipe((Stage("probe"),), seed=5), rows)[0])
 
 
@@ -182,12 +182,31 @@ def test_a_deadline_that_has_passed_leaves_the_probe(rows, monkeypatch):
 def test_a_deadline_ends_training_and_keeps_the_best_so_far(rows):
     endless = Recipe((Stage("probe"), Stage(unfreeze_last=1, epochs=100_000, rate=1e-3)), seed=5)
     found, _ = learn(endless, rows, seconds=8)  # without an end it would go on for an hour
-    assert [remark.split(" after ")[0] for remark in found.remarks if "ended" in remark] == [
-        "the time limit ended trial_1",
-        "the time limit ended stage_1",
+    assert [remark.split(": ")[1] for remark in found.remarks if "time limit ended training after" in remark] == [
+        "trial of stage 1",
+        "stage 1",
     ]
     (choice,) = choices(found)
     assert choice["kept"] <= choice["before"]
+
+
+def test_a_stage_that_is_cut_short_leaves_what_its_trial_came_to(rows, monkeypatch, tmp_path):
+    true, ends = lessons.fit, {"trial_1": None, "stage_1": 0.0}
+
+    def cut(*arguments, **options):
+        return true(*arguments, **{**options, "deadline": ends[options["state_folder"].name]})
+
+    monkeypatch.setattr(lessons, "fit", cut)
+    recipe = Recipe((Stage("probe"), Stage(unfreeze=("*",), epochs=60, rate=3e-3)), seed=5)
+    random = np.random.default_rng(3)
+    strong = ((random.normal(size=(90, 6)) + np.eye(6)[rows[1]] * 1.2).astype(np.float32) * 3, rows[1])
+    found, _ = learn(recipe, strong, state_folder=tmp_path)
+    (choice,) = choices(found)
+    assert choice["alpha"] > 0
+    assert "was kept instead" in found.remarks[-1]
+    places = found._held_out
+    losses = score_logits(found.logits(places), strong[1][places])[0]
+    assert losses.mean() == pytest.approx(choice["kept"], rel=1e-5)  # the very weights that were validated
 
 
 def test_a_deadline_that_passes_while_features_are_computed_is_an_error(rows):

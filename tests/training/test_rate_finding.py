@@ -1,5 +1,7 @@
 """The range test on curves made by hand and on a small network, of which it leaves no trace."""
 
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from transfer.errors import TrainingError
 from transfer.recipes import Stage
 from transfer.training.batching import Batching
 from transfer.training.fitting import fit
-from transfer.training.rate_finding import HIGHEST, LOWEST, find_rate, suggest_rate
+from transfer.training.rate_finding import HIGHEST, LOWEST, SAFE, find_rate, suggest_rate
 
 
 def stage(**options) -> Stage:
@@ -52,6 +54,14 @@ def test_it_leaves_weights_random_generators_and_statistics_to_the_bit(options):
     assert states(model) == before
     assert LOWEST <= found <= HIGHEST / 10
     assert find_rate(model, batching(stage(**options)), stage(**options)) == found
+
+
+def test_where_time_is_short_a_small_rate_is_taken_and_no_trace_is_left():
+    model = suffix(dropout=0.5, norm=True)
+    before = states(model)
+    assert find_rate(model, batching(stage()), stage(), deadline=time.monotonic()) == SAFE
+    assert find_rate(model, batching(stage()), stage(), deadline=time.monotonic() + 1e4) > SAFE
+    assert states(model) == before
 
 
 def test_training_at_the_found_rate_is_training_at_that_rate_given():

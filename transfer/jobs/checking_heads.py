@@ -8,14 +8,16 @@ from transfer.data.joining import refuse_other_classes
 from transfer.data.labelled import LabelledSet
 from transfer.errors import DataError, LayerError, Problem
 from transfer.graphs.graph import Graph, Layer
+from transfer.models.building import read_model
+from transfer.models.restoring import Restored
+from transfer.surgery.network import Network
 
 
-def check_head(student: keras.Model, graph: Graph, data: LabelledSet, test: LabelledSet | None) -> Layer:
-    """The `Dense` of logits that a student ends in.
+def check_head(student: keras.Model | Restored, data: LabelledSet, test: LabelledSet | None) -> tuple[Network, Layer]:
+    """A student as a network, and the `Dense` of logits that it ends in.
 
     Args:
         student: features of one axis go into its head.
-        graph: of it.
         data: what it will learn.
         test: what it will be tested on; None where that comes from `data`.
 
@@ -23,12 +25,19 @@ def check_head(student: keras.Model, graph: Graph, data: LabelledSet, test: Labe
         LayerError: if it does not end in such a layer.
         DataError: if a set has other classes.
     """
-    head = _head(graph)
+    if isinstance(student, Restored):
+        raise LayerError(
+            "A restored network has no head for these classes yet.",
+            next_step="attach one: transfer.extract(restored, drop_last=1, freeze='backbone', "
+            f"heads=[transfer.Head('label', classes={len(data.classes)})])",
+        )
+    network = read_model(student)
+    head = _head(network.graph)
     _check_features(student, head)
     _check_classes(head, data)
     if test is not None:
         refuse_other_classes(data, test)
-    return head
+    return network, head
 
 
 def _head(graph: Graph) -> Layer:

@@ -3,45 +3,35 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
 
-from transfer.data.doubts import refuse_known, refuse_unreadable, warn_of_labels
-from transfer.data.joining import join_sets
 from transfer.data.labelled import LabelledSet
-from transfer.data.splitting import split_stratified
 from transfer.errors import DataError, NotFiniteError, OutputError, Problem
-from transfer.evidence.baselines import LEARNT_FROM, logistic_regression, majority_class
-from transfer.evidence.scoring import score_answers
 from transfer.jobs.cached_features import Cache, open_store
 from transfer.jobs.checking_heads import check_head
 from transfer.jobs.checking_inputs import warn_of_inputs
 from transfer.jobs.checking_recipes import check_recipe
-from transfer.jobs.clock import Clock, TimeLimit
-from transfer.jobs.describing import describe_probe, describe_request
-from transfer.jobs.feeding import Feed, make_feed
+from transfer.jobs.clock import TimeLimit
+from transfer.jobs.describing import describe_request
+from transfer.jobs.feeding import make_feed
 from transfer.jobs.kept_pictures import fitted_batches
-from transfer.jobs.reading_examples import ReadExamples, read_examples
 from transfer.jobs.run_folders import read_asked
 from transfer.jobs.running import load_run, refuse_run, write_run
+from transfer.jobs.scoring_stages import Division, learn_and_score
 from transfer.jobs.tracking import tracked
 from transfer.jobs.unfinished import LAST_FINITE, kept_state
 from transfer.models.building import attach_card, build_model, classes_of, read_model
 from transfer.models.saving import save_model
 from transfer.recipes import Recipe
-from transfer.results import Receipt, Result, Run, Score
+from transfer.results import Receipt, Run
 from transfer.specs import Json, Preprocessing, Progress, silent
 from transfer.surgery.network import Network
 from transfer.training.feature_store import MEMORY_BYTES
 from transfer.training.learner import Learner
 from transfer.weights.cards import Card
-
-STEPS = {"probe": "probe", "tune": "tuning"}
-SCORES = {"probe": "probe", "tune": "tuned"}
 
 
 def finetune(
@@ -107,10 +97,14 @@ def finetune(
         TrainingError: if the time is over before the head is solved.
     """
     recipe = recipe or Recipe()
+    if not isinstance(recipe, Recipe):
+        raise DataError(
+            f"recipe: expected a Recipe, found {recipe!r}.",
+            next_step="make one that goes by a name: transfer.named_recipe('probe', examples=len(data))",
+        )
     if shots is not None and test is not None:
         raise ValueError("shots divide one set; with a test set of its own all of data is learnt from")
-    network = read_model(student)
-    head = check_head(student, network.graph, data, test)
+    network, head = check_head(student, data, test)
     check_recipe(network.graph, head.name, recipe)
     feed = make_feed(network, data, preprocessing=preprocessing, size=size, custom_objects=classes_of(student))
     limit = TimeLimit(time_limit) if isinstance(time_limit, int | float) else time_limit
@@ -140,9 +134,9 @@ def finetune(
             deadline=limit.training_ends(_size_bytes(network)) if limit else None,
         )
         warnings = warn_of_inputs(feed, network, data, seed=recipe.seed, batches=fitted_batches(feed, store))
-        how = _Division(test, shots, test_share)
+        how = Division(test, shots, test_share)
         try:
-            result, split, clock = _learn(learner, feed, data, how, skip_unreadable=skip_unreadable)
+            result, split, clock = learn_and_score(learner, feed, data, how, skip_unreadable=skip_unreadable)
         except NotFiniteError as error:
             model = _finished_model(build_model(learner.learnt(), own), recipe, data.classes, network.card)
             raise _with_weights(error, model, state_folder) from error
@@ -172,99 +166,6 @@ def _size_bytes(network: Network) -> int:
     return sum(each.nbytes for each in network.tensors.values())
 
 
-@dataclass(frozen=True, slots=True)
-class _Division:
-    """What is tested on.
-
-    Attributes:
-        test: examples of their own; None to hold some out.
-        shots: examples a class to learn from.
-        share: to hold out otherwise.
-    """
-
-    test: LabelledSet | None
-    shots: int | None
-    share: float
-
-
-def _learn(
-    learner: Learner, feed: Feed, data: LabelledSet, how: _Division, *, skip_unreadable: bool
-) -> tuple[Result, Json, Clock]:
-    """Read, learn and test: the result, which examples were learnt from and tested on, and the seconds it took."""
-    clock, recipe, test = Clock(), learner.recipe, how.test
-    everything = data if test is None else join_sets(data, test)
-    with clock("features"):
-        read = read_examples(learner, feed, everything)
-    if not skip_unreadable:
-        refuse_unreadable(read.failures, len(everything), everything.source)
-    examples = everything.subset(read.places)
-    train, held_out = _divided(examples, read.places, len(data), how, recipe.seed)
-    digests = examples.digests()
-    learnt = {digests[place] for place in train}
-    unseen = np.array([place for place in held_out if digests[place] not in learnt], np.int64)
-    refuse_known(len(unseen))
-    learner.begin(read.places[train], read.labels, data.classes)
-    with clock("baselines"):
-        baselines = _baselines(read, examples, train, unseen, recipe.seed, learner.progress)
-    scores, probe = [], None
-    for place, stage in enumerate(recipe.stages):
-        with clock(STEPS[stage.kind]):
-            if stage.kind == "probe":
-                probe = learner.solve()
-            else:
-                learner.tune(place)
-            answers = learner.logits(read.places[unseen]).argmax(1)
-        scores.append(score_answers(SCORES[stage.kind], answers, examples.labels[unseen]))
-    result = Result(
-        classes=data.classes,
-        train_examples=len(train),
-        test_examples=len(unseen),
-        score=scores[-1],
-        baselines=baselines,
-        stages=tuple(scores),
-        probe=describe_probe(probe) if probe is not None else None,
-        left_out=(*data.problems, *(test.problems if test else ()), *read.failures),
-        notes=(*learner.remarks, *_remarks(len(train), len(held_out) - len(unseen), scores)),
-        warnings=warn_of_labels(digests, examples.labels, examples.names, data.classes, train),
-    )
-    named = {name: sorted(examples.names[i] for i in rows) for name, rows in (("train", train), ("test", unseen))}
-    return result, {"split": named, "learnt": sorted(learnt)}, clock
-
-
-def _divided(
-    examples: LabelledSet, places: NDArray[np.int64], count: int, how: _Division, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of the readable examples to learn from, and those to test on.
-
-    Args:
-        examples: that could be read.
-        places: of them among all.
-        count: of those in the set to learn from, which come first.
-        how: to divide them.
-        seed: of the choice.
-    """
-    if how.test is not None:
-        return np.flatnonzero(places < count), np.flatnonzero(places >= count)
-    return split_stratified(examples.labels, seed=seed, shots=how.shots, test_share=how.share, classes=examples.classes)
-
-
-def _baselines(
-    read: ReadExamples,
-    examples: LabelledSet,
-    train: NDArray[np.int64],
-    held_out: NDArray[np.int64],
-    seed: int,
-    progress: Progress,
-) -> tuple[Score, ...]:
-    """On the same examples."""
-    labels, classes = examples.labels, len(examples.classes)
-    learnt, asked = read.places[train], read.places[held_out]
-    raw = logistic_regression(
-        read.pixels, learnt, labels[train], asked, labels[held_out], classes=classes, seed=seed, progress=progress
-    )
-    return majority_class(labels[train], labels[held_out]), raw
-
-
 def _finished_model(model: keras.Model, recipe: Recipe, classes: tuple[str, ...], card: Card | None) -> keras.Model:
     """Raw input in, probabilities out, what is trainable as it was."""
     names = {layer.name for layer in model.layers}
@@ -276,18 +177,6 @@ def _finished_model(model: keras.Model, recipe: Recipe, classes: tuple[str, ...]
     told = replace(old.without_proof(), architecture=None, preprocessing=None, classes=classes)
     attach_card(whole, replace(told, history=(*old.history, done)))
     return whole
-
-
-def _remarks(learnt: int, twins: int, scores: list[Score]) -> tuple[str, ...]:
-    """What a reader of the result should know."""
-    remarks = []
-    if learnt > LEARNT_FROM:
-        remarks.append(f"logistic regression on raw input learnt from {LEARNT_FROM} of these examples, class by class")
-    if twins:
-        remarks.append(f"{twins} test examples left out: the same bytes are among those learnt from")
-    if len(scores) > 1 and scores[-1].correct < scores[0].correct:
-        remarks.append("tuning did not help here: the probe answers more of the test examples")
-    return tuple(remarks)
 
 
 def _finished(target: Path, asked: Json, custom_objects: dict[str, type]) -> Run | None:

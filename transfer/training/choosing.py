@@ -37,9 +37,10 @@ class Choice:
     examples: int
 
     def __str__(self) -> str:
-        what = {0.0: "the weights before it", 1.0: "all of it"}.get(self.alpha, f"{self.alpha:.0%} of the way")
+        between = f"{self.alpha:.0%} of the way from the weights before it to those after it was kept"
+        what = {0.0: "the weights before it were kept", 1.0: "all of it was kept"}.get(self.alpha, between)
         return (
-            f"of tuning {what} was kept: validation loss {self.kept:.3f} on {self.examples} examples "
+            f"of tuning, {what}: validation loss {self.kept:.3f} on {self.examples} examples "
             f"({self.before:.3f} before, {self.after:.3f} after, each at its best temperature)"
         )
 

@@ -115,7 +115,8 @@ def fit(
     batching = Batching(features, labels, int(model.output_shape[-1]), stage, seed=seed)
     with stilled(model), synchronized(model), in_precision(model, stage.precision):
         if stage.rate == "auto":
-            stage = replace(stage, rate=state.rate if state else find_rate(model, batching, stage))
+            found = state.rate if state else find_rate(model, batching, stage, deadline=deadline)
+            stage = replace(stage, rate=found)
         run = _Run(model, batching, stage, asked, validation)
         if state:
             run.resume(state)

@@ -210,7 +210,11 @@ class Learner:
         rows, suffix = self._features.of_stage(self._all.rest, graph)
         model = self._build(suffix)
         before = copy_variables(model)
-        self._take(model, self._lesson(f"stage_{place}", self._all, stage, graph, rows), self._all)
+        found = self._take(model, self._lesson(f"stage_{place}", self._all, stage, graph, rows), self._all)
+        if found.ended == "deadline" and self._trial is not None:
+            self._all.rest = with_tensors(self._all.rest, self._trial.rest.tensors)
+            self.remarks.append(f"what the trial of stage {place} came to was kept instead: it was validated")
+            return
         self._settle(self._all, model, before, choice)
 
     def _try(self, track: _Track, stage: Stage, graph: Graph, place: int) -> tuple[Stage, Choice]:
@@ -222,7 +226,7 @@ class Learner:
         lesson = replace(self._lesson(f"trial_{place}", track, stage, graph, rows), validation=validation)
         found = self._take(model, lesson, track)
         choice = choose(model, before, copy_variables(model), *validation)
-        self.remarks.append(str(choice))
+        self.remarks.append(f"stage {place}: {choice}")
         self.history.append({"stage": "choice", **asdict(choice)})
         self._settle(track, model, before, choice)
         epochs = found.kept_epoch if stage.patience else stage.epochs
@@ -243,10 +247,13 @@ class Learner:
         except NotFiniteError:
             self._all.rest = with_tensors(track.rest, copy_variables(model))
             raise
+        if lesson.stage.rate == "auto":
+            self.remarks.append(f"{lesson.title}: the rate {found.rate:.2g} was found")
         kind = "trial" if lesson.validation is not None else "tune"
         self.history += [{"stage": kind, **asdict(epoch)} for epoch in found.history]
         if found.ended == "deadline":
-            self.remarks.append(f"the time limit ended {lesson.name} after {found.steps} steps")
+            steps = "1 step" if found.steps == 1 else f"{found.steps} steps"
+            self.remarks.append(f"the time limit ended training after {steps}: {lesson.title}")
         return found
 
     def _settle(self, track: _Track, model: keras.Model, before: Weights, choice: Choice | None) -> None:

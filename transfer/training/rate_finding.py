@@ -6,6 +6,7 @@ the layers, are looked at twice, without learning and with it, and what counts i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,11 +20,14 @@ from transfer.training.stepping import Stepping, assign_values, copy_values
 
 STEPS = 60
 LOWEST, HIGHEST = 1e-7, 1.0
+SAFE = 1e-5  # where there is no time to look for one
 _MARGIN = 10.0  # a rate so much below the one where the loss is lowest is still on its way down
 _SMOOTHING = 0.8  # share of the past in the running mean
 
 
-def find_rate(model: keras.Model, batching: Batching, stage: Stage, *, steps: int = STEPS) -> float:
+def find_rate(
+    model: keras.Model, batching: Batching, stage: Stage, *, steps: int = STEPS, deadline: float | None = None
+) -> float:
     """The rate that a range test from `LOWEST` to `HIGHEST` suggests.
 
     Weights, random generators and the order of examples are afterwards what they were, to the bit; the optimizer is
@@ -34,6 +38,8 @@ def find_rate(model: keras.Model, batching: Batching, stage: Stage, *, steps: in
         batching: the run's; the batches of its first epochs are taken.
         stage: its rate does not matter.
         steps: at most so many.
+        deadline: of `time.monotonic`; where the test would take more than half of the time until then, it is given up,
+            and the rate is `SAFE`.
 
     Raises:
         TrainingError: if the first step is not finite, at the lowest rate already.
@@ -42,14 +48,18 @@ def find_rate(model: keras.Model, batching: Batching, stage: Stage, *, steps: in
     """
     stepping = Stepping(model, replace(stage, rate=LOWEST, ema=0.0), highest_rate=HIGHEST)
     rates = [float(rate) for rate in np.geomspace(LOWEST, HIGHEST, steps)]
-    learning = _losses(stepping, batching, rates)
+    learning = _losses(stepping, batching, rates, _quarter(deadline))
+    if learning is None:
+        return SAFE
     if not learning:
         raise TrainingError(
             "The loss is not finite at the start, so no rate can be found.",
             [Problem("first step", "a finite loss", "none")],
             "look for values that are not finite among the inputs and weights",
         )
-    resting = _losses(stepping, batching, [0.0] * len(learning))
+    resting = _losses(stepping, batching, [0.0] * len(learning), _quarter(deadline))
+    if resting is None:
+        return SAFE
     return suggest_rate(rates, [after - before for after, before in zip(learning, resting, strict=False)])
 
 
@@ -68,12 +78,20 @@ def suggest_rate(rates: Sequence[float], changes: Sequence[float]) -> float:
     return max(best / _MARGIN, rates[0])
 
 
-def _losses(stepping: Stepping, batching: Batching, rates: Sequence[float]) -> list[float]:
-    """The loss of each step until one is not finite; all variables are then what they were."""
+def _quarter(deadline: float | None) -> float | None:
+    """When a quarter of the time until a deadline is over."""
+    now = time.monotonic()
+    return None if deadline is None else now + (deadline - now) / 4
+
+
+def _losses(stepping: Stepping, batching: Batching, rates: Sequence[float], until: float | None) -> list[float] | None:
+    """The loss of each step until one is not finite; None where time ran out. All variables are then what they were."""
     variables = [*stepping.model.variables, *stepping.optimizer.variables]
     before, losses = copy_values(variables), list[float]()
     try:
         for place, rate in enumerate(rates):
+            if until is not None and time.monotonic() >= until:
+                return None
             epoch, step = divmod(place, batching.steps)
             taken = stepping.take(batching.chunk(epoch + 1, step), [rate])
             if not taken.finite:
