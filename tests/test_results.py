@@ -1,9 +1,11 @@
 """Receipts as they are printed; results as they are kept."""
 
 import json
+from pathlib import Path
 
 from transfer.errors import Problem
-from transfer.results import Interval, Pair, Plan, Receipt, Result, Score
+from transfer.results import Pair, Plan, Receipt, Result, Run
+from transfer.scores import Interval, Score
 
 
 def test_a_brief_receipt_leaves_out_what_went_where_its_name_says_as_it_was():
@@ -44,3 +46,36 @@ def test_a_result_comes_back_from_its_json_also_from_one_that_knows_no_warnings(
     assert Result.from_json(values) == result
     del values["warnings"]
     assert Result.from_json(values).warnings == ()
+
+
+def score(name, correct):
+    return Score(name, correct, 20, Interval(correct / 20, 0.1, 0.95))
+
+
+def test_a_run_prints_the_receipt_what_was_done_the_last_stage_first_and_where_it_lies():
+    baselines = (score("majority class", 10),)
+    stages = (score("probe", 15), score("tuned", 16))
+    result = Result(
+        ("a", "b"), 30, 20, stages[-1], baselines, stages, None, (Problem("x.png"),), ("cut at 'pool'",), ("look",)
+    )
+    plan = Plan((Pair("a/kernel", "a/kernel", "name", 6),), unexpected=("b/kernel",), wanted_parameters=1234)
+    receipt = json.loads(json.dumps(Receipt("net.h5", "legacy .h5", plan, "verified").to_json()))
+    told = [
+        "          cut at 'pool'",
+        "data      2 classes, 30 examples to learn from, 20 to test on",
+        "on the test examples  accuracy  95 % interval   right",
+        "tuned                    0.800  0.100 to 0.950  16/20",
+        "probe                    0.750  0.100 to 0.950  15/20",
+        "majority class           0.500  0.100 to 0.950  10/20",
+        "left out  1, named in .left_out",
+        "warning   look",
+    ]
+    assert str(result) == repr(result) == "\n".join(told)
+    run = Run(result, None, Path("runs/a"), receipt)
+    assert str(run).splitlines() == [
+        "restored  net.h5 (legacy .h5): 1 tensors matched, 1 unexpected, 1,234 parameters; outputs verified",
+        *told,
+        "run       runs/a/model.keras (raw input in, probabilities out), result.json, run.json",
+    ]
+    assert repr(Run(result, None)) == str(result)
+    assert repr(Run(result, None, Path("a"), reused=True)).startswith("a holds this very run already;")

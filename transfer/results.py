@@ -1,4 +1,4 @@
-"""The values that work gives back: plans and receipts, scores with their intervals, runs, predictions."""
+"""The values that work gives back: plans and receipts, results, runs, predictions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from transfer.errors import Problem
+from transfer.scores import NUMBERS, Interval, Score, score_columns
 from transfer.specs import Json
+from transfer.tabulating import format_table
+
+SCORED = score_columns("on the test examples")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,45 +130,8 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
-    """A share with the bounds between which it lies with the stated confidence.
-
-    Attributes:
-        value: the estimate, in [0, 1].
-        low: lower bound.
-        high: upper bound.
-        confidence: 0.95 for a 95 % interval.
-    """
-
-    value: float
-    low: float
-    high: float
-    confidence: float = 0.95
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """How well one way of answering did on the test examples.
-
-    Attributes:
-        name: `probe`, `tuned`, or the baseline's name.
-        correct: examples answered rightly.
-        examples: examples asked.
-        accuracy: `correct / examples` with its 95 % interval.
-    """
-
-    name: str
-    correct: int
-    examples: int
-    accuracy: Interval
-
-
-@dataclass(frozen=True, slots=True)
 class Result:
-    """What a run found out, as `result.json` holds it.
+    """What a run found out, as `result.json` holds it; printed, it is a table of scores.
 
     Attributes:
         classes: names, in the order of the network's outputs.
@@ -189,6 +156,32 @@ class Result:
     left_out: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "\n".join([*self.opening, self._table, *self._doubts])
+
+    __repr__ = __str__
+
+    @property
+    def opening(self) -> tuple[str, ...]:
+        """What stands above the scores in print: what was done, and on what."""
+        counts = f"{self.train_examples} examples to learn from, {self.test_examples} to test on"
+        notes = (f"          {note}" for note in self.notes)
+        return (*notes, f"data      {len(self.classes)} classes, {counts}")
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """All, as they stand in print: the last stage first, the baselines at the end."""
+        return (*reversed(self.stages), *self.baselines)
+
+    @property
+    def _table(self) -> str:
+        return format_table(SCORED, [each.cells for each in self.scores], numbers=NUMBERS)
+
+    @property
+    def _doubts(self) -> tuple[str, ...]:
+        left_out = (f"left out  {len(self.left_out)}, named in .left_out",) if self.left_out else ()
+        return (*left_out, *(f"warning   {each}" for each in self.warnings))
 
     def to_json(self) -> Json:
         """As plain values."""
@@ -233,29 +226,8 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
-    """How a finished run answers other examples.
-
-    Attributes:
-        score: on the examples that the run did not learn from.
-        seen: number of examples left out because the run learnt from them.
-        per_class: for each class that occurs, right answers and examples.
-        left_out: files that could not be used, and why.
-    """
-
-    score: Score
-    seen: int
-    per_class: tuple[tuple[str, int, int], ...]
-    left_out: tuple[Problem, ...] = ()
-
-    def to_json(self) -> Json:
-        """As plain values."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
 class Run:
-    """A finished run.
+    """A finished run; printed, it is what the command prints.
 
     Attributes:
         result: what it found out.
@@ -272,3 +244,31 @@ class Run:
     receipt: Json = field(default=None, repr=False)
     asked: Json = field(default=None, repr=False)
     reused: bool = False
+
+    def __str__(self) -> str:
+        found = self.result
+        return "\n".join([*self.opening, found._table, *found._doubts, *self.closing])
+
+    __repr__ = __str__
+
+    @property
+    def opening(self) -> tuple[str, ...]:
+        """What stands above the scores in print."""
+        reused = (f"{self.folder} holds this very run already; nothing was computed.",) if self.reused else ()
+        restored = (f"restored  {_summary(self.receipt)}",) if self.receipt else ()
+        return (*reused, *restored, *self.result.opening)
+
+    @property
+    def closing(self) -> tuple[str, ...]:
+        """What stands below them: where the run lies."""
+        if self.folder is None:
+            return ()
+        return (f"run       {self.folder}/model.keras (raw input in, probabilities out), result.json, run.json",)
+
+
+def _summary(receipt: Json) -> str:
+    """A receipt, as `run.json` holds it, in a line."""
+    plan = receipt["plan"]
+    rest = "".join(f", {len(plan[kind])} {kind}" for kind in ("skipped", "missing", "unexpected") if plan[kind])
+    counts = f"{len(plan['pairs'])} tensors matched{rest}, {plan['wanted_parameters']:,} parameters"
+    return f"{receipt['source']} ({receipt['dialect']}): {counts}; outputs {receipt['fingerprint']}"

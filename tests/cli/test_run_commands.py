@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import transfer
+from transfer.jobs.evaluating import evaluate
 from transfer.jobs.learning import Learning, learn_file
 from transfer.results import Result
 
@@ -51,6 +52,7 @@ def test_finetune_prints_the_receipt_the_scores_and_where_the_run_lies(call, pic
         found = [f"{interval.value:.3f}", f"{interval.low:.3f}", "to", f"{interval.high:.3f}"]
         assert row[len(score.name.split()) :] == [*found, f"{score.correct}/{score.examples}"]
     assert f"{tmp_path / 'run'}/model.keras" in ended.stdout
+    assert f"{transfer.load_run(tmp_path / 'run')}\n" == ended.stdout
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == FILES
 
 
@@ -239,6 +241,7 @@ def test_evaluate_leaves_out_what_the_run_learnt_from(call, run, pictures):
     assert ended.json["score"]["examples"] == 9
     printed = call("evaluate", run, pictures)
     assert "15 examples left out: the run learnt from them" in printed.stdout
+    assert f"{evaluate(run, transfer.read_labelled(pictures))}\n" == printed.stdout
     for name, right, count in ended.json["per_class"]:
         assert [name, f"{right / count:.3f}", f"{right}/{count}"] in rows(printed.stdout)
 

@@ -98,3 +98,17 @@ def test_construction_refuses_what_does_not_fit_together(changes, message):
     }
     with pytest.raises(ValueError, match=message):
         LabelledSet(**(right | changes))
+
+
+def test_in_print_it_is_a_line_with_its_source_and_the_examples_of_each_class(tmp_path):
+    line = "<LabelledSet here: 4 arrays (3,) float32, 2 classes: cat (2), dog (2); 1 left out>"
+    assert str(of_arrays()) == repr(of_arrays()) == line
+    assert repr(of_pictures(tmp_path)) == f"<LabelledSet {tmp_path}: 2 pictures, 2 classes: cat (1), dog (1)>"
+
+
+def test_in_print_many_classes_are_counted_and_one_without_examples_has_none():
+    names = tuple(f"kind {place}" for place in range(11))
+    found = LabelledSet("here", ("x[0]",), np.array([1], np.int64), names, np.zeros((1, 2)))
+    assert repr(found).endswith(
+        "11 classes: " + ", ".join(f"kind {k} ({int(k == 1)})" for k in range(8)) + ", and 3 more>"
+    )

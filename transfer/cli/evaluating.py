@@ -40,6 +40,4 @@ def command(run: Path, data: Path, into: str | None, strict: bool, skip_unreadab
         show_json(evaluation.to_json())
         return
     show_problems("left out", evaluation.left_out)
-    if evaluation.seen:
-        click.echo(f"{evaluation.seen} examples left out: the run learnt from them")
     show_evaluation(evaluation)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.errors import DataError, Problem
+from transfer.tabulating import shorten
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +48,18 @@ class LabelledSet:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __repr__(self) -> str:
+        counts = np.bincount(self.labels, minlength=len(self.classes))
+        named = shorten([f"{name} ({count})" for name, count in zip(self.classes, counts, strict=True)])
+        left_out = f"; {len(self.problems)} left out" if self.problems else ""
+        return f"<LabelledSet {self.source}: {self._inputs}, {len(self.classes)} classes: {named}{left_out}>"
+
+    @property
+    def _inputs(self) -> str:
+        if isinstance(self.inputs, tuple):
+            return f"{len(self):,} pictures"
+        return f"{len(self):,} arrays {self.inputs.shape[1:]} {self.inputs.dtype}"
 
     @property
     def kind(self) -> Literal["images", "arrays"]:

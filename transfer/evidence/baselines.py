@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from transfer.data.sampling import draw_stratified
 from transfer.evidence.scoring import score_answers
-from transfer.results import Score
+from transfer.scores import Score
 from transfer.specs import Progress, silent
 from transfer.training.batching import Readable
 from transfer.training.coordinates import row_blocks

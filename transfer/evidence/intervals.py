@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import sqrt
 from statistics import NormalDist
 
-from transfer.results import Interval
+from transfer.scores import Interval
 
 
 def wilson(successes: int, trials: int, *, confidence: float = 0.95) -> Interval:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.evidence.intervals import wilson
-from transfer.results import Score
+from transfer.scores import Score
 
 
 def score_answers(name: str, answers: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]]) -> Score:

@@ -15,7 +15,7 @@ from transfer.errors import DataError, Problem
 from transfer.evidence.scoring import score_answers
 from transfer.jobs.feeding import feed_of_run, read_features
 from transfer.jobs.running import load_run
-from transfer.results import Evaluation
+from transfer.scores import Evaluation
 from transfer.specs import Progress, silent
 from transfer.training.features import make_runner
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from transfer.errors import OutputError
 from transfer.jobs.run_folders import RESULT
-from transfer.results import Result, Run, Score
+from transfer.results import Result, Run
+from transfer.scores import Score
 from transfer.specs import Json
 from transfer.training.history import Epoch
 

@@ -18,7 +18,8 @@ from transfer.jobs.describing import describe_probe
 from transfer.jobs.feeding import Feed
 from transfer.jobs.reading_examples import ReadExamples, read_examples
 from transfer.recipes import Recipe
-from transfer.results import Result, Score
+from transfer.results import Result
+from transfer.scores import Score
 from transfer.specs import Json, Progress
 from transfer.training.learner import Learner
 
