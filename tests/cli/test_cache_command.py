@@ -69,8 +69,12 @@ def test_where_nothing_is_kept_it_says_so(call, tmp_path):
 
 @needs_locks
 def test_clearing_asks_takes_what_nobody_uses_and_nothing_else(call, kept, monkeypatch):
-    monkeypatch.setattr("click.confirm", refuse)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("click.confirm", interrupt)
     assert call("cache", "clear").code == 130
+    monkeypatch.setattr("click.confirm", lambda *_, **__: False)
+    ended = call("cache", "clear")
+    assert (ended.code, ended.stdout, ended.stderr) == (0, "", "nothing was taken away\n")
     assert len(files(kept)) == 3
     hold = hold_piece(kept / ("a" * 32))
     ended = call("cache", "clear", "--yes")
@@ -84,8 +88,26 @@ def test_clearing_asks_takes_what_nobody_uses_and_nothing_else(call, kept, monke
     assert [path.name for path in kept.iterdir()] == ["notes.txt"]
 
 
-def refuse(*_, **__):
+def interrupt(*_, **__):
     raise KeyboardInterrupt
+
+
+def test_where_nobody_can_be_asked_clearing_takes_nothing_and_names_the_option(call, kept, monkeypatch):
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
+    ended = call("cache", "clear")
+    assert ended.code == 2
+    assert "pass --yes" in ended.stderr
+    assert str(kept) in ended.stderr
+    assert len(files(kept)) == 3
+
+
+def test_the_folder_may_be_named_before_clear_or_behind_it(call, kept, tmp_path):
+    for place, words in enumerate((("--cache", "x", "clear"), ("clear", "--cache", "x"))):
+        folder = tmp_path / f"other{place}"
+        write_shard(folder / (32 * "c"), KEYS, np.zeros((3, 10), np.float32))
+        ended = call("cache", *(str(folder) if word == "x" else word for word in words), "--yes")
+        assert ended.code == 0, ended.stderr
+        assert (len(files(folder)), len(files(kept))) == (0, 3)
 
 
 def test_the_folder_is_the_users_own_unless_the_environment_names_one(monkeypatch, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,23 +105,25 @@ def command(ctx: click.Context, cache: Path | None, as_json: bool) -> None:
 
 
 @command.command("clear")
+@_folder_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @click.pass_obj
-def clear(obj: dict[str, Any], yes: bool, as_json: bool) -> None:
+def clear(obj: dict[str, Any], cache: Path | None, yes: bool, as_json: bool) -> None:
     """Take away all that is kept, save what a run at work uses. Nothing but kept features is touched.
 
     \b
     transfer cache clear
-    transfer cache --cache features/ clear --yes
+    transfer cache clear --cache features/ --yes
     """
     from transfer.cli.showing import show_json
     from transfer.data.feature_folders import list_pieces, trim_shards
 
-    folder = obj["folder"]
+    folder = cache or obj["folder"]
     before = list_pieces(folder)
-    if before and not yes:
-        click.confirm(f"Take away {_amount(before)} in {folder}?", abort=True, err=True)
+    if before and not yes and not _is_wanted(f"Take away {_amount(before)} in {folder}?"):
+        click.echo("nothing was taken away", err=True)
+        return
     trim_shards(folder, 0, idle_seconds=0)
     after = list_pieces(folder)
     if as_json:
@@ -129,6 +132,17 @@ def clear(obj: dict[str, Any], yes: bool, as_json: bool) -> None:
     click.echo(f"{folder}: {_amount(before)}, now {_amount(after)}")
     if after:
         click.echo("what is left is in use by a run, or cannot be taken away", err=True)
+
+
+def _is_wanted(question: str) -> bool:
+    """Ask.
+
+    Raises:
+        click.UsageError: if there is nobody to answer.
+    """
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{question} There is no terminal to ask at: pass --yes to take it away without asking.")
+    return click.confirm(question, err=True)
 
 
 def _counted(folder: Path, pieces: tuple[KeptPiece, ...]) -> dict[str, Any]:
