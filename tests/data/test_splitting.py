@@ -73,19 +73,33 @@ def test_quarter_of_eight_is_two():
     assert (len(train), len(test)) == (12, 4)
 
 
-def test_small_classes_are_named_with_their_counts():
+def test_small_classes_are_named_with_their_counts_the_smallest_first():
     labels = np.array([0, 0, 0, 1, 3])
     with pytest.raises(DataError) as caught:
         split_stratified(labels, seed=0, classes=("cat", "dog", "bird", "cow"))
-    assert [(problem.where, problem.found) for problem in caught.value.problems] == [
-        ("class 'dog'", "1"),
-        ("class 'bird'", "0"),
-        ("class 'cow'", "1"),
+    assert str(caught.value).splitlines() == [
+        "3 of 4 classes have fewer than 2 examples: 1 to learn from and 1 to test on.",
+        "  class 'bird': 0",
+        "  class 'dog': 1",
+        "  class 'cow': 1",
+        "  next: add examples, or leave such a class out",
     ]
-    assert caught.value.problems[0].expected == "at least 2 examples: 1 to train on and 1 to test with"
+
+
+def test_so_many_shots_that_classes_lack_examples_name_how_many_there_may_be():
     with pytest.raises(DataError) as caught:
-        split_stratified(labels, seed=0, shots=3)
-    assert [problem.where for problem in caught.value.problems] == ["class 0", "class 1", "class 3"]
+        split_stratified(np.repeat([0, 1, 2], [5, 4, 9]), seed=0, shots=5)
+    assert caught.value.summary == "2 of 3 classes have fewer than 6 examples: 5 to learn from and 1 to test on."
+    assert [(problem.where, problem.found) for problem in caught.value.problems] == [("class 1", "4"), ("class 0", "5")]
+    assert "--shots 3, shots=3" in caught.value.next_step
+    split_stratified(np.repeat([0, 1, 2], [5, 4, 9]), seed=0, shots=3)
+
+
+def test_of_many_small_classes_eight_are_named_and_the_others_counted():
+    with pytest.raises(DataError) as caught:
+        split_stratified(np.repeat(np.arange(12), np.arange(2, 14)), seed=0, shots=100)
+    named = [(problem.where, problem.found) for problem in caught.value.problems]
+    assert named == [*((f"class {k}", str(k + 2)) for k in range(8)), ("4 more", "10 to 13")]
 
 
 def test_nothing_to_split_is_an_error():

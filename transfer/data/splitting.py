@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from transfer.errors import DataError, Problem
 
+_SHOWN = 8  # small classes, the smallest first; the others are counted
+
 
 def split_stratified(
     labels: NDArray[np.integer],
@@ -61,17 +63,20 @@ def _sorted(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
 
 
 def _refuse_small_classes(counts: dict[int, int], to_train: int, classes: Sequence[str]) -> None:
-    expected = f"at least {to_train + 1} examples: {to_train} to train on and 1 to test with"
-    problems = [
-        Problem(f"class {classes[label]!r}" if 0 <= label < len(classes) else f"class {label}", expected, str(count))
-        for label, count in counts.items()
-        if count <= to_train
-    ]
     if not counts:
         raise DataError("There is no example to split.")
-    if problems:
-        raise DataError(
-            f"{len(problems)} of {len(counts)} classes have too few examples to split.",
-            problems,
-            "add examples, use fewer shots, or leave such a class out",
-        )
+    small = sorted((count, label) for label, count in counts.items() if count <= to_train)
+    if not small:
+        return
+    names = [f"class {classes[label]!r}" if 0 <= label < len(classes) else f"class {label}" for _, label in small]
+    problems = [Problem(name, found=str(count)) for name, (count, _) in zip(names, small, strict=True)]
+    if len(small) > _SHOWN:
+        problems[_SHOWN:] = [Problem(f"{len(small) - _SHOWN} more", found=f"{small[_SHOWN][0]} to {small[-1][0]}")]
+    least = small[0][0]
+    fewer = f"use fewer shots (--shots {least - 1}, shots={least - 1}), " if to_train > 1 and least > 1 else ""
+    raise DataError(
+        f"{len(small)} of {len(counts)} classes have fewer than {to_train + 1} examples: {to_train} to learn from and "
+        "1 to test on.",
+        problems,
+        f"{fewer}add examples, or leave such a class out",
+    )
