@@ -2,6 +2,7 @@
 
 import copy
 import resource
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -375,3 +376,24 @@ def test_a_layer_that_was_built_frozen_can_be_unfrozen_and_trained():
     student.compile("sgd", "mse")
     student.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
     assert (student.get_layer("a").get_weights()[0] != before).any()
+
+
+def test_variables_start_with_the_tensors_and_leave_them_alone():
+    network = read_model(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="one")]))
+    kernel = np.arange(6, dtype=np.float32).reshape(3, 2)
+    given = {"one/kernel": kernel, "one/bias": np.ones(2, np.float32)}
+
+    model = build_model(replace(network, tensors=given))
+
+    np.testing.assert_array_equal(model.get_layer("one").kernel, np.arange(6).reshape(3, 2))
+    model.get_layer("one").kernel.assign_add(np.full((3, 2), 5.0))
+    np.testing.assert_array_equal(kernel, np.arange(6).reshape(3, 2))
+
+
+def test_layers_without_tensors_start_as_when_they_are_made_alone():
+    dense = keras.layers.Dense(2, kernel_initializer=keras.initializers.GlorotUniform(seed=4), name="one")
+    network = read_model(keras.Sequential([keras.Input((3,)), dense]))
+
+    model = build_model(replace(network, tensors={}, new=frozenset({"one"})))
+
+    np.testing.assert_array_equal(model.get_layer("one").kernel, keras.initializers.GlorotUniform(seed=4)((3, 2)))

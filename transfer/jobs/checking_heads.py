@@ -8,12 +8,15 @@ from transfer.data.joining import refuse_other_classes
 from transfer.data.labelled import LabelledSet
 from transfer.errors import DataError, LayerError, Problem
 from transfer.graphs.graph import Graph, Layer
+from transfer.jobs.preparing import Student
 from transfer.models.building import read_model
 from transfer.models.restoring import Restored
 from transfer.surgery.network import Network
 
 
-def check_head(student: keras.Model | Restored, data: LabelledSet, test: LabelledSet | None) -> tuple[Network, Layer]:
+def check_head(
+    student: keras.Model | Student | Restored, data: LabelledSet, test: LabelledSet | None
+) -> tuple[Network, Layer]:
     """A student as a network, and the `Dense` of logits that it ends in.
 
     Args:
@@ -31,9 +34,10 @@ def check_head(student: keras.Model | Restored, data: LabelledSet, test: Labelle
             next_step="attach one: transfer.extract(restored, drop_last=1, freeze='backbone', "
             f"heads=[transfer.Head('label', classes={len(data.classes)})])",
         )
-    network = read_model(student)
+    network = student.network if isinstance(student, Student) else read_model(student)
     head = _head(network.graph)
-    _check_features(student, head)
+    if not isinstance(student, Student):
+        _check_features(student, head)
     _check_classes(head, data)
     if test is not None:
         refuse_other_classes(data, test)

@@ -18,13 +18,15 @@ from transfer.jobs.clock import TimeLimit
 from transfer.jobs.describing import describe_request
 from transfer.jobs.feeding import make_feed
 from transfer.jobs.kept_pictures import fitted_batches
+from transfer.jobs.preparing import Student
 from transfer.jobs.run_folders import read_asked
 from transfer.jobs.running import load_run, refuse_run, write_run
 from transfer.jobs.scoring_stages import Division, learn_and_score
 from transfer.jobs.tracking import tracked
 from transfer.jobs.unfinished import LAST_FINITE, kept_state
-from transfer.models.building import attach_card, build_model, classes_of, read_model
+from transfer.models.building import attach_card, classes_of, read_model
 from transfer.models.saving import save_model
+from transfer.models.taking_over import take_over
 from transfer.recipes import Recipe
 from transfer.results import Receipt, Run
 from transfer.specs import Json, Preprocessing, Progress, silent
@@ -35,7 +37,7 @@ from transfer.weights.cards import Card
 
 
 def finetune(
-    student: keras.Model,
+    student: keras.Model | Student,
     data: LabelledSet,
     *,
     recipe: Recipe | None = None,
@@ -63,7 +65,7 @@ def finetune(
     is asked for again, and ends with the same bits.
 
     Args:
-        student: a Keras model that ends in one `Dense` of logits, as `extract` gives it.
+        student: a Keras model that ends in one `Dense` of logits, as `extract` gives it, or one of `prepare_student`.
         data: labelled examples; its classes are the head's, in order.
         recipe: stages and seed; by default the head is solved, then trained on with the last two blocks.
         test: examples to test on; by default some of `data` are held out.
@@ -106,17 +108,17 @@ def finetune(
         raise ValueError("shots divide one set; with a test set of its own all of data is learnt from")
     network, head = check_head(student, data, test)
     check_recipe(network.graph, head.name, recipe)
-    feed = make_feed(network, data, preprocessing=preprocessing, size=size, custom_objects=classes_of(student))
+    own = student.custom_objects if isinstance(student, Student) else classes_of(student)
+    feed = make_feed(network, data, preprocessing=preprocessing, size=size, custom_objects=own)
     limit = TimeLimit(time_limit) if isinstance(time_limit, int | float) else time_limit
     seconds = limit.seconds if limit else None
     asked = describe_request(recipe, network, feed, data, test, shots=shots, test_share=test_share, time_limit=seconds)
     target = Path(out) if out is not None else None
     if target is not None:
-        finished = None if force else _finished(target, asked, classes_of(student))
+        finished = None if force else _finished(target, asked, own)
         if finished is not None:
             return finished
         refuse_run(target, force=force)
-    own = classes_of(student)
     with (
         kept_state(target, asked, force=force) as state_folder,
         open_store(cache, memory_bytes=memory_bytes, own_classes=own) as store,
@@ -138,11 +140,11 @@ def finetune(
         try:
             result, split, clock = learn_and_score(learner, feed, data, how, skip_unreadable=skip_unreadable)
         except NotFiniteError as error:
-            model = _finished_model(build_model(learner.learnt(), own), recipe, data.classes, network.card)
+            model = _finished_model(feed.network, learner, data.classes, network.card)
             raise _with_weights(error, model, state_folder) from error
         told = (*notes, feed.note, *result.notes, *([store.trouble] if store.trouble else []))
         result = replace(result, notes=told, warnings=(*warnings, *result.warnings))
-        model = _finished_model(build_model(learner.learnt(), own), recipe, data.classes, network.card)
+        model = _finished_model(feed.network, learner, data.classes, network.card)
         described = receipt.to_json() if receipt is not None else None
         run = Run(result, model, None, described, {**asked, **split})
         if target is not None:
@@ -166,14 +168,22 @@ def _size_bytes(network: Network) -> int:
     return sum(each.nbytes for each in network.tensors.values())
 
 
-def _finished_model(model: keras.Model, recipe: Recipe, classes: tuple[str, ...], card: Card | None) -> keras.Model:
-    """Raw input in, probabilities out, what is trainable as it was."""
+def _finished_model(model: keras.Model, learner: Learner, classes: tuple[str, ...], card: Card | None) -> keras.Model:
+    """Raw input in, probabilities out, what is trainable as in the last stage.
+
+    Args:
+        model: of the feed; it is given what was learnt.
+        learner: that learnt it.
+        classes: of the answers.
+        card: of the student.
+    """
+    take_over(model, learner.learnt())
     names = {layer.name for layer in model.layers}
     name = next(each for each in ("probabilities", "class_probabilities", "output_probabilities") if each not in names)
     probabilities = keras.layers.Softmax(name=name)(model.outputs[0])
     whole = keras.Model(model.inputs[0], probabilities, name=model.name)
     old = card or Card()
-    done = f"fine-tuned: {', '.join(stage.kind for stage in recipe.stages)}"
+    done = f"fine-tuned: {', '.join(stage.kind for stage in learner.recipe.stages)}"
     told = replace(old.without_proof(), architecture=None, preprocessing=None, classes=classes)
     attach_card(whole, replace(told, history=(*old.history, done)))
     return whole

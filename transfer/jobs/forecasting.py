@@ -28,7 +28,7 @@ from transfer.jobs.estimating import Counts, Measured, Sizes, estimate_run, kept
 from transfer.jobs.feeding import make_feed
 from transfer.jobs.learning import Learning, prepare_file
 from transfer.jobs.rehearsing import Sample, rehearse, rehearse_solving
-from transfer.models.building import classes_of, read_model
+from transfer.models.building import read_model
 from transfer.recipes import Recipe, Stage
 from transfer.specs import Progress, silent
 from transfer.surgery.network import Network
@@ -71,9 +71,8 @@ def forecast_file(
     recipe, began = how.recipe, time.monotonic()
     _, student = prepare_file(file, data, how)
     restoring = time.monotonic() - began
-    network = read_model(student.model)
+    network, custom_objects = student.network, student.custom_objects
     check_recipe(network.graph, network.graph.outputs[0].layer, recipe)
-    custom_objects = classes_of(student.model)
     feed = make_feed(network, data, preprocessing=how.preprocessing, size=how.size, custom_objects=custom_objects)
     warnings = warn_of_inputs(feed, network, data, seed=recipe.seed)
     starting = time.monotonic() - (began if started is None else started)

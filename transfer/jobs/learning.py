@@ -95,7 +95,7 @@ def learn_file(
     how = how or Learning()
     restored, student = prepare_file(file, data, how)
     return finetune(
-        student.model,
+        student,
         data,
         recipe=how.recipe,
         test=how.test,

@@ -18,6 +18,7 @@ from transfer.models.restoring import Restored
 from transfer.recipes import Recipe, Stage
 from transfer.specs import Extraction, Head
 from transfer.surgery.extracting import FEATURES
+from transfer.surgery.network import Network
 
 HEAD = "label"
 
@@ -27,14 +28,21 @@ class Student:
     """A network ready to learn.
 
     Attributes:
-        model: frozen backbone and one new head that gives logits.
+        network: frozen backbone and one new head that gives logits; the head gets its values when it is built.
+        custom_objects: classes of the caller's that it holds, by name.
         cut: the layer at which the backbone ends.
         dropped: names of the layers left out.
     """
 
-    model: keras.Model
+    network: Network
+    custom_objects: dict[str, type]
     cut: str
     dropped: tuple[str, ...]
+
+    @property
+    def model(self) -> keras.Model:
+        """A fresh Keras model of it."""
+        return build_model(self.network, self.custom_objects)
 
     def describe(self, recipe: Recipe) -> str:
         """What was done to get it, and what a recipe trains of it, in a sentence."""
@@ -79,7 +87,7 @@ def prepare_student(
         drop_last=drop_last, at=() if drop_last else (cut,), freeze=("backbone",), heads=(head,), seed=seed
     )
     found = extract_from_model(restored, how)
-    return Student(build_model(found.network, classes_of(restored.model)), cut, found.dropped)
+    return Student(found.network, classes_of(restored.model), cut, found.dropped)
 
 
 def _cut(graph: Graph, at: str | None, drop_last: int) -> str:

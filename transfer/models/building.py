@@ -19,11 +19,11 @@ from transfer.graphs.unparsing import unparse_graph
 from transfer.graphs.weightless import WEIGHTLESS
 from transfer.models.adapting import leave_out_unknown, name_custom
 from transfer.models.allowing import check_config
-from transfer.models.counting import made_later
 from transfer.models.keeping_names import note_names, rename_inner, takes, with_names
+from transfer.models.making_late import made_later, start_at_zero, start_with
 from transfer.models.variables import assign_variables, name_variables
 from transfer.specs import Json
-from transfer.surgery.network import Network
+from transfer.surgery.network import Network, Tensors
 from transfer.weights.cards import Card
 from transfer.weights.lazy_tensors import LazyTensors
 
@@ -41,12 +41,13 @@ def build_model(network: Network, custom_objects: Mapping[str, Any] | None = Non
     Raises:
         LayerError: if the graph asks for code or unknown classes or cannot be built, or a tensor does not fit.
     """
-    model = build_graph(network.graph, custom_objects)
+    model, started = _build(network.graph, custom_objects, network.tensors)
     unsettled = rename_inner(model, network.tensors, network.new)
     variables = name_variables(model)
     lost = [name for name in variables if name not in network.tensors and name.split("/", 1)[0] not in network.new]
     problems = [Problem(name, "a tensor", "none") for name in lost]
-    values = {name: network.tensors[name] for name in variables if name in network.tensors}
+    ahead = [name for name, each in variables.items() if started.get(id(each)) != name]
+    values = {name: network.tensors[name] for name in ahead if name in network.tensors}
     problems += [
         Problem(name, f"{tuple(variables[name].shape)} in the graph", f"{array.shape} in its tensors")
         for name, array in values.items()
@@ -64,7 +65,11 @@ def build_model(network: Network, custom_objects: Mapping[str, Any] | None = Non
 
 
 def build_graph(
-    graph: Graph, custom_objects: Mapping[str, Any] | None = None, *, largest_bytes: int | None = None
+    graph: Graph,
+    custom_objects: Mapping[str, Any] | None = None,
+    *,
+    largest_bytes: int | None = None,
+    filled_later: bool = False,
 ) -> keras.Model:
     """A fresh Keras model with initial values.
 
@@ -73,9 +78,25 @@ def build_graph(
         custom_objects: classes of the caller's that it may ask for, by name.
         largest_bytes: what all variables together may take; None for no limit. They are counted before one of them is
             made, so that a small file cannot fill the memory.
+        filled_later: whether every weight gets a value afterwards: until then it is 0, because drawing takes long.
 
     Raises:
         LayerError: if the graph asks for code or unknown classes, is too large, or Keras cannot build it.
+    """
+    return _build(graph, custom_objects, {}, largest_bytes=largest_bytes, filled_later=filled_later)[0]
+
+
+def _build(
+    graph: Graph,
+    custom_objects: Mapping[str, Any] | None,
+    tensors: Tensors,
+    *,
+    largest_bytes: int | None = None,
+    filled_later: bool = False,
+) -> tuple[keras.Model, dict[int, str]]:
+    """A fresh model whose variables start with the tensors of their names; and these names, by the variables' ids.
+
+    Those that do not fit, and all others, have their initial values.
     """
     config = unparse_graph(graph)
     check_config(config, custom_objects)
@@ -85,14 +106,17 @@ def build_graph(
             model = keras.Model.from_config(config["config"], custom_objects=with_names(custom_objects))
             layers = model._flatten_layers(include_self=False)
             unfrozen += [each for layer in layers for each in layer._trainable_variables]
+            started = start_with(name_variables(model), tensors) if tensors else {}
+            if filled_later:
+                start_at_zero(name_variables(model).values())
     except _OF_KERAS as error:
         raise LayerError(
             f"Keras cannot build {graph.name!r}.",
             [Problem(graph.name, "a graph whose layers fit each other", str(error)[-200:])],
         ) from error
-    _freeze_whole(model, graph)
+    freeze_as(model, graph)
     _still_spectral(model)
-    return model
+    return model, started
 
 
 def read_model(model: keras.Model) -> Network:
@@ -171,7 +195,7 @@ def _leave_out_flags(values: Json, custom_objects: Mapping[str, Any] | None) -> 
     return {key: _leave_out_flags(value, custom_objects) for key, value in values.items()}
 
 
-def _freeze_whole(model: keras.Model, graph: Graph) -> None:
+def freeze_as(model: keras.Model, graph: Graph) -> None:
     """Set the flags of a graph that are False in the model built from it.
 
     A layer made with `trainable=False` does not freeze the layers that it makes itself, and classes of the caller's may

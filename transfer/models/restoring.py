@@ -234,7 +234,8 @@ def _prepare(
         )
     if model is None or settled.is_changed:
         largest = _largest_bytes(settled.checkpoint) if model is None and not how.skip else None
-        model = build_graph(settled.graph, custom_objects, largest_bytes=largest)
+        is_whole = not how.skip and how.min_coverage >= 1
+        model = build_graph(settled.graph, custom_objects, largest_bytes=largest, filled_later=is_whole)
         is_fresh = True
     if settled.doubts:
         writer, is_settled = settled.checkpoint.writer, how.era == "apply"

@@ -14,11 +14,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.errors import OutputError, Problem
+from transfer.errors import CheckpointError, OutputError, Problem
 from transfer.specs import Json
 from transfer.weights.blueprints import Attribute, Blueprint, Slot, legacy_blueprint
 from transfer.weights.finiteness import is_finite
-from transfer.weights.opening import open_checkpoint
+from transfer.weights.own_files import open_own
 from transfer.weights.packages import MEMBER_CONFIG, MEMBER_METADATA, MEMBER_WEIGHTS
 from transfer.weights.reading import numpy_dtype
 from transfer.weights.spans import Copier, Span, read_span
@@ -199,13 +199,15 @@ def _copy_halved(source: h5py.Group, target: h5py.Group) -> None:
 
 
 def check_written(path: Path, expected: Mapping[str, NDArray[Any]]) -> None:
-    """Read a file back and hold it against the tensors that it should hold, whatever it calls them.
+    """Read a file that this process has just written, and hold it against its tensors, whatever it calls them.
 
     Raises:
         OutputError: if a tensor is not there bit by bit.
     """
-    checkpoint = open_checkpoint(path)
-    found = sorted(digest_tensor(values) for _, values in checkpoint.stream())
+    try:
+        found = sorted(digest_tensor(values) for _, values in open_own(path).stream())
+    except (CheckpointError, OSError) as error:
+        raise OutputError(f"{path.name} does not read back as it was written: {error}") from error
     wanted = sorted(map(digest_tensor, expected.values()))
     if found != wanted:
         raise OutputError(

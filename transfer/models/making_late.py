@@ -1,15 +1,18 @@
-"""How many bytes a model's variables will take, known before one of them is made."""
+"""Variables that are made late: how many bytes they will take is known before, and what they start with can be told."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from math import prod
 from typing import Any
 
 import keras
+import numpy as np
 from keras.src.backend.common import global_state
+from numpy.typing import NDArray
 
 from transfer.errors import LayerError, Problem
 from transfer.specs import item_bytes
@@ -44,6 +47,39 @@ def made_later(largest_bytes: int | None, name: str) -> Iterator[list[Any]]:
             pass
     finally:
         _wait_for(before)
+
+
+def start_with(variables: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> dict[int, str]:
+    """Let variables that wait start with the tensors of their names: drawing values to replace them costs time.
+
+    Args:
+        variables: by name, made within `made_later`, which has not ended.
+        tensors: by name. One of another shape is not taken.
+
+    Returns:
+        The name of each variable that has its tensor, by the variable's id.
+    """
+    waiting = {id(each) for each in _waiting()}
+    started = {}
+    for name, variable in variables.items():
+        if id(variable) not in waiting or name not in tensors:
+            continue
+        values = tensors[name]
+        if tuple(variable.shape) == np.shape(values):
+            variable._initializer = partial(_given, values)
+            started[id(variable)] = name
+    return started
+
+
+def start_at_zero(variables: Iterable[Any]) -> None:
+    """Let variables that wait, made within `made_later`, start at 0."""
+    for variable in variables:
+        variable._initializer = keras.ops.zeros
+
+
+def _given(values: NDArray[Any], shape: Sequence[int], dtype: str) -> Any:
+    del shape
+    return keras.ops.convert_to_tensor(values, dtype=dtype)
 
 
 @contextmanager
