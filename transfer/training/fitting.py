@@ -33,7 +33,7 @@ from transfer.training.schedules import rate_at
 from transfer.training.stepping import Stepping, assign_values, copy_values, seed_layers
 from transfer.training.stilling import stilled
 from transfer.training.training_state import Arrays, StateFolder, TrainingState
-from transfer.training.update_sizes import copy_weights, trained_kernels, update_sizes
+from transfer.training.update_sizes import read_weights, trained_kernels, update_sizes
 from transfer.training.validating import make_validator
 from transfer.weights.digests import digest_json, digest_manifest
 from transfer.weights.tensor_digests import digest_tensor
@@ -198,9 +198,9 @@ class _Run:
             saving.after_steps(count, self.state)
         if _is_over(deadline):
             return False
-        before = copy_weights(self.kernels)
+        before = read_weights(self.kernels)
         self.take_steps(1)
-        self.end_epoch(update_sizes(before, copy_weights(self.kernels)))
+        self.end_epoch(update_sizes(before, read_weights(self.kernels)))
         return True
 
     def take_steps(self, count: int) -> None:
