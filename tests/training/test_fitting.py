@@ -357,3 +357,38 @@ def test_who_watches_is_given_each_epoch_and_after_a_cut_those_before_it_first(t
     found = fit(suffix(), FEATURES, LABELS, stage(), watch=again.append, **options)
     assert tuple(seen) == found.history[:2]
     assert tuple(again) == found.history
+
+
+@pytest.mark.parametrize(
+    ("options", "is_used_again"),
+    [
+        ({"optimizer": "adam", "ema": 0.9}, True),
+        ({"optimizer": "sgd", "momentum": 0.9, "mixup": 0.3}, True),
+        ({"optimizer": "adamw", "weight_decay": 0.1, "layer_decay": 0.5}, True),
+        ({"optimizer": "sgd", "l2_sp": 0.1}, False),
+    ],
+    ids=["adam", "sgd", "adamw", "pulled to its start"],
+)
+def test_steps_that_are_traced_already_give_the_same_bits(options, is_used_again):
+    def learn(model, size, epochs, rate, stepping=None):
+        one = stage(**{"epochs": epochs, "rate": rate, **options})
+        return fit(model, FEATURES[:size], LABELS[:size], one, seed=5, stepping=stepping)
+
+    model, fresh = suffix(dropout=0.3, norm=True), suffix(dropout=0.3, norm=True)
+    start = model.get_weights()
+    first = learn(model, 6, 3, 0.05)  # smaller batches, too
+    model.set_weights(start)
+    again = learn(model, len(LABELS), 2, 0.01, first.stepping)
+    expected = learn(fresh, len(LABELS), 2, 0.01)
+
+    assert (again.stepping is first.stepping) == is_used_again
+    assert bits(model) == bits(fresh)
+    assert again.history == expected.history
+
+
+def test_steps_of_another_stage_or_model_are_not_used():
+    model = suffix()
+    first = fit(model, FEATURES, LABELS, stage(optimizer="adam"), seed=5)
+    assert fit(model, FEATURES, LABELS, stage(), seed=5, stepping=first.stepping).stepping is not first.stepping
+    same = fit(suffix(), FEATURES, LABELS, stage(optimizer="adam"), seed=5, stepping=first.stepping)
+    assert same.stepping is not first.stepping

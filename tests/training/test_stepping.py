@@ -137,3 +137,14 @@ def test_one_trace_serves_any_number_of_steps_and_the_short_batch():
     for first, count in ((0, 1), (1, 2), (3, 1)):
         stepping.take(batching.chunk(1, first, count), [0.05] * count)
     assert traced == [(8, 6)]
+
+
+def test_steps_begin_anew_for_another_rate_unless_it_has_to_be_guarded():
+    _, stepping, batching = begun(stage(optimizer="adam"))
+    stepping.take(batching.chunk(1, 0, 2), [0.05, 0.05])
+    assert any(each.any() for each in copy_values(stepping.optimizer.variables))
+
+    assert stepping.begin_anew(stage(optimizer="adam", rate=0.01, epochs=3))
+    assert not any(each.any() for each in copy_values(stepping.optimizer.variables))
+    assert not stepping.begin_anew(stage(optimizer="adam", rate=1e4))
+    assert not stepping.begin_anew(stage(optimizer="adam", mixup=0.2, ema=0.5))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from math import isfinite
 from pathlib import Path
@@ -53,6 +53,7 @@ class Fit:
         rate: the learning rate at its highest, as given or found.
         kept_epoch: the epoch after which the weights were as they are now; with early stopping the best one.
         ended: `complete`, by `patience`, or by the `deadline`.
+        stepping: what took the steps, for a `fit` of the same model that is to trace nothing again.
     """
 
     history: tuple[Epoch, ...]
@@ -60,6 +61,7 @@ class Fit:
     rate: float
     kept_epoch: int
     ended: Ending
+    stepping: Stepping | None = field(default=None, repr=False, compare=False)
 
 
 def fit(
@@ -75,6 +77,7 @@ def fit(
     save_every_seconds: float = 60.0,
     save_every_steps: int = 0,
     deadline: float | None = None,
+    stepping: Stepping | None = None,
     name: str = "tuning",
     progress: Progress = silent,
     watch: Callable[[Epoch], None] = unwatched,
@@ -96,6 +99,7 @@ def fit(
         save_every_seconds: how much work a kill may cost.
         save_every_steps: the same in steps, besides; 0 for no such limit.
         deadline: of `time.monotonic`, after which no step is taken; the state is kept, and the result is that so far.
+        stepping: of an earlier `fit` of the model, used again where its steps are alike; the result is the same.
         name: what it is called where it is told of.
         progress: told of each epoch.
         watch: given each epoch, first those from before the run was cut off.
@@ -117,7 +121,9 @@ def fit(
         if stage.rate == "auto":
             found = state.rate if state else find_rate(model, batching, stage, deadline=deadline)
             stage = replace(stage, rate=found)
-        run = _Run(model, batching, stage, asked, validation)
+        if stepping is None or stepping.model is not model or not stepping.begin_anew(stage):
+            stepping = Stepping(model, stage)
+        run = _Run(stepping, batching, stage, asked, validation)
         if state:
             run.resume(state)
         for epoch in run.history:
@@ -132,9 +138,9 @@ class _Run:
     """A run and where it stands."""
 
     def __init__(
-        self, model: keras.Model, batching: Batching, stage: Stage, asked: str, validation: Labelled | None
+        self, stepping: Stepping, batching: Batching, stage: Stage, asked: str, validation: Labelled | None
     ) -> None:
-        self.stepping = Stepping(model, stage)
+        self.stepping, model = stepping, stepping.model
         self.kernels = trained_kernels(model)
         self.batching, self.stage, self.asked = batching, stage, asked
         self.pace = Pace()
@@ -248,7 +254,7 @@ class _Run:
         else:
             self.stepping.keep_averages()
         kept = self.best_epoch or len(self.history)
-        return Fit(tuple(self.history), self.taken, float(self.stage.rate), kept, ended)
+        return Fit(tuple(self.history), self.taken, float(self.stage.rate), kept, ended, self.stepping)
 
 
 def _tell(name: str, progress: Progress, watch: Callable[[Epoch], None], epoch: Epoch, epochs: int) -> None:

@@ -21,6 +21,7 @@ from transfer.errors import NotFiniteError, TrainingError
 from transfer.graphs.graph import Graph
 from transfer.graphs.packing import pack_inputs
 from transfer.models.building import build_model
+from transfer.models.taking_over import take_over
 from transfer.models.variables import copy_variables
 from transfer.recipes import Recipe, Stage
 from transfer.specs import Json, Progress, silent
@@ -35,31 +36,19 @@ from transfer.training.fitting import Fit
 from transfer.training.fresh import start_anew
 from transfer.training.history import Watch, unwatched
 from transfer.training.holding_out import hold_out
-from transfer.training.interpolating import Weights, interpolate
 from transfer.training.lessons import Lesson, take_lesson
 from transfer.training.prefixing import BATCH, before_head, with_tensors
 from transfer.training.solving import SolvedHead, solve_head
 from transfer.training.stage_features import Examples, StageFeatures
 from transfer.training.stage_flags import flag_stage
+from transfer.training.stepping import Stepping
 from transfer.training.time_shares import TimeShares
+from transfer.training.tracks import Track
 from transfer.training.viewed_rows import join_views, spread_over_views
 
 
 class _OutOfTimeError(TrainingError):
     """The deadline passed before what was going on was done."""
-
-
-@dataclass(slots=True)
-class _Track:
-    """Weights on their way through the stages.
-
-    Attributes:
-        rest: what follows the prefix, with its tensors as they are now.
-        places: of the examples that it learns from.
-    """
-
-    rest: Network
-    places: NDArray[np.int64]
 
 
 @dataclass(slots=True)
@@ -96,8 +85,8 @@ class Learner:
     _background: int = field(init=False)
     _labels: NDArray[np.int64] = field(init=False)
     _classes: int = field(init=False)
-    _all: _Track = field(init=False)
-    _trial: _Track | None = field(init=False, default=None)
+    _all: Track = field(init=False)
+    _trial: Track | None = field(init=False, default=None)
     _held_out: NDArray[np.int64] = field(init=False)
     _time: TimeShares = field(init=False)
 
@@ -141,7 +130,7 @@ class Learner:
             classes: names, in the order of the logits.
         """
         self._labels, self._classes = labels, len(classes)
-        self._all = _Track(self._features.rest, train)
+        self._all = Track(self._features.rest, train)
         self._held_out = train[:0]
         tuned = sum(stage.kind == "tune" for stage in self.recipe.stages)
         self._time = TimeShares(self.deadline, tuned)
@@ -149,7 +138,7 @@ class Learner:
         if not len(held_out):
             return
         kept = np.delete(train, held_out)
-        self._trial, self._held_out = _Track(self._features.rest, kept), train[held_out]
+        self._trial, self._held_out = Track(self._features.rest, kept, is_trial=True), train[held_out]
         self._time = TimeShares(self.deadline, 2 * tuned)
 
     def solve(self) -> SolvedHead:
@@ -171,7 +160,7 @@ class Learner:
                 progress=self.progress,
             )
             head = {f"{self.head}/kernel": found.kernel, f"{self.head}/bias": found.bias}
-            track.rest = with_tensors(track.rest, head)
+            track.take(head)
             solved = solved or found
         if solved is None:
             raise ValueError("there is a track of all examples")
@@ -180,7 +169,7 @@ class Learner:
         return solved
 
     @property
-    def _tracks(self) -> list[_Track]:
+    def _tracks(self) -> list[Track]:
         return [self._all, *([self._trial] if self._trial is not None else [])]
 
     def tune(self, place: int) -> None:
@@ -202,23 +191,32 @@ class Learner:
             self.remarks.append(f"{error.summary.rstrip('.')}, for stage {place}")
 
     def _tune(self, place: int) -> None:
-        stage, graph, choice = self.recipe.stages[place], self._graphs[place], None
+        stage, graph, choice, tried = self.recipe.stages[place], self._graphs[place], None, None
         if self._trial is not None:
-            stage, choice = self._try(self._trial, stage, graph, place)
+            stage, choice, tried = self._try(self._trial, stage, graph, place)
             if choice.alpha == 0:
                 return
         rows, suffix = self._features.of_stage(self._all.rest, graph)
-        model = self._build(suffix)
+        if tried is None or stage.lora_rank:
+            model = self._build(suffix)
+        else:
+            model = tried.model
+            take_over(model, suffix)
         before = copy_variables(model)
-        found = self._take(model, self._lesson(f"stage_{place}", self._all, stage, graph, rows), self._all)
+        lesson = replace(self._lesson(f"stage_{place}", self._all, stage, graph, rows), stepping=tried)
+        found = self._take(model, lesson, self._all)
         if found.ended == "deadline" and self._trial is not None:
-            self._all.rest = with_tensors(self._all.rest, self._trial.rest.tensors)
+            self._all.take(self._trial.rest.tensors)
             self.remarks.append(f"what the trial of stage {place} came to was kept instead: it was validated")
             return
-        self._settle(self._all, model, before, choice)
+        self._all.settle(model, before, choice, self.head)
 
-    def _try(self, track: _Track, stage: Stage, graph: Graph, place: int) -> tuple[Stage, Choice]:
-        """Train on a part, and see on the others how far to go: the stage as it is then done on all, and the choice."""
+    def _try(self, track: Track, stage: Stage, graph: Graph, place: int) -> tuple[Stage, Choice, Stepping | None]:
+        """Train on a part, and see on the others how far to go.
+
+        Returns:
+            The stage as it is then done on all, the choice, and what took the steps.
+        """
         rows, suffix = self._features.of_stage(track.rest, graph)
         model = self._build(suffix)
         before = copy_variables(model)
@@ -228,11 +226,11 @@ class Learner:
         choice = choose(model, before, copy_variables(model), *validation)
         self.remarks.append(f"stage {place}: {choice}")
         self.history.append({"stage": "choice", **asdict(choice)})
-        self._settle(track, model, before, choice)
+        track.settle(model, before, choice, self.head)
         epochs = found.kept_epoch if stage.patience else stage.epochs
-        return replace(stage, rate=found.rate, patience=0, epochs=max(1, epochs)), choice
+        return replace(stage, rate=found.rate, patience=0, epochs=max(1, epochs)), choice, found.stepping
 
-    def _take(self, model: keras.Model, lesson: Lesson, track: _Track) -> Fit:
+    def _take(self, model: keras.Model, lesson: Lesson, track: Track) -> Fit:
         """Train on a lesson of a track, and tell of it."""
         try:
             found = take_lesson(
@@ -256,16 +254,7 @@ class Learner:
             self.remarks.append(f"the time limit ended training after {steps}: {lesson.title}")
         return found
 
-    def _settle(self, track: _Track, model: keras.Model, before: Weights, choice: Choice | None) -> None:
-        """Give a track what is kept of a model's weights: all, or those on the line, as sure as they should be."""
-        kept = copy_variables(model)
-        if choice is not None:
-            kept = interpolate(before, kept, choice.alpha) if track is self._all else kept
-            for name in (f"{self.head}/kernel", f"{self.head}/bias"):
-                kept[name] = (kept[name] / choice.temperature).astype(kept[name].dtype)
-        track.rest = with_tensors(track.rest, kept)
-
-    def _lesson(self, name: str, track: _Track, stage: Stage, graph: Graph, rows: Rows) -> Lesson:
+    def _lesson(self, name: str, track: Track, stage: Stage, graph: Graph, rows: Rows) -> Lesson:
         """What a stage learns from on a track: the examples, or changed copies of each."""
         labels, deadline = self._labels[track.places], self._time.take()
         if not stage.augment:

@@ -18,6 +18,7 @@ from transfer.training.feature_rows import Rows
 from transfer.training.fitting import Fit, Labelled, fit
 from transfer.training.history import Watch, unwatched
 from transfer.training.low_rank import adapt
+from transfer.training.stepping import Stepping
 from transfer.weights.digests import digest_json, digest_manifest
 from transfer.weights.tensor_digests import digest_tensor
 
@@ -34,6 +35,7 @@ class Lesson:
         stage: how it learns from them.
         validation: examples to tell of and to stop early by; None for none.
         deadline: of `time.monotonic`, after which no step is taken.
+        stepping: of an earlier lesson of the same model, of a stage whose steps are alike.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Lesson:
     stage: Stage
     validation: Labelled | None = None
     deadline: float | None = None
+    stepping: Stepping | None = None
 
     @property
     def title(self) -> str:
@@ -89,6 +92,7 @@ def take_lesson(
             state_folder=state_folder / lesson.name if state_folder is not None else None,
             digest=digest_json([lesson.name, lesson.keys]) if state_folder is not None else "",
             deadline=lesson.deadline,
+            stepping=lesson.stepping,
             name=lesson.title,
             progress=progress,
             watch=partial(watch, lesson.name),

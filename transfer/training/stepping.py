@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -73,10 +73,30 @@ class Stepping:
             shares = _shares(model, self.trained, stage.layer_decay)
             self.optimizer = make_optimizer(stage, self.trained, shares)
             self.averages = [tf.Variable(each) for each in copy_values([*self.trained.values()])] if stage.ema else []
-        highest = float(stage.rate) if highest_rate is None else highest_rate
-        guarded = may_overflow(self.optimizer.targets, highest) or not _are_finite([*self.trained.values()])
-        self._step = _Step(self, stage, bool(guarded), self._replicas)
+        self._stage, self._guarded = (
+            stage,
+            self._has_to_guard(float(stage.rate) if highest_rate is None else highest_rate),
+        )
+        self._step = _Step(self, stage, self._guarded, self._replicas)
         self._run: Any = None
+        self._shapes: tuple[Any, ...] = ()
+
+    def _has_to_guard(self, highest_rate: float) -> bool:
+        return bool(may_overflow(self.optimizer.targets, highest_rate) or not _are_finite([*self.trained.values()]))
+
+    def begin_anew(self, stage: Stage) -> bool:
+        """Go back to where a new one would start with the weights as they are now; what is traced is used again.
+
+        Returns:
+            Whether that is possible: not for a stage whose steps differ in more than their rates.
+        """
+        is_alike = _without_length(stage) == _without_length(self._stage) and not stage.l2_sp
+        if not is_alike or self._has_to_guard(float(stage.rate)) != self._guarded:
+            return False
+        for each in self.optimizer.variables:
+            each.assign(tf.zeros_like(each))
+        assign_values(self.averages, [each.value for each in self.trained.values()] if self.averages else [])
+        return True
 
     @property
     def _replicas(self) -> int:
@@ -90,8 +110,9 @@ class Stepping:
             rates: of each.
         """
         chunk = chunk.filled_up(self._replicas)
-        if self._run is None:
-            self._run = _make_run(self._step, self._strategy, chunk)
+        shapes = chunk.features.shape[1:], chunk.targets.shape[1:]
+        if self._run is None or shapes != self._shapes:
+            self._run, self._shapes = _make_run(self._step, self._strategy, chunk), shapes
         losses, count, finite = self._run(
             tf.convert_to_tensor(chunk.features),
             tf.convert_to_tensor(chunk.targets),
@@ -115,6 +136,11 @@ class Stepping:
         """Put the moving averages, where there are some, in the place of the weights."""
         if self.averages:
             assign_values(list(self.trained.values()), self.averages)
+
+
+def _without_length(stage: Stage) -> Stage:
+    """A stage but for its length and rates, which its steps do not hold."""
+    return replace(stage, rate=1.0, schedule="constant", warmup=0.0, epochs=1, steps=0, patience=0)
 
 
 def copy_values(variables: Sequence[Any]) -> tuple[NDArray[Any], ...]:
