@@ -86,7 +86,13 @@ def test_another_command_for_the_same_folder_is_8_and_force_replaces(call, run, 
     before = (run / "run.json").read_bytes()
     ended = call("finetune", "digits_mlp", pictures, "-o", run, "--shots", "5", "--seed", "1")
     assert ended.code == 8
-    assert "--force" in ended.stderr
+    assert ended.stderr.splitlines() == [
+        f"error: {run} holds a run with other settings or inputs.",
+        "  seed",
+        "    expected  1",
+        "    found     0",
+        "  next: choose another folder with -o (out=…), or replace the run with --force (force=True)",
+    ]
     assert (run / "run.json").read_bytes() == before
     assert call("finetune", "digits_mlp", pictures, "-o", run, "--shots", "5", "--seed", "1", "--force").code == 0
     assert json.loads((run / "run.json").read_text())["recipe"]["seed"] == 1

@@ -118,7 +118,7 @@ def finetune(
         finished = None if force else _finished(target, asked, own)
         if finished is not None:
             return finished
-        refuse_run(target, force=force)
+        refuse_run(target, force=force, asked=asked)
     with (
         kept_state(target, asked, force=force) as state_folder,
         open_store(cache, memory_bytes=memory_bytes, own_classes=own) as store,

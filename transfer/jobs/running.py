@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from transfer.errors import CheckpointError, LayerError, Problem
+from transfer.jobs.differing_requests import refuse_other
 from transfer.jobs.run_folders import ASKED, HISTORY, MODEL, RESULT, SCHEMA, TIMING, read_asked, refuse_foreign
 from transfer.models.restoring import restore
 from transfer.models.saving import save_model
@@ -50,13 +51,20 @@ def load_run(folder: str | os.PathLike[str], *, custom_objects: Mapping[str, Any
     return Run(result, restored.model, path, asked.get("receipt"), asked)
 
 
-def refuse_run(folder: Path, *, force: bool) -> None:
+def refuse_run(folder: Path, *, force: bool, asked: Json = None) -> None:
     """Ask for permission before any work is done. Only a run is ever replaced by a run.
+
+    Args:
+        folder: where a run is to be.
+        force: whether one that is there may go.
+        asked: of the run that is to be there, to tell in what another one differs.
 
     Raises:
         OutputError: if the folder exists and `force` is false, or holds something else than a run.
     """
     refuse_foreign(folder)
+    if asked is not None and not force:
+        refuse_other(folder, asked)
     refuse_existing(folder, force=force, parents=True)
 
 
