@@ -236,6 +236,8 @@ class Run:
         receipt: how the weights came into the network; None where the caller restored them.
         asked: what was asked of it, as `run.json` holds it: recipe, seed, split, input, versions, digests.
         reused: whether the same run stood there already and nothing was computed.
+        resumed: the step of training from which it went on where it had been cut off; empty where it was not. Neither
+            this nor `reused` stands in a file: a run that was cut off ends with the same bits.
     """
 
     result: Result
@@ -244,6 +246,7 @@ class Run:
     receipt: Json = field(default=None, repr=False)
     asked: Json = field(default=None, repr=False)
     reused: bool = False
+    resumed: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         found = self.result
@@ -255,8 +258,9 @@ class Run:
     def opening(self) -> tuple[str, ...]:
         """What stands above the scores in print."""
         reused = (f"{self.folder} holds this very run already; nothing was computed.",) if self.reused else ()
+        resumed = (f"resumed   from {self.resumed}, where the run was cut off",) if self.resumed else ()
         restored = (f"restored  {_summary(self.receipt)}",) if self.receipt else ()
-        return (*reused, *restored, *self.result.opening)
+        return (*reused, *resumed, *restored, *self.result.opening)
 
     @property
     def closing(self) -> tuple[str, ...]:

@@ -62,6 +62,7 @@ def test_finetune_as_json_holds_the_result_and_nothing_else_is_printed(call, pic
     values = ended.json
     assert values.pop("run") == str(tmp_path / "run")
     assert values.pop("reused") is False
+    assert values.pop("resumed") is None
     assert values.pop("receipt")["fingerprint"] == "verified"
     assert Result.from_json(values) == transfer.load_run(tmp_path / "run").result
 

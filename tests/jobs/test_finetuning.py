@@ -14,7 +14,7 @@ import transfer
 from transfer.errors import DataError, LayerError, NotFiniteError, OutputError, TrainingError
 from transfer.jobs.predicting import predict
 from transfer.results import Result
-from transfer.specs import PREPROCESSINGS
+from transfer.specs import PREPROCESSINGS, silent
 from transfer.training import lessons
 from transfer.training.fitting import Fit
 from transfer.training.solving import solve_head
@@ -246,11 +246,12 @@ def test_the_student_is_left_as_it_is(convolutional, colours):
     assert [layer.trainable for layer in student.layers] == trainable
 
 
-def tuned(student, colours, out, **options) -> transfer.Run:
+def tuned(student, colours, out, progress=silent, **options) -> transfer.Run:
     stage = transfer.Stage("tune", unfreeze_from="conv_2", **{"epochs": 3, "rate": 1e-2, "batch_size": 4, **options})
     recipe = transfer.Recipe((transfer.Stage("probe"), stage), seed=2)
     data = transfer.from_arrays(*colours)
-    return transfer.finetune(student, data, preprocessing=PREPROCESSINGS["tf"], recipe=recipe, out=out)
+    how = {"preprocessing": PREPROCESSINGS["tf"], "recipe": recipe, "progress": progress}
+    return transfer.finetune(student, data, out=out, **how)
 
 
 def test_tuning_moves_what_is_unfrozen_and_keeps_the_bits_of_all_else(colour_student, convolutional, colours, tmp_path):
@@ -281,6 +282,24 @@ def test_tuning_repeats_to_the_bit(colour_student, colours, tmp_path):
         tuned(colour_student, colours, tmp_path / name)
     differ = [name for name in FILES if len({(tmp_path / run / name).read_bytes() for run in ("one", "two")}) > 1]
     assert set(differ) <= {"timing.json"}
+
+
+def test_a_run_that_goes_on_where_it_was_cut_off_says_so_and_has_the_same_files(colour_student, colours, tmp_path):
+    def cut(what, *_):
+        if what.startswith("stage 1, epoch 1"):
+            raise KeyboardInterrupt
+
+    told = []
+    whole = tuned(colour_student, colours, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        tuned(colour_student, colours, tmp_path / "run", cut)
+    run = tuned(colour_student, colours, tmp_path / "run", lambda *each: told.append(each))
+    assert (whole.resumed, run.resumed) == ("", "step 3 (stage 1)")  # of twelve examples four at a time
+    assert str(run).startswith("resumed   from step 3 (stage 1), where the run was cut off\n")
+    assert ("stage 1, going on from step 3", 1, 3) in told
+    for name in FILES[:-1]:
+        assert (run.folder / name).read_bytes() == (whole.folder / name).read_bytes()
+    assert tuned(colour_student, colours, tmp_path / "run").resumed == ""
 
 
 def test_tuning_that_stops_being_finite_leaves_the_weights_before_it(colour_student, colours, tmp_path):

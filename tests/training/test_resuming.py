@@ -93,7 +93,15 @@ def test_where_states_lie_does_not_matter(tmp_path):
 
 def test_a_run_that_is_over_gives_its_result_again_and_takes_no_step(tmp_path):
     first = run("all at once", FEATURES, state_folder=tmp_path)
-    assert run("all at once", Cut(0), state_folder=tmp_path) == first
+    again = run("all at once", Cut(0), state_folder=tmp_path)
+    assert again == first
+    assert (first[0].resumed_at, again[0].resumed_at) == (0, first[0].steps)
+
+
+def test_the_steps_that_were_kept_are_told(tmp_path):
+    with pytest.raises(CutOffError):
+        run("momentum", Cut(7), state_folder=tmp_path, save_every_steps=1)
+    assert run("momentum", FEATURES, state_folder=tmp_path)[0].resumed_at == 7
 
 
 def test_a_damaged_state_falls_back_to_the_one_before_and_ends_with_the_same_bits(tmp_path):

@@ -211,7 +211,8 @@ def command(
     for warning in run.result.warnings:
         click.echo(f"warning: {warning}", err=True)
     if as_json:
-        show_json({"run": str(run.folder), "reused": run.reused, **run.result.to_json(), "receipt": run.receipt})
+        told = {"run": str(run.folder), "reused": run.reused, "resumed": run.resumed or None}
+        show_json({**told, **run.result.to_json(), "receipt": run.receipt})
         return
     show_problems("left out", run.result.left_out)
     show_run(run)

@@ -146,7 +146,7 @@ def finetune(
         result = replace(result, notes=told, warnings=(*warnings, *result.warnings))
         model = _finished_model(feed.network, learner, data.classes, network.card)
         described = receipt.to_json() if receipt is not None else None
-        run = Run(result, model, None, described, {**asked, **split})
+        run = Run(result, model, None, described, {**asked, **split}, resumed=learner.resumed)
         if target is not None:
             run = write_run(run, target, history=learner.history, seconds=clock.seconds, force=force)
         return trackers.finish(run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def write_run(run: Run, folder: Path, *, history: Iterable[Json], seconds: Mappi
         (temporary / HISTORY).write_text("".join(json.dumps(each, sort_keys=True) + "\n" for each in history))
         _write_json(temporary / TIMING, {name: round(each, 3) for name, each in seconds.items()})
         save_model(model, temporary / MODEL)
-    return Run(run.result, model, folder, run.receipt, {"schema": SCHEMA, **run.asked})
+    return replace(run, folder=folder, asked={"schema": SCHEMA, **run.asked})
 
 
 def _write_json(path: Path, values: Json) -> None:

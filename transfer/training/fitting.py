@@ -54,6 +54,7 @@ class Fit:
         kept_epoch: the epoch after which the weights were as they are now; with early stopping the best one.
         ended: `complete`, by `patience`, or by the `deadline`.
         stepping: what took the steps, for a `fit` of the same model that is to trace nothing again.
+        resumed_at: steps that it went on from, taken before it was cut off; 0 where it began anew.
     """
 
     history: tuple[Epoch, ...]
@@ -62,6 +63,7 @@ class Fit:
     kept_epoch: int
     ended: Ending
     stepping: Stepping | None = field(default=None, repr=False, compare=False)
+    resumed_at: int = field(default=0, repr=False, compare=False)
 
 
 def fit(
@@ -126,12 +128,14 @@ def fit(
         run = _Run(stepping, batching, stage, asked, validation)
         if state:
             run.resume(state)
+            progress(f"{name}, going on from step {run.taken}", len(run.history), run.epochs)
+        resumed_at = run.taken
         for epoch in run.history:
             watch(epoch)
         saving = SavingTimes(folder, every_seconds=save_every_seconds, every_steps=save_every_steps)
         ended = run.go(saving, deadline, partial(_tell, name, progress, watch))
         saving.save(run.state)
-        return run.finish(ended)
+        return replace(run.finish(ended), resumed_at=resumed_at)
 
 
 class _Run:

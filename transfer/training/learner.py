@@ -67,6 +67,7 @@ class Learner:
         deadline: of `time.monotonic`, by which the last stage is over; None for no limit.
         history: a line for each stage and epoch.
         remarks: what was kept of each stage that was validated, and what the deadline ended.
+        resumed: the last step of a run that was cut off, from which training went on; empty where it began anew.
     """
 
     network: Network
@@ -80,6 +81,7 @@ class Learner:
     deadline: float | None = None
     history: list[Json] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    resumed: str = ""
     _graphs: list[Graph] = field(init=False)
     _features: StageFeatures = field(init=False)
     _background: int = field(init=False)
@@ -245,6 +247,8 @@ class Learner:
         except NotFiniteError:
             self._all.rest = with_tensors(track.rest, copy_variables(model))
             raise
+        if found.resumed_at:
+            self.resumed = f"step {found.resumed_at} ({lesson.title})"
         if lesson.stage.rate == "auto":
             self.remarks.append(f"{lesson.title}: the rate {found.rate:.2g} was found")
         kind = "trial" if lesson.validation is not None else "tune"
