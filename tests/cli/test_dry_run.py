@@ -86,6 +86,18 @@ def test_seconds_and_bytes_are_told_by_part_and_features_of_an_earlier_run_are_f
     assert again["seconds"]["features"] == 0
 
 
+def test_a_time_limit_that_is_hopeless_is_no_error_of_a_dry_run_and_one_that_is_long_is_said_to_be_enough(
+    call, pictures
+):
+    asked = ("finetune", "digits_mlp", pictures, "--recipe", "probe", "--no-cache", "--dry-run", "--time-limit")
+    ended = call(*asked, "1", "--json")
+    assert ended.code == 0
+    assert ended.json["time_limit"]["outcome"] == "no run"
+    assert "\n  the time limit of 2.0 h is enough: all is learnt after about" in call(*asked, "2h").stdout
+
+
 def test_lines_of_cost_stay_narrow(call, pictures):
-    printed = call("finetune", "digits_mlp", pictures, "--recipe", "lp-ft", "--no-cache", "--dry-run").stdout
+    asked = ("finetune", "digits_mlp", pictures, "--recipe", "lp-ft", "--no-cache", "--dry-run", "--time-limit", "2")
+    printed = call(*asked).stdout
+    assert "there would be no run" in " ".join(printed.split())
     assert max(map(len, printed.splitlines())) <= 92

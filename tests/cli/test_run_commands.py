@@ -151,7 +151,8 @@ def test_a_time_limit_is_kept_and_belongs_to_what_was_asked(call, pictures, tmp_
 def test_a_limit_that_leaves_no_time_for_anything_is_an_error_that_leaves_nothing(call, pictures, tmp_path):
     ended = call("finetune", "digits_mlp", pictures, "-o", tmp_path / "run", "--time-limit", "0.1")
     assert ended.code == 7
-    assert "time limit" in ended.stderr
+    assert "A time limit of 0.1 s" in ended.stderr
+    assert "--dry-run" in ended.stderr
     assert not list(tmp_path.glob("*run*"))
 
 
@@ -159,7 +160,7 @@ def test_a_limit_that_leaves_no_time_for_anything_is_an_error_that_leaves_nothin
 def test_what_is_no_time_is_refused(call, pictures, tmp_path, limit):
     ended = call("finetune", "digits_mlp", pictures, "-o", tmp_path / "run", f"--time-limit={limit}")
     assert ended.code == 2
-    assert "such as 90, 90s, 10m or 1.5h" in ended.stderr
+    assert "such as 90, 90s, 10m or 1.5h: a number above 0" in ended.stderr
 
 
 def test_unfreezing_from_the_command_line_trains_what_is_named(call, pictures, tmp_path):

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import transfer
+from transfer.analysis.estimates import Estimate
 from transfer.errors import DataError
+from transfer.jobs.clock import TimeLimit
 from transfer.jobs.forecasting import forecast_file
 from transfer.jobs.learning import Learning, learn_file
 from transfer.models.architectures import build_named
@@ -78,6 +80,23 @@ def test_inputs_that_look_wrong_are_told_before_anything_is_learnt():
         "digits_mlp", data, Learning(preprocessing=PREPROCESSINGS["raw"], size=(28, 28))
     ).warnings
     assert "0 to 255" in warning
+
+
+def test_a_time_limit_is_held_against_the_estimate(digits, monkeypatch):
+    parts = {"starting": 5.0, "features": 10.0, "baselines": 1.0, "solving": 2.0, "tuning": 30.0, "saving": 9.0}
+    monkeypatch.setattr("transfer.jobs.forecasting.estimate_run", lambda *_: Estimate(parts, {}))
+    found = [forecast_file("digits_mlp", digits, time_limit=TimeLimit(each)) for each in (20.0, 40.0, 60.0)]
+    assert [each.time_check.outcome for each in found] == ["no run", "cut short", "whole"]
+    size = 4 * (784 * 64 + 64 + 64 * 64 + 64 + 64 * 4 + 4)
+    assert found[0].to_json()["time_limit"] == {
+        "limit_seconds": 20.0,
+        "learning_seconds": pytest.approx(20 - 4 - 2 - size / 50e6),
+        "ready_seconds": 16.0,
+        "trained_seconds": 48.0,
+        "outcome": "no run",
+    }
+    assert "the time limit of 40 s cuts training short" in str(found[1])
+    assert forecast_file("digits_mlp", digits).to_json()["time_limit"] is None
 
 
 def test_a_test_set_of_its_own_is_counted(digits):

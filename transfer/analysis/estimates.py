@@ -52,7 +52,7 @@ class Estimate:
 
     def __str__(self) -> str:
         times = [f"{name} {_rounded(seconds)}" for name, seconds in self.seconds.items() if seconds]
-        lines = [f"about {_spoken(self.total_seconds)} here: {', '.join(times)}"]
+        lines = [f"about {spoken(self.total_seconds)} here: {', '.join(times)}"]
         if self.memory_bytes:
             held = [f"{name} {format_scaled(size)}B" for name, size in self.memory_bytes.items()]
             lines.append(f"about {format_scaled(self.peak_bytes)}B of memory: {', '.join(held)}")
@@ -70,7 +70,7 @@ def _rounded(seconds: float) -> str:
     return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}"
 
 
-def _spoken(seconds: float) -> str:
+def spoken(seconds: float) -> str:
     """`45 s`, `12 min`, `3.5 h`."""
     if seconds < 120:
         return f"{seconds:.0f} s"

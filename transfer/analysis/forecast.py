@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from textwrap import fill, indent
 
 from transfer.analysis.estimates import WIDTH, Estimate
+from transfer.analysis.time_checks import TimeCheck
 from transfer.analysis.training_cost import TrainingCost
 from transfer.data.doubts import Doubts
 from transfer.specs import Json
@@ -135,6 +136,7 @@ class Forecast:
         features: that would be kept.
         notes: how the network and its input would be prepared.
         warnings: what looks wrong with the inputs.
+        time_check: what a time limit would do to the run; None for no limit.
     """
 
     classes: tuple[str, ...]
@@ -146,6 +148,7 @@ class Forecast:
     features: KeptFeatures
     notes: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    time_check: TimeCheck | None = None
 
     @property
     def total(self) -> int:
@@ -190,6 +193,7 @@ class Forecast:
             + (f"; without kept features {_flops(self.total_without)}" if self.total < self.total_without else ""),
             *dict.fromkeys(f"  {each.cost.remark}" for each in self.stages if each.cost.remark),
             _indented(str(self.estimate)),
+            *([_indented(str(self.time_check))] if self.time_check else []),
             f"  {self.features}",
             "",
             "data",
@@ -213,6 +217,7 @@ class Forecast:
             "total_without_kept_features_macs": self.total_without,
             "total_without_kept_features_flops": 2 * self.total_without,
             **estimate,
+            "time_limit": self.time_check.to_json() if self.time_check else None,
             "kept_features": self.features.to_json(),
             "data": self.doubts.to_json(),
             "notes": list(self.notes),

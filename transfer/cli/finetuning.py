@@ -142,19 +142,22 @@ def command(
     from transfer.cli.showing import progress_bar, show_json, show_problems
     from transfer.data.doubts import refuse_unreadable
     from transfer.data.reading_leniently import read_leniently, read_strictly
+    from transfer.jobs.clock import TimeLimit
     from transfer.jobs.run_folders import refuse_foreign
     from transfer.weights.opening import begin_opening
 
     if out is not None:
         refuse_foreign(out)
     dry_run = dry_run or out is None
+    limit = TimeLimit(time_limit, started) if time_limit else None
+    if limit is not None and not dry_run:
+        limit.refuse_hopeless()
     read = read_leniently if dry_run else read_strictly
     labelled, damaged = read(data, strict=strict, skip_unreadable=skip_unreadable)
     test, more_damaged = read(test_data, strict=strict, skip_unreadable=skip_unreadable) if test_data else (None, ())
     with begin_opening(file) as opening:  # another process reads the structure while TensorFlow is imported
         import_tensorflow()
         checkpoint = opening.checkpoint()
-    from transfer.jobs.clock import TimeLimit
     from transfer.jobs.forecasting import forecast_file
     from transfer.jobs.learning import Learning, learn_file
     from transfer.training.devices import make_repeatable
@@ -185,6 +188,7 @@ def command(
                 cache=cache,
                 memory_bytes=memory * 2**20,
                 started=started,
+                time_limit=limit,
                 progress=progress,
             )
         for warning in forecast.warnings:
@@ -203,7 +207,7 @@ def command(
             force=force,
             cache=cache,
             memory_bytes=memory * 2**20,
-            time_limit=TimeLimit(time_limit, started) if time_limit else None,
+            time_limit=limit,
             progress=progress,
             tensorboard=tensorboard,
             mlflow=mlflow,

@@ -165,7 +165,8 @@ class SecondsType(click.ParamType[Any]):
         found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value))
         seconds = float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0.0
         if seconds <= 0:
-            self.fail(f"{value!r} is not a time such as 90, 90s, 10m or 1.5h", param, ctx)
+            units = "a number above 0, of seconds, or with s, m or h behind it"
+            self.fail(f"{value!r} is not a time such as 90, 90s, 10m or 1.5h: {units}", param, ctx)
         return seconds
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from transfer.errors import TrainingError
+
 _LEAST_SECONDS = 4.0  # for testing, and for saving and looking at what was saved, of a small network on a busy machine
 _BYTES_A_SECOND = 50e6  # of saving
 _SHARE = 0.1
@@ -32,6 +34,20 @@ class TimeLimit:
         """
         rest = _LEAST_SECONDS + size_bytes / _BYTES_A_SECOND + _SHARE * self.seconds
         return self.started + max(0.0, self.seconds - rest)
+
+    def refuse_hopeless(self) -> None:
+        """Refuse a limit within which no run of any network can be written.
+
+        Raises:
+            TrainingError: if it is one.
+        """
+        least = _LEAST_SECONDS / (1 - _SHARE)
+        if self.seconds <= least:
+            raise TrainingError(
+                f"A time limit of {self.seconds:g} s leaves none to learn in: {_LEAST_SECONDS:g} s and a tenth of it "
+                "are for testing and saving.",
+                next_step="give more time; --dry-run says how much the run takes",
+            )
 
 
 class Clock:

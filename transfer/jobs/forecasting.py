@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from transfer.analysis.estimates import Estimate
 from transfer.analysis.forecast import Forecast, KeptFeatures, StageForecast
+from transfer.analysis.time_checks import TimeCheck, check_time
 from transfer.analysis.training_cost import count_training
 from transfer.data.kept_keys import read_kept_keys
 from transfer.data.labelled import LabelledSet
@@ -23,6 +25,7 @@ from transfer.jobs.cached_features import Cache
 from transfer.jobs.checking_examples import CheckedExamples, SeenExamples, check_examples
 from transfer.jobs.checking_inputs import warn_of_inputs
 from transfer.jobs.checking_recipes import check_recipe
+from transfer.jobs.clock import TimeLimit
 from transfer.jobs.counting_flops import settle_shapes
 from transfer.jobs.estimating import Counts, Measured, Sizes, estimate_run, kept_bytes
 from transfer.jobs.feeding import make_feed
@@ -47,6 +50,7 @@ def forecast_file(
     cache: Cache | Path | None = None,
     memory_bytes: int = MEMORY_BYTES,
     started: float | None = None,
+    time_limit: TimeLimit | None = None,
     progress: Progress = silent,
 ) -> Forecast:
     """Work out what `learn_file` would do with the same; nothing is learnt or written.
@@ -61,6 +65,7 @@ def forecast_file(
         cache: where features would be kept for other runs; see `finetune`.
         memory_bytes: for features in memory.
         started: when the program was, by `time.monotonic`; by default now.
+        time_limit: of the run, to tell whether it is done by then.
         progress: told of the examples that are read.
 
     Raises:
@@ -86,18 +91,26 @@ def forecast_file(
     counts = replace(counts, kept=_find_kept(folder, rehearsal.key, checked))
     solving = rehearse_solving(checked.seen.pixels, checked.labels[list(checked.seen.spread)], recipe.seed)
     measured = Measured(starting, restoring, checked.digesting, checked.seen.each, solving, rehearsal)
-    size = kept_bytes(recipe, counts, rehearsal)
+    size, sizes = kept_bytes(recipe, counts, rehearsal), _sizes(whole, checked.seen, memory_bytes)
+    estimate = estimate_run(recipe, counts, measured, sizes)
     return Forecast(
         classes=data.classes,
         train_examples=counts.learnt,
         test_examples=counts.tested - len(checked.doubts.leaked),
         stages=stages,
-        estimate=estimate_run(recipe, counts, measured, _sizes(whole, checked.seen, memory_bytes)),
+        estimate=estimate,
         doubts=checked.doubts,
         features=KeptFeatures(size, str(folder or ""), counts.kept, counts.read, size <= memory_bytes),
         notes=(student.describe(recipe), feed.note),
         warnings=warnings,
+        time_check=_check_time(estimate, time_limit, sizes.weight_bytes),
     )
+
+
+def _check_time(estimate: Estimate, limit: TimeLimit | None, size_bytes: int) -> TimeCheck | None:
+    if limit is None:
+        return None
+    return check_time(estimate, limit=limit.seconds, learning=limit.training_ends(size_bytes) - limit.started)
 
 
 def _stages(
