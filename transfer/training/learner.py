@@ -120,7 +120,7 @@ class Learner:
         if done < total and self.deadline is not None and time.monotonic() >= self.deadline:
             raise _OutOfTimeError(
                 f"The time limit passed while {stage}: {done} of {total} are done.",
-                next_step="give more time; with a cache, what is done serves the next run",
+                next_step="give more time (--dry-run says how much); with a cache, what is done serves the next run",
             )
 
     def begin(self, train: NDArray[np.int64], labels: NDArray[np.int64], classes: Sequence[str]) -> None:
@@ -150,7 +150,10 @@ class Learner:
             TrainingError: if the deadline has passed.
         """
         if self._time.is_over:
-            raise _OutOfTimeError("The time limit passed before the head was solved.", next_step="give more time")
+            raise _OutOfTimeError(
+                "The time limit passed before the head was solved.",
+                next_step="give more time: --dry-run says how much a run takes",
+            )
         features = self._before_head()
         solved = None
         for track in self._tracks:
