@@ -9,9 +9,9 @@ from dataclasses import asdict
 from importlib.metadata import version
 
 from transfer.data.labelled import LabelledSet
+from transfer.graphs.graph import Graph
 from transfer.graphs.unparsing import unparse_graph
 from transfer.jobs.feeding import Feed
-from transfer.models.building import read_model
 from transfer.recipes import Recipe
 from transfer.specs import Json
 from transfer.surgery.network import Network
@@ -23,6 +23,7 @@ from transfer.weights.tensor_digests import digest_tensor
 def describe_request(
     recipe: Recipe,
     network: Network,
+    whole: Graph,
     feed: Feed,
     data: LabelledSet,
     test: LabelledSet | None,
@@ -35,9 +36,19 @@ def describe_request(
 
     Names of layers are part of it, also those that Keras made up: they stand in `model.keras`, and random draws go by
     them.
+
+    Args:
+        recipe: what is done.
+        network: of the student.
+        whole: its graph with the preprocessing in front.
+        feed: how examples go in.
+        data: to learn from.
+        test: to test on; None where that comes from `data`.
+        shots: examples a class to learn from.
+        test_share: share to test on otherwise.
+        time_limit: in seconds.
     """
     head = network.graph.outputs[0].layer
-    graph = read_model(feed.network).graph  # with its preprocessing
     tensors = {
         name: digest_tensor(values) for name, values in network.tensors.items() if not name.startswith(f"{head}/")
     }
@@ -49,7 +60,7 @@ def describe_request(
         "input": feed.to_json(),
         "preprocessing": asdict(feed.preprocessing) if feed.preprocessing else None,
         "network": {
-            "graph": hashlib.sha256(json.dumps(unparse_graph(graph), sort_keys=True).encode()).hexdigest(),
+            "graph": hashlib.sha256(json.dumps(unparse_graph(whole), sort_keys=True).encode()).hexdigest(),
             "name": network.graph.name,
             "layers": len(network.graph.layers),
             "tensors": digest_manifest(tensors),

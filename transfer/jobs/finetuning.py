@@ -110,9 +110,12 @@ def finetune(
     check_recipe(network.graph, head.name, recipe)
     own = student.custom_objects if isinstance(student, Student) else classes_of(student)
     feed = make_feed(network, data, preprocessing=preprocessing, size=size, custom_objects=own)
+    whole = read_model(feed.network)
     limit = TimeLimit(time_limit) if isinstance(time_limit, int | float) else time_limit
     seconds = limit.seconds if limit else None
-    asked = describe_request(recipe, network, feed, data, test, shots=shots, test_share=test_share, time_limit=seconds)
+    asked = describe_request(
+        recipe, network, whole.graph, feed, data, test, shots=shots, test_share=test_share, time_limit=seconds
+    )
     target = Path(out) if out is not None else None
     if target is not None:
         finished = None if force else _finished(target, asked, own)
@@ -125,7 +128,7 @@ def finetune(
         tracked(asked, target, tensorboard=tensorboard, mlflow=mlflow) as trackers,
     ):
         learner = Learner(
-            read_model(feed.network),
+            whole,
             recipe,
             head.name,
             own,
