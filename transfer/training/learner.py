@@ -46,6 +46,8 @@ from transfer.training.time_shares import TimeShares
 from transfer.training.tracks import Track
 from transfer.training.viewed_rows import join_views, spread_over_views
 
+_MORE_TIME = "give more time (--dry-run says how much)"
+
 
 class _OutOfTimeError(TrainingError):
     """The deadline passed before what was going on was done."""
@@ -120,7 +122,7 @@ class Learner:
         if done < total and self.deadline is not None and time.monotonic() >= self.deadline:
             raise _OutOfTimeError(
                 f"The time limit passed while {stage}: {done} of {total} are done.",
-                next_step="give more time (--dry-run says how much); with a cache, what is done serves the next run",
+                next_step=f"{_MORE_TIME}; with a cache, what is done serves the next run",
             )
 
     def begin(self, train: NDArray[np.int64], labels: NDArray[np.int64], classes: Sequence[str]) -> None:
@@ -150,10 +152,7 @@ class Learner:
             TrainingError: if the deadline has passed.
         """
         if self._time.is_over:
-            raise _OutOfTimeError(
-                "The time limit passed before the head was solved.",
-                next_step="give more time: --dry-run says how much a run takes",
-            )
+            raise _OutOfTimeError("The time limit passed before the head was solved.", next_step=_MORE_TIME)
         features = self._before_head()
         solved = None
         for track in self._tracks:
