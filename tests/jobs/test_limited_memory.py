@@ -10,6 +10,7 @@ import pytest
 
 import transfer
 from transfer.data.feature_shards import Shard
+from transfer.training import pacing
 from transfer.training.feature_rows import Rows
 from transfer.training.prefixing import BATCH
 
@@ -76,6 +77,7 @@ class Reads:
 
 @pytest.fixture
 def reads(monkeypatch) -> Reads:
+    monkeypatch.setattr(pacing, "_MOST_BYTES", 1)  # a call takes one step
     noted, read_rows, read_shard = Reads(), Rows.read, Shard.read
 
     def rows(self: Rows, places: np.ndarray) -> np.ndarray:

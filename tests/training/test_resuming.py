@@ -17,6 +17,7 @@ from transfer.recipes import Stage
 from transfer.training.fitting import Fit, fit
 from transfer.training.rate_finding import STEPS
 
+BATCH = 8
 STAGES = {
     "all at once": {
         "optimizer": "adamw",
@@ -37,10 +38,10 @@ STAGES = {
 
 
 def stage(name: str) -> Stage:
-    return Stage("tune", unfreeze=("*",), batch_size=8, **STAGES[name])
+    return Stage("tune", unfreeze=("*",), batch_size=BATCH, **STAGES[name])
 
 
-FINDING = 2 * STEPS  # reads before the first step, where the rate is found
+FINDING = 2 * STEPS  # batches read before the first step, where the rate is found
 
 
 class CutOffError(Exception):
@@ -48,15 +49,15 @@ class CutOffError(Exception):
 
 
 class Cut:
-    """Features that can be read so many times."""
+    """Features of which so many batches can be read."""
 
-    def __init__(self, reads: int) -> None:
-        self.reads = reads
+    def __init__(self, batches: int) -> None:
+        self.batches = batches
 
     def read(self, places: np.ndarray) -> np.ndarray:
-        if self.reads == 0:
+        self.batches -= len(places) // BATCH
+        if self.batches < 0:
             raise CutOffError
-        self.reads -= 1
         return FEATURES[places]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.recipes import Stage
-from transfer.training.losses import balanced_weights, draw_mixing, soft_targets
+from transfer.training.losses import Mixing, balanced_weights, draw_mixing, soft_targets
 
 
 class Readable(Protocol):
@@ -81,33 +82,40 @@ class Batching:
         The last batch is filled up with the first examples of the order, which count for nothing there: batch
         statistics see examples that differ.
         """
-        batches = [self._batch(epoch, step) for step in range(first, first + count)]
-        features, targets, counts = zip(*batches, strict=True)
-        if count == 1:
-            return Chunk(features[0][None], targets[0][None], np.array(counts, np.int32))
-        return Chunk(np.stack(features), np.stack(targets), np.array(counts, np.int32))
+        steps = range(first, first + count)
+        batches = [self._places(epoch, step) for step in steps]
+        places, counts = np.concatenate([each for each, _ in batches]), np.array([own for _, own in batches], np.int32)
+        smoothing = self._stage.label_smoothing
+        whole = (
+            read_rows(self._features, places),
+            soft_targets(self._labels[places], self._classes, smoothing=smoothing, weights=self._weights),
+        )
+        values, targets = (each.reshape(count, self.size, *each.shape[1:]) for each in whole)
+        if self._stage.mixup:
+            mixings = [self._mixing(epoch, step, own) for step, own in zip(steps, counts.tolist(), strict=True)]
+            values, targets = (_mixed(each, mixings) for each in (values, targets))
+        targets[np.arange(self.size) >= counts[:, None]] = 0
+        return Chunk(values, targets, counts)
 
-    def _batch(self, epoch: int, step: int) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
-        """Features, targets and the count of one step."""
+    def _places(self, epoch: int, step: int) -> tuple[NDArray[np.intp], int]:
+        """Of the examples of a step, (b,), and how many are its own."""
         order, start = self._order_of(epoch), step * self.size
         places = order[start : start + self.size]
-        count = len(places)
-        places = np.concatenate([places, order[: self.size - count]])
-        values = read_rows(self._features, places)
-        targets = soft_targets(
-            self._labels[places], self._classes, smoothing=self._stage.label_smoothing, weights=self._weights
-        )
-        if self._stage.mixup:
-            mixing = draw_mixing(self._stage.mixup, count, self.size, seed=self._seed, epoch=epoch, step=step)
-            values, targets = mixing.apply(values), mixing.apply(targets)
-        targets[count:] = 0
-        return values, targets, count
+        return np.concatenate([places, order[: self.size - len(places)]]), len(places)
+
+    def _mixing(self, epoch: int, step: int, count: int) -> Mixing:
+        return draw_mixing(self._stage.mixup, count, self.size, seed=self._seed, epoch=epoch, step=step)
 
     def _order_of(self, epoch: int) -> NDArray[np.intp]:
         if epoch != self._epoch:
             self._epoch = epoch
             self._order = np.random.default_rng((self._seed, epoch)).permutation(len(self._labels))
         return self._order
+
+
+def _mixed(batches: NDArray[np.float32], mixings: Sequence[Mixing]) -> NDArray[np.float32]:
+    """The rows of (s, b, …), batch by batch."""
+    return np.stack([mixing.apply(rows) for rows, mixing in zip(batches, mixings, strict=True)])
 
 
 def read_rows(features: Features, places: NDArray[np.intp]) -> NDArray[np.float32]:
