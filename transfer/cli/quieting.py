@@ -1,7 +1,9 @@
-"""TensorFlow's greetings, kept off stderr."""
+"""TensorFlow's greetings, kept off stderr, and its objects, kept from being looked through for rubbish."""
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 
@@ -10,8 +12,17 @@ def import_tensorflow() -> None:
     """Import TensorFlow and Keras with the file behind stderr closed to them.
 
     TensorFlow's C++ side logs about drivers and processor features before a level can be set. An error in the import
-    is raised as ever.
+    is raised as ever. The objects that an import makes live as long as the process: Python is told so, which would
+    look through all of them now and then, and for a second at the end.
     """
+    if "tensorflow" in sys.modules:
+        return
+    _import_quietly()
+    gc.freeze()
+    atexit.register(gc.freeze)
+
+
+def _import_quietly() -> None:
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

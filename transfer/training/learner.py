@@ -8,7 +8,7 @@ validated on has been learnt from.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from transfer.recipes import Recipe, Stage
 from transfer.specs import Json, Progress, silent
 from transfer.surgery.network import Network
 from transfer.training.augmenting import Augmentation
-from transfer.training.choosing import Choice, choose
+from transfer.training.choosing import choose
 from transfer.training.devices import scope
 from transfer.training.feature_rows import Rows
 from transfer.training.feature_store import FeatureStore
@@ -37,13 +37,12 @@ from transfer.training.fresh import start_anew
 from transfer.training.history import Watch, unwatched
 from transfer.training.holding_out import hold_out
 from transfer.training.lessons import Lesson, take_lesson
-from transfer.training.prefixing import BATCH, before_head, with_tensors
+from transfer.training.prefixing import BATCH, with_tensors
 from transfer.training.solving import SolvedHead, solve_head
 from transfer.training.stage_features import Examples, StageFeatures
 from transfer.training.stage_flags import flag_stage
-from transfer.training.stepping import Stepping
 from transfer.training.time_shares import TimeShares
-from transfer.training.tracks import Track
+from transfer.training.tracks import Track, Trial
 from transfer.training.viewed_rows import join_views, spread_over_views
 
 _MORE_TIME = "give more time (--dry-run says how much)"
@@ -93,6 +92,7 @@ class Learner:
     _trial: Track | None = field(init=False, default=None)
     _held_out: NDArray[np.int64] = field(init=False)
     _time: TimeShares = field(init=False)
+    _answers: Callable[[NDArray[np.int64]], NDArray[np.float32]] | None = field(init=False, default=None)
 
     def read(self, examples: Examples) -> Rows:
         """Run what no stage trains once over all examples.
@@ -153,7 +153,7 @@ class Learner:
         """
         if self._time.is_over:
             raise _OutOfTimeError("The time limit passed before the head was solved.", next_step=_MORE_TIME)
-        features = self._before_head()
+        features = self._features.into_head(self._graphs[0], self.head)
         solved = None
         for track in self._tracks:
             found = solve_head(
@@ -168,6 +168,7 @@ class Learner:
             solved = solved or found
         if solved is None:
             raise ValueError("there is a track of all examples")
+        self._answers = (features @ solved.kernel + solved.bias).__getitem__
         line = {"stage": "probe", "penalty": solved.penalty, "cross_validated_accuracy": solved.accuracy}
         self.history.append(line)
         return solved
@@ -197,42 +198,46 @@ class Learner:
     def _tune(self, place: int) -> None:
         stage, graph, choice, tried = self.recipe.stages[place], self._graphs[place], None, None
         if self._trial is not None:
-            stage, choice, tried = self._try(self._trial, stage, graph, place)
+            tried = self._try(self._trial, stage, graph, place)
+            stage, choice = tried.stage, tried.choice
             if choice.alpha == 0:
                 return
+        self._answers = None
         rows, suffix = self._features.of_stage(self._all.rest, graph)
-        if tried is None or stage.lora_rank:
+        if tried is None or tried.stepping is None or stage.lora_rank:
             model = self._build(suffix)
+            stepping, runner = None, make_runner(model, BATCH)
         else:
-            model = tried.model
+            stepping, runner = tried.stepping, tried.runner
+            model = stepping.model
             take_over(model, suffix)
         before = copy_variables(model)
-        lesson = replace(self._lesson(f"stage_{place}", self._all, stage, graph, rows), stepping=tried)
+        lesson = replace(self._lesson(f"stage_{place}", self._all, stage, graph, rows), stepping=stepping)
         found = self._take(model, lesson, self._all)
         if found.ended == "deadline" and self._trial is not None:
             self._all.take(self._trial.rest.tensors)
             self.remarks.append(f"what the trial of stage {place} came to was kept instead: it was validated")
             return
         self._all.settle(model, before, choice, self.head)
+        take_over(model, with_tensors(suffix, self._all.rest.tensors))
+        self._answers = lambda places: run_in_batches(runner, rows.subset(places), BATCH)
 
-    def _try(self, track: Track, stage: Stage, graph: Graph, place: int) -> tuple[Stage, Choice, Stepping | None]:
-        """Train on a part, and see on the others how far to go.
-
-        Returns:
-            The stage as it is then done on all, the choice, and what took the steps.
-        """
+    def _try(self, track: Track, stage: Stage, graph: Graph, place: int) -> Trial:
+        """Train on a part, and see on the others how far to go."""
         rows, suffix = self._features.of_stage(track.rest, graph)
         model = self._build(suffix)
         before = copy_variables(model)
         validation = (rows.subset(self._held_out), self._labels[self._held_out])
         lesson = replace(self._lesson(f"trial_{place}", track, stage, graph, rows), validation=validation)
         found = self._take(model, lesson, track)
-        choice = choose(model, before, copy_variables(model), *validation)
+        runner = make_runner(model, BATCH)
+        choice = choose(model, runner, before, copy_variables(model), *validation)
         self.remarks.append(f"stage {place}: {choice}")
         self.history.append({"stage": "choice", **asdict(choice)})
         track.settle(model, before, choice, self.head)
         epochs = found.kept_epoch if stage.patience else stage.epochs
-        return replace(stage, rate=found.rate, patience=0, epochs=max(1, epochs)), choice, found.stepping
+        repeated = replace(stage, rate=found.rate, patience=0, epochs=max(1, epochs))
+        return Trial(repeated, choice, found.stepping, runner)
 
     def _take(self, model: keras.Model, lesson: Lesson, track: Track) -> Fit:
         """Train on a lesson of a track, and tell of it."""
@@ -277,22 +282,14 @@ class Learner:
 
     def logits(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n, k), of the examples at some places, by the weights as they are now."""
+        if self._answers is not None:
+            return self._answers(places)
         rest = replace(self._all.rest, graph=pack_inputs(self._all.rest.graph))
-        return self._run(rest, self._features.rows.subset(places))
+        return self._features.outputs(rest, self._features.rows.subset(places))
 
     def learnt(self) -> Network:
         """The whole network with the weights as they are now, flagged as in the last stage."""
         return with_tensors(replace(self.network, graph=self._graphs[-1]), self._all.rest.tensors)
-
-    def _before_head(self) -> NDArray[np.float32]:
-        """(n, d): what goes into the head before anything is trained, of all examples."""
-        rows, suffix = self._features.of_stage(self._features.rest, self._graphs[0])
-        before = before_head(suffix, self.head)
-        return rows.values() if before is None else self._run(before, rows)
-
-    def _run(self, network: Network, rows: Rows) -> NDArray[np.float32]:
-        """Outputs of a network as it is, in inference."""
-        return run_in_batches(make_runner(self._build(network), BATCH), rows, BATCH)
 
     def _build(self, network: Network) -> keras.Model:
         keras.utils.set_random_seed(self.recipe.seed)  # layers that draw random numbers are seeded when they are built

@@ -29,6 +29,7 @@ from transfer.specs import Progress, silent
 from transfer.training.coordinates import find_coordinates, row_blocks
 from transfer.training.logistic import UNKNOWN, Task, minimise, sigmoid_loss, softmax_loss
 from transfer.training.penalty_paths import follow_path
+from transfer.training.stratified_folds import stratified_folds
 
 PENALTIES: tuple[float, ...] = tuple(float(c) for c in np.logspace(-5, 1, 13))
 FOLDS = 5
@@ -168,15 +169,8 @@ def _solve(
 
 def _folds(labels: NDArray[Any], seed: int) -> NDArray[np.int64]:
     """The fold that holds out each example, (n,), the same share of each class; none where a class has one alone."""
-    from sklearn.model_selection import StratifiedKFold  # slow to import
-
     folds = min(FOLDS, int(np.unique(labels, return_counts=True)[1].min()))
-    found = np.full(len(labels), _ALWAYS)
-    if folds > 1:
-        splits = StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels)
-        for fold, (_, held_out) in enumerate(splits):
-            found[held_out] = fold
-    return found
+    return stratified_folds(labels, folds, seed) if folds > 1 else np.full(len(labels), _ALWAYS)
 
 
 def _refuse_infinite(features: NDArray[np.floating[Any]]) -> None:

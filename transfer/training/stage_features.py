@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.graphs.graph import Graph
+from transfer.models.building import build_model
 from transfer.specs import Json, Progress
 from transfer.surgery.network import Network
 from transfer.training.augmenting import Augmentation, augmented_batches
 from transfer.training.feature_keys import example_keys
 from transfer.training.feature_rows import Batches, Rows
 from transfer.training.feature_store import FeatureStore
-from transfer.training.prefixing import BATCH, Piece, split_off_prefix, split_stage
+from transfer.training.features import make_runner, run_in_batches
+from transfer.training.prefixing import BATCH, Piece, before_head, split_off_prefix, split_stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,21 @@ class StageFeatures:
         keys = example_keys(self._piece.key, digests, augmentation=augmentation.to_json(), view=view)
         rows = self._store.compute(self._piece, keys, batches, self._progress)
         return self._between(rest, graph, rows, keys)[0], keys
+
+    def into_head(self, graph: Graph, head: str) -> NDArray[np.float32]:
+        """(n, d): what goes into the head before anything is trained, of all examples.
+
+        Args:
+            graph: of the whole network, with the flags of the first stage.
+            head: name of the layer.
+        """
+        rows, suffix = self.of_stage(self.rest, graph)
+        before = before_head(suffix, head)
+        return rows.values() if before is None else self.outputs(before, rows)
+
+    def outputs(self, network: Network, rows: Rows) -> NDArray[np.float32]:
+        """Of a network as it is, in inference, for some rows."""
+        return run_in_batches(make_runner(build_model(network, self._custom_objects), BATCH), rows, BATCH)
 
     def _between(self, rest: Network, graph: Graph, rows: Rows, keys: tuple[str, ...]) -> tuple[Rows, Network]:
         """From outputs of the prefix, with their keys, to what goes into the suffix of a stage; and the suffix."""

@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.models.variables import copy_variables
+from transfer.recipes import Stage
 from transfer.surgery.network import Network, Tensors
 from transfer.training.choosing import Choice
+from transfer.training.features import Runner
 from transfer.training.interpolating import Weights, interpolate
 from transfer.training.prefixing import with_tensors
+from transfer.training.stepping import Stepping
 
 
 @dataclass(slots=True)
@@ -48,3 +51,20 @@ class Track:
             for name in (f"{head}/kernel", f"{head}/bias"):
                 kept[name] = (kept[name] / choice.temperature).astype(kept[name].dtype)
         self.take(kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What the trial of a stage came to.
+
+    Attributes:
+        stage: as it is then done on all examples.
+        choice: what is kept of it.
+        stepping: what took the steps, with the model.
+        runner: of that model, for batches of 16.
+    """
+
+    stage: Stage
+    choice: Choice
+    stepping: Stepping | None
+    runner: Runner
