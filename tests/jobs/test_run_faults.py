@@ -132,7 +132,7 @@ def test_a_picture_that_is_damaged_after_it_was_listed_is_named(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("room", "hit"), [(1_600_000, "training."), (2_900_000, "model.keras")], ids=["states", "the run"]
+    ("room", "hit"), [(1_000_000, "training."), (1_500_000, "model.keras")], ids=["states", "the run"]
 )
 def test_a_full_disk_leaves_the_last_good_state_and_the_same_command_goes_on(
     digits_folder, small_disk, tmp_path, room, hit

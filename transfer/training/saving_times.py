@@ -8,6 +8,7 @@ from collections.abc import Callable
 from transfer.training.training_state import StateFolder, TrainingState
 
 _SHARE = 10  # between epochs, writing takes at most one tenth of the time
+_LEAST_SECONDS = 1.0  # of work between them: less is sooner done again
 
 
 class SavingTimes:
@@ -39,7 +40,7 @@ class SavingTimes:
     def after_epoch(self, state: Callable[[], TrainingState]) -> None:
         """Save at the end of an epoch; where epochs are over at once, not at each."""
         waited = time.monotonic() - self._last
-        if self._every_steps or waited >= min(self._every_seconds, _SHARE * self._cost):
+        if self._every_steps or waited >= min(self._every_seconds, max(_LEAST_SECONDS, _SHARE * self._cost)):
             self.save(state)
 
     def save(self, state: Callable[[], TrainingState]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,20 @@ from transfer.weights.packages import MEMBER_WEIGHTS, open_package
 from transfer.weights.scanning import Window, scan
 
 
-def open_own(path: Path) -> Checkpoint:
+@dataclass(frozen=True, slots=True)
+class OwnFile:
+    """A file that is open, and what was read of its structure.
+
+    Attributes:
+        checkpoint: the file.
+        roots: of each HDF5 file in it.
+    """
+
+    checkpoint: Checkpoint
+    roots: tuple[Group, ...]
+
+
+def open_own(path: Path) -> OwnFile:
     """As `open_checkpoint`.
 
     Raises:
@@ -26,10 +40,11 @@ def open_own(path: Path) -> Checkpoint:
     """
     package = open_package(path)
     with telling(package):
-        return Checkpoint(package, merge([scan_own(each) for each in package.sources]), guarded=False)
+        roots = tuple(_scan_own(each) for each in package.sources)
+        return OwnFile(Checkpoint(package, merge(roots), guarded=False), roots)
 
 
-def scan_own(source: Source) -> Group:
+def _scan_own(source: Source) -> Group:
     """The structure of an HDF5 file, or of the one in an archive.
 
     Raises:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from transfer.errors import CheckpointError, Problem
@@ -17,25 +18,23 @@ from transfer.weights.containers import AGAIN
 from transfer.weights.digests import digest_json
 from transfer.weights.isolating import PendingScan, Source
 from transfer.weights.outline import Dataset, Group
-from transfer.weights.own_files import scan_own
 from transfer.weights.packages import MEMBER_CONFIG, MEMBER_METADATA, MEMBER_WEIGHTS, Package, open_package
 
 
-def digest_outline(path: Path, *, is_own: bool = False) -> str:
+def digest_outline(path: Path, roots: Sequence[Group] | None = None) -> str:
     """Sha256 over names, shapes, types and attributes of an HDF5 file, and over config and assets of an archive.
 
     Args:
         path: the file.
-        is_own: whether this process wrote it just now, so that it may be read within this process.
+        roots: of the HDF5 files in it, where they have been read; by default another process reads them.
 
     Raises:
         CheckpointError: if the file is damaged.
     """
     package = open_package(path)
-    read = scan_own if is_own else _scan
     return digest_json(
         {
-            "files": [_outline(read(source)) for source in package.sources],
+            "files": [_outline(root) for root in (map(_scan, package.sources) if roots is None else roots)],
             "config": _config(package),
             "writer": package.writer,
             "members": _members(path) if zipfile.is_zipfile(path) else [],

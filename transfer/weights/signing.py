@@ -52,12 +52,13 @@ def sign(path: Path, card: Card, written: Mapping[str, Seen] | None = None) -> C
         is_archive = zipfile.is_zipfile(path)
         if is_archive and written is None:
             _tidy(path)
-        opened = open_own(path)
+        own = open_own(path)
+        opened = own.checkpoint
         if written is None:
             digests = {name: digest_tensor(values) for name, values in opened.stream()}
         else:
             digests = {name: written[opened.place_of(name)].digest for name in opened}
-        signed = replace(card, digests=digests, outline=digest_outline(path, is_own=True))
+        signed = replace(card, digests=digests, outline=digest_outline(path, own.roots))
         if is_archive:
             with zipfile.ZipFile(path, "a") as archive:
                 archive.writestr(zipfile.ZipInfo(MEMBER), signed.to_text())
@@ -68,7 +69,7 @@ def sign(path: Path, card: Card, written: Mapping[str, Seen] | None = None) -> C
         verify_written(back, {place: seen.source for place, seen in (written or {}).items() if seen.source is not None})
     except CheckpointError as error:
         raise OutputError(f"{path.name} does not read back as it was written.", error.problems) from error
-    return back
+    return back.checkpoint
 
 
 def _tidy(path: Path) -> None:

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 
 from transfer.errors import CheckpointError, Problem
 from transfer.specs import Json
-from transfer.weights.checkpoint import Checkpoint
 from transfer.weights.containers import AGAIN
 from transfer.weights.formats import Tensors, open_tensors
+from transfer.weights.own_files import OwnFile
 from transfer.weights.safetensors import Safetensors
 from transfer.weights.sealing import digest_outline
 from transfer.weights.spans import Span, digest_span, is_same
@@ -69,17 +69,18 @@ def verify(path: str | os.PathLike[str]) -> Verification:
     return verify_opened(open_tensors(path))
 
 
-def verify_written(opened: Checkpoint, copied: Mapping[str, Span]) -> None:
+def verify_written(own: OwnFile, copied: Mapping[str, Span]) -> None:
     """As `verify_opened`, of a file that this process has just written.
 
     Args:
-        opened: the file, opened again.
+        own: the file, opened again.
         copied: by the path of the data set, where a tensor was copied from: it is held against that, byte by byte, and
             any other against its digest.
 
     Raises:
         CheckpointError: with everything that is not as recorded.
     """
+    opened = own.checkpoint
     digests = opened.card.digests if opened.card is not None else {}
     problems = _unlisted(opened, digests)
     for name, piece in opened.pieces():
@@ -90,7 +91,7 @@ def verify_written(opened: Checkpoint, copied: Mapping[str, Span]) -> None:
             same = digests.get(name) == (digest_span(piece) if isinstance(piece, Span) else digest_tensor(piece))
         if not same:
             problems.append(Problem(name, "the bits that were written", "others"))
-    if opened.card is not None and opened.card.outline != digest_outline(opened.path, is_own=True):
+    if opened.card is not None and opened.card.outline != digest_outline(opened.path, own.roots):
         problems.append(Problem("names, shapes, attributes or config", "those that were written", "others"))
     if problems:
         raise CheckpointError(f"{opened.path} is not what was written.", problems, AGAIN)

@@ -205,7 +205,7 @@ def check_written(path: Path, expected: Mapping[str, NDArray[Any]]) -> None:
         OutputError: if a tensor is not there bit by bit.
     """
     try:
-        found = sorted(digest_tensor(values) for _, values in open_own(path).stream())
+        found = sorted(digest_tensor(values) for _, values in open_own(path).checkpoint.stream())
     except (CheckpointError, OSError) as error:
         raise OutputError(f"{path.name} does not read back as it was written: {error}") from error
     wanted = sorted(map(digest_tensor, expected.values()))
