@@ -13,7 +13,7 @@ from transfer.graphs.cutting import keep_needed
 from transfer.graphs.feature_layers import feature_layer
 from transfer.graphs.graph import Graph
 from transfer.models.building import build_model, classes_of, read_model
-from transfer.models.extracting import extract_from_model
+from transfer.models.extracting import extract_from_network
 from transfer.models.restoring import Restored
 from transfer.recipes import Recipe, Stage
 from transfer.specs import Extraction, Head
@@ -80,13 +80,14 @@ def prepare_student(
     Raises:
         LayerError: if a layer does not exist or the cut is not possible; of several outputs it names where they part.
     """
-    graph = read_model(restored.model).graph
+    network = read_model(restored.model)
+    graph = network.graph
     cut = _cut(graph, at, drop_last)
     head = Head(free_name(graph, HEAD), classes)
     how = Extraction(
         drop_last=drop_last, at=() if drop_last else (cut,), freeze=("backbone",), heads=(head,), seed=seed
     )
-    found = extract_from_model(restored, how)
+    found = extract_from_network(network, restored.model, how)
     return Student(found.network, classes_of(restored.model), cut, found.dropped)
 
 

@@ -12,6 +12,7 @@ from transfer.models.restoring import Restored
 from transfer.models.shaping import known_shapes
 from transfer.specs import BatchNormPolicy, Extraction, Head
 from transfer.surgery.extracting import ExtractedNetwork, extract_network
+from transfer.surgery.network import Network
 
 
 def extract(
@@ -70,7 +71,11 @@ def extract(
 def extract_from_model(source: keras.Model | Restored, how: Extraction) -> ExtractedNetwork:
     """As `extract`, with what is asked as one value; gives the network, not yet built."""
     model = source.model if isinstance(source, Restored) else source
-    network = read_model(model)
+    return extract_from_network(read_model(model), model, how)
+
+
+def extract_from_network(network: Network, model: keras.Model, how: Extraction) -> ExtractedNetwork:
+    """As `extract_from_model`, of a model that has been read."""
     try:
         return extract_network(network, how)
     except KerasNeededError:  # a class without a rule: the live model knows what it gives

@@ -86,10 +86,10 @@ def save_weights(
             model.save_weights(temporary)
         else:
             write_legacy(temporary, _layers(model), writer=keras.__version__)
-        check_written(temporary, _arrays(model))
         if dtype == "float16":
+            check_written(temporary, _arrays(model))
             halve_kernels(temporary)
-        signed = write_card(temporary, described)
+        signed = write_card(temporary, described, _arrays(model) if dtype == "float32" else None)
     return Saved(str(target), signed, nonfinite)
 
 
@@ -128,8 +128,8 @@ def save_model(
     refuse_nonfinite(target, nonfinite, allow=allow_nonfinite)
     with placed_file(target, force=force) as temporary:
         model.save(temporary, overwrite=True)
-        check_written(temporary, _arrays(model))
-        signed = write_card(temporary, _describe(model, card or card_of(model) or Card(name=model.name), "float32"))
+        described = _describe(model, card or card_of(model) or Card(name=model.name), "float32")
+        signed = write_card(temporary, described, _arrays(model))
     return Saved(str(target), signed, nonfinite)
 
 

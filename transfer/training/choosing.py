@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.training.feature_rows import Rows
-from transfer.training.features import Runner, run_in_batches
+from transfer.training.features import Answering
 from transfer.training.interpolating import Weights, keep_best
-from transfer.training.prefixing import BATCH
 from transfer.training.temperatures import find_temperature
 
 
@@ -46,19 +45,19 @@ class Choice:
 
 
 def choose(
-    model: keras.Model, runner: Runner, before: Weights, after: Weights, rows: Rows, labels: NDArray[np.int64]
+    model: keras.Model, answer: Answering, before: Weights, after: Weights, rows: Rows, labels: NDArray[np.int64]
 ) -> Choice:
     """Give a model the weights on the line that validate best.
 
     Args:
         model: features to logits; its variables have these names.
-        runner: of it, for batches of 16.
+        answer: its logits for features.
         before: the weights before a stage.
         after: those after it.
         rows: (m, …) features of examples that neither side has learnt from.
         labels: (m,) of them.
     """
-    chosen = keep_best(model, before, after, lambda: find_temperature(run_in_batches(runner, rows, BATCH), labels))
+    chosen = keep_best(model, before, after, lambda: find_temperature(answer(rows), labels))
     kept = chosen.tried[chosen.alpha]
     return Choice(
         alpha=chosen.alpha,

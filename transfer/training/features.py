@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -27,6 +28,28 @@ def make_runner(network: keras.Model, batch_size: int) -> Runner:
         return np.asarray(run(tf.convert_to_tensor(fill_up(batch, batch_size), tf.float32))[: len(batch)], np.float32)
 
     return runner
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """A network that is ready for any number of inputs.
+
+    Attributes:
+        runner: of it.
+        batch_size: that the runner takes.
+    """
+
+    runner: Runner
+    batch_size: int
+
+    def __call__(self, inputs: Features) -> NDArray[np.float32]:
+        """Its outputs by its weights as they are now, (n, …)."""
+        return run_in_batches(self.runner, inputs, self.batch_size)
+
+
+def make_answering(network: keras.Model, batch_size: int) -> Answering:
+    """See `make_runner`."""
+    return Answering(make_runner(network, batch_size), batch_size)
 
 
 def fill_up(batch: NDArray[Any], batch_size: int) -> NDArray[Any]:

@@ -24,6 +24,7 @@ from transfer.recipes import Stage
 from transfer.specs import Progress, silent
 from transfer.training.batching import Batching, Features
 from transfer.training.devices import synchronized
+from transfer.training.features import Runner
 from transfer.training.history import Epoch, unwatched
 from transfer.training.pacing import Pace
 from transfer.training.precision import in_precision, settled_precision
@@ -34,12 +35,12 @@ from transfer.training.stepping import Stepping, assign_values, copy_values, see
 from transfer.training.stilling import stilled
 from transfer.training.training_state import Arrays, StateFolder, TrainingState
 from transfer.training.update_sizes import read_weights, trained_kernels, update_sizes
-from transfer.training.validating import make_validator
+from transfer.training.validating import Validator, make_validator
 from transfer.weights.digests import digest_json, digest_manifest
 from transfer.weights.tensor_digests import digest_tensor
 
 Labelled: TypeAlias = tuple[Features, NDArray[np.integer[Any]]]  # n examples and their labels (n,)
-_ARITHMETIC = 2  # of a step: where it changes, a run that was begun before cannot go on to the same bits
+_ARITHMETIC = 2  # where it changes, a run that was begun before cannot go on to the same bits
 Ending: TypeAlias = Literal["complete", "patience", "deadline"]
 
 
@@ -80,6 +81,7 @@ def fit(
     save_every_steps: int = 0,
     deadline: float | None = None,
     stepping: Stepping | None = None,
+    runner: Runner | None = None,
     name: str = "tuning",
     progress: Progress = silent,
     watch: Callable[[Epoch], None] = unwatched,
@@ -102,6 +104,7 @@ def fit(
         save_every_steps: the same in steps, besides; 0 for no such limit.
         deadline: of `time.monotonic`, after which no step is taken; the state is kept, and the result is that so far.
         stepping: of an earlier `fit` of the model, used again where its steps are alike; the result is the same.
+        runner: of the model, for batches as they are validated, used where it is trained in single precision.
         name: what it is called where it is told of.
         progress: told of each epoch.
         watch: given each epoch, first those from before the run was cut off.
@@ -125,7 +128,9 @@ def fit(
             stage = replace(stage, rate=found)
         if stepping is None or stepping.model is not model or not stepping.begin_anew(stage):
             stepping = Stepping(model, stage)
-        run = _Run(stepping, batching, stage, asked, validation)
+        runner = runner if stage.precision == "float32" else None
+        validate = make_validator(model, *validation, stage.batch_size, runner) if validation is not None else None
+        run = _Run(stepping, batching, stage, asked, validate)
         if state:
             run.resume(state)
             progress(f"{name}, going on from step {run.taken}", len(run.history), run.epochs)
@@ -142,13 +147,13 @@ class _Run:
     """A run and where it stands."""
 
     def __init__(
-        self, stepping: Stepping, batching: Batching, stage: Stage, asked: str, validation: Labelled | None
+        self, stepping: Stepping, batching: Batching, stage: Stage, asked: str, validate: Validator | None
     ) -> None:
-        self.stepping, model = stepping, stepping.model
-        self.kernels = trained_kernels(model)
+        self.stepping = stepping
+        self.kernels = trained_kernels(stepping.model)
         self.batching, self.stage, self.asked = batching, stage, asked
         self.pace = Pace()
-        self.validate = make_validator(model, *validation, stage.batch_size) if validation else None
+        self.validate = validate
         self.steps = stage.steps or stage.epochs * batching.steps
         self.epochs = -(-self.steps // batching.steps)
         self.history: list[Epoch] = []

@@ -31,13 +31,13 @@ from transfer.training.choosing import choose
 from transfer.training.devices import scope
 from transfer.training.feature_rows import Rows
 from transfer.training.feature_store import FeatureStore
-from transfer.training.features import make_runner, run_in_batches
+from transfer.training.features import make_answering
 from transfer.training.fitting import Fit
 from transfer.training.fresh import start_anew
 from transfer.training.history import Watch, unwatched
 from transfer.training.holding_out import hold_out
 from transfer.training.lessons import Lesson, take_lesson
-from transfer.training.prefixing import BATCH, with_tensors
+from transfer.training.prefixing import with_tensors
 from transfer.training.solving import SolvedHead, solve_head
 from transfer.training.stage_features import Examples, StageFeatures
 from transfer.training.stage_flags import flag_stage
@@ -206,9 +206,9 @@ class Learner:
         rows, suffix = self._features.of_stage(self._all.rest, graph)
         if tried is None or tried.stepping is None or stage.lora_rank:
             model = self._build(suffix)
-            stepping, runner = None, make_runner(model, BATCH)
+            stepping, answer = None, make_answering(model, stage.batch_size)
         else:
-            stepping, runner = tried.stepping, tried.runner
+            stepping, answer = tried.stepping, tried.answer
             model = stepping.model
             take_over(model, suffix)
         before = copy_variables(model)
@@ -220,7 +220,7 @@ class Learner:
             return
         self._all.settle(model, before, choice, self.head)
         take_over(model, with_tensors(suffix, self._all.rest.tensors))
-        self._answers = lambda places: run_in_batches(runner, rows.subset(places), BATCH)
+        self._answers = lambda places: answer(rows.subset(places))
 
     def _try(self, track: Track, stage: Stage, graph: Graph, place: int) -> Trial:
         """Train on a part, and see on the others how far to go."""
@@ -228,16 +228,16 @@ class Learner:
         model = self._build(suffix)
         before = copy_variables(model)
         validation = (rows.subset(self._held_out), self._labels[self._held_out])
-        lesson = replace(self._lesson(f"trial_{place}", track, stage, graph, rows), validation=validation)
-        found = self._take(model, lesson, track)
-        runner = make_runner(model, BATCH)
-        choice = choose(model, runner, before, copy_variables(model), *validation)
+        answer = make_answering(model, min(stage.batch_size, len(self._held_out)))
+        lesson = self._lesson(f"trial_{place}", track, stage, graph, rows)
+        found = self._take(model, replace(lesson, validation=validation, runner=answer.runner), track)
+        choice = choose(model, answer, before, copy_variables(model), *validation)
         self.remarks.append(f"stage {place}: {choice}")
         self.history.append({"stage": "choice", **asdict(choice)})
         track.settle(model, before, choice, self.head)
         epochs = found.kept_epoch if stage.patience else stage.epochs
         repeated = replace(stage, rate=found.rate, patience=0, epochs=max(1, epochs))
-        return Trial(repeated, choice, found.stepping, runner)
+        return Trial(repeated, choice, found.stepping, answer)
 
     def _take(self, model: keras.Model, lesson: Lesson, track: Track) -> Fit:
         """Train on a lesson of a track, and tell of it."""

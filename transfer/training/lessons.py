@@ -15,6 +15,7 @@ from transfer.models.variables import name_variables
 from transfer.recipes import Stage
 from transfer.specs import Progress
 from transfer.training.feature_rows import Rows
+from transfer.training.features import Runner
 from transfer.training.fitting import Fit, Labelled, fit
 from transfer.training.history import Watch, unwatched
 from transfer.training.low_rank import adapt
@@ -36,6 +37,7 @@ class Lesson:
         validation: examples to tell of and to stop early by; None for none.
         deadline: of `time.monotonic`, after which no step is taken.
         stepping: of an earlier lesson of the same model, of a stage whose steps are alike.
+        runner: of the model as it is without products of low rank, for batches as they are validated.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Lesson:
     validation: Labelled | None = None
     deadline: float | None = None
     stepping: Stepping | None = None
+    runner: Runner | None = None
 
     @property
     def title(self) -> str:
@@ -93,6 +96,7 @@ def take_lesson(
             digest=digest_json([lesson.name, lesson.keys]) if state_folder is not None else "",
             deadline=lesson.deadline,
             stepping=lesson.stepping,
+            runner=lesson.runner if adapted is None else None,
             name=lesson.title,
             progress=progress,
             watch=partial(watch, lesson.name),

@@ -17,7 +17,7 @@ from transfer.training.augmenting import Augmentation, augmented_batches
 from transfer.training.feature_keys import example_keys
 from transfer.training.feature_rows import Batches, Rows
 from transfer.training.feature_store import FeatureStore
-from transfer.training.features import make_runner, run_in_batches
+from transfer.training.features import make_answering
 from transfer.training.prefixing import BATCH, Piece, before_head, split_off_prefix, split_stage
 
 
@@ -114,7 +114,7 @@ class StageFeatures:
 
     def outputs(self, network: Network, rows: Rows) -> NDArray[np.float32]:
         """Of a network as it is, in inference, for some rows."""
-        return run_in_batches(make_runner(build_model(network, self._custom_objects), BATCH), rows, BATCH)
+        return make_answering(build_model(network, self._custom_objects), BATCH)(rows)
 
     def _between(self, rest: Network, graph: Graph, rows: Rows, keys: tuple[str, ...]) -> tuple[Rows, Network]:
         """From outputs of the prefix, with their keys, to what goes into the suffix of a stage; and the suffix."""

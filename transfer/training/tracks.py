@@ -12,7 +12,7 @@ from transfer.models.variables import copy_variables
 from transfer.recipes import Stage
 from transfer.surgery.network import Network, Tensors
 from transfer.training.choosing import Choice
-from transfer.training.features import Runner
+from transfer.training.features import Answering
 from transfer.training.interpolating import Weights, interpolate
 from transfer.training.prefixing import with_tensors
 from transfer.training.stepping import Stepping
@@ -61,10 +61,10 @@ class Trial:
         stage: as it is then done on all examples.
         choice: what is kept of it.
         stepping: what took the steps, with the model.
-        runner: of that model, for batches of 16.
+        answer: that model's logits.
     """
 
     stage: Stage
     choice: Choice
     stepping: Stepping | None
-    runner: Runner
+    answer: Answering

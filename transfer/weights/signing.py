@@ -8,8 +8,10 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import h5py
+from numpy.typing import NDArray
 
 from transfer.errors import CheckpointError, OutputError
 from transfer.specs import Json
@@ -20,13 +22,18 @@ from transfer.weights.packages import MEMBER_CONFIG, MEMBER_METADATA
 from transfer.weights.sealing import digest_outline
 from transfer.weights.tensor_digests import digest_tensor
 from transfer.weights.verifying import verify_written
-from transfer.weights.writing import Seen
+from transfer.weights.writing import Seen, check_digests
 
 _SHARED = "shared_object_id"
 
 
-def write_card(path: Path, card: Card) -> Card:
+def write_card(path: Path, card: Card, expected: Mapping[str, NDArray[Any]] | None = None) -> Card:
     """Put a card into a checkpoint, with digests of what stands there; then read everything back against it.
+
+    Args:
+        path: a file that this process has just written.
+        card: what to put into it.
+        expected: the tensors that shall stand there, whatever the file calls them; None where that is known.
 
     Returns:
         The card as written.
@@ -34,7 +41,10 @@ def write_card(path: Path, card: Card) -> Card:
     Raises:
         OutputError: if what is read back is not what was written.
     """
-    return sign(path, card).card or card
+    signed = sign(path, card).card or card
+    if expected is not None:
+        check_digests(path, signed.digests.values(), expected)
+    return signed
 
 
 def sign(path: Path, card: Card, written: Mapping[str, Seen] | None = None) -> Checkpoint:

@@ -205,11 +205,20 @@ def check_written(path: Path, expected: Mapping[str, NDArray[Any]]) -> None:
         OutputError: if a tensor is not there bit by bit.
     """
     try:
-        found = sorted(digest_tensor(values) for _, values in open_own(path).checkpoint.stream())
+        found = [digest_tensor(values) for _, values in open_own(path).checkpoint.stream()]
     except (CheckpointError, OSError) as error:
         raise OutputError(f"{path.name} does not read back as it was written: {error}") from error
+    check_digests(path, found, expected)
+
+
+def check_digests(path: Path, found: Iterable[str], expected: Mapping[str, NDArray[Any]]) -> None:
+    """Hold the digests of what a file holds against the tensors that it should hold.
+
+    Raises:
+        OutputError: if a tensor is not there bit by bit.
+    """
     wanted = sorted(map(digest_tensor, expected.values()))
-    if found != wanted:
+    if sorted(found) != wanted:
         raise OutputError(
             f"{path.name} does not read back as it was written.",
             [Problem(path.name, f"{len(wanted)} tensors, bit by bit", "others")],
