@@ -47,10 +47,11 @@ def test_finetune_prints_the_receipt_the_scores_and_where_the_run_lies(call, pic
     assert "dropped predictions; backbone ends at 'dense_2' and is trained in its last 2 blocks, froz" in ended.stdout
     assert "3 classes, 15 examples to learn from, 9 to test on" in ended.stdout
     for score in (result.score, *result.baselines):
-        row = next(line for line in rows(ended.stdout) if line[: len(score.name.split())] == score.name.split())
+        words, right = score.name.split(), f"{score.correct}/{score.examples}"
+        row = next(line for line in rows(ended.stdout) if line[: len(words)] == words and line[-1] == right)
         interval = score.accuracy
         found = [f"{interval.value:.3f}", f"{interval.low:.3f}", "to", f"{interval.high:.3f}"]
-        assert row[len(score.name.split()) :] == [*found, f"{score.correct}/{score.examples}"]
+        assert row[len(words) :] == [*found, right]
     assert f"{tmp_path / 'run'}/model.keras" in ended.stdout
     assert f"{transfer.load_run(tmp_path / 'run')}\n" == ended.stdout
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == FILES

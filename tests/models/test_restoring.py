@@ -662,3 +662,10 @@ def test_recorded_outputs_that_are_not_there_are_told_with_the_nearest(legacy, t
     with pytest.raises(DataError) as caught:
         restore(legacy, small_mlp, check=tmp_path / "output.npz")
     assert caught.value.next_step == "nearest there: 'outputs.npz'"
+
+
+def test_what_is_skipped_keeps_the_values_that_it_would_start_with():
+    found = transfer.restore("digits_mlp", skip="dense_1")
+    kernels = [each for each in found.model.get_weights() if each.ndim == 2]
+    assert all(each.any() for each in kernels)
+    assert "dense_1/kernel" in found.receipt.plan.skipped

@@ -12,7 +12,7 @@ import pytest
 from transfer.graphs.freezing import freeze_all
 from transfer.models.building import build_model, read_model
 from transfer.models.taking_over import take_over
-from transfer.models.variables import copy_variables
+from transfer.models.variables import copy_variables, name_variables
 
 
 @pytest.fixture
@@ -33,11 +33,15 @@ def flags(model):
     return {layer.name: layer.trainable for layer in model._flatten_layers(include_self=False)}
 
 
+@pytest.mark.parametrize("at_first", ["trained", "frozen"])
 @pytest.mark.parametrize("frozen", [(), ("first", "norm"), ("inner",)], ids=["none", "front", "inside"])
-def test_it_is_what_building_anew_gives(model, frozen):
+def test_it_is_what_building_anew_gives(model, frozen, at_first):
     model.get_layer("last").trainable = False
+    if at_first == "frozen":
+        model = build_model(replace(read_model(model), graph=freeze_all(read_model(model).graph)))
     source = build_model(read_model(model))
     for layer in source.layers:
+        layer.trainable = False
         layer.trainable = layer.name not in frozen
     network = other_values(read_model(source))
 
@@ -50,6 +54,25 @@ def test_it_is_what_building_anew_gives(model, frozen):
     assert list(ours) == list(theirs)
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
     assert json.dumps(model.get_config()) == json.dumps(built.get_config())
+
+
+def test_layers_inside_others_are_trained_one_by_one():
+    gru = keras.layers.Bidirectional(keras.layers.GRU(2, name="one"), name="both")
+    inner = keras.Sequential([keras.Input((3, 4)), gru, keras.layers.Dense(4, name="second")], name="inner")
+    inputs = keras.Input((3, 4))
+    model = keras.Model(inputs, keras.layers.Dense(2, name="last")(inner(inputs)), name="whole")
+    frozen = build_model(replace(read_model(model), graph=freeze_all(read_model(model).graph)))
+    model.get_layer("inner").get_layer("both").trainable = False
+
+    take_over(frozen, other_values(read_model(model)))
+
+    built = build_model(other_values(read_model(model)))
+    assert flags(frozen) == flags(built)
+    assert [each.path for each in frozen.trainable_weights] == [each.path for each in built.trainable_weights]
+    assert {name.rpartition("/")[0] for name, each in name_variables(frozen).items() if each.trainable} == {
+        "inner/second",
+        "last",
+    }
 
 
 def test_frozen_as_a_whole(model):

@@ -10,7 +10,7 @@ import pytest
 
 from transfer.data.loading import ImageBatch
 from transfer.errors import TrainingError
-from transfer.models.building import read_model
+from transfer.models.building import build_model, read_model
 from transfer.models.variables import name_variables
 from transfer.recipes import Recipe, Stage
 from transfer.training import learner as learning
@@ -104,6 +104,33 @@ def test_the_logits_are_those_of_the_whole_network(rows):
         each.assign(found.learnt().tensors[name])
     places = np.arange(60, 90)
     np.testing.assert_allclose(found.logits(places), model.predict(rows[0][places], verbose=0), atol=1e-5)
+
+
+AFTER = {
+    "two stages": TUNED,
+    "without a trial": Recipe(
+        (Stage("probe"), Stage(unfreeze_last=1, epochs=2, batch_size=500)), seed=5, validation=0.0
+    ),
+    "a harmful second": Recipe(
+        (TUNED.stages[0], TUNED.stages[1], Stage(unfreeze=("*",), optimizer="sgd", rate=4.0)), seed=5
+    ),
+    "products": Recipe((Stage("probe"), Stage(unfreeze_last=1, epochs=3, rate=1e-2, lora_rank=2)), seed=5),
+    "pulled": Recipe((Stage("probe"), Stage(unfreeze_last=1, epochs=3, rate=1e-2, l2_sp=0.1)), seed=5),
+    "narrow": Recipe((Stage("probe"), Stage(unfreeze_last=1, epochs=3, rate=1e-2, precision="mixed_bfloat16")), seed=5),
+}
+
+
+@pytest.mark.parametrize("recipe", AFTER.values(), ids=AFTER)
+def test_after_every_stage_the_logits_are_those_of_the_network_built_anew(rows, recipe):
+    values, labels = rows
+    found = Learner(read_model(create_student()), recipe, "label")
+    found.read(Seen(values).examples())
+    found.begin(np.arange(60), labels, CLASSES)
+    places = np.arange(60, 90)
+    for place, stage in enumerate(recipe.stages):
+        found.solve() if stage.kind == "probe" else found.tune(place)
+        expected = build_model(found.learnt()).predict(values[places], verbose=0)
+        np.testing.assert_allclose(found.logits(places), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("rate", [1e-2, 1.0, 4.0])

@@ -144,7 +144,8 @@ def test_steps_begin_anew_for_another_rate_unless_it_has_to_be_guarded():
     stepping.take(batching.chunk(1, 0, 2), [0.05, 0.05])
     assert any(each.any() for each in copy_values(stepping.optimizer.variables))
 
-    assert stepping.begin_anew(stage(optimizer="adam", rate=0.01, epochs=3))
+    assert stepping.takes_steps_of(stage(optimizer="adam", rate=0.01, epochs=3))
+    assert not stepping.takes_steps_of(stage(optimizer="adam", rate=1e4))
+    assert not stepping.takes_steps_of(stage(optimizer="adam", mixup=0.2, ema=0.5))
+    stepping.begin_anew()
     assert not any(each.any() for each in copy_values(stepping.optimizer.variables))
-    assert not stepping.begin_anew(stage(optimizer="adam", rate=1e4))
-    assert not stepping.begin_anew(stage(optimizer="adam", mixup=0.2, ema=0.5))

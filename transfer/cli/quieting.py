@@ -15,7 +15,7 @@ def import_tensorflow() -> None:
     is raised as ever. The objects that an import makes live as long as the process: Python is told so, which would
     look through all of them now and then, and for a second at the end.
     """
-    if "tensorflow" in sys.modules:
+    if "keras" in sys.modules:
         return
     _import_quietly()
     gc.freeze()

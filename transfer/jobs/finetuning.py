@@ -24,7 +24,7 @@ from transfer.jobs.running import load_run, refuse_run, write_run
 from transfer.jobs.scoring_stages import Division, learn_and_score
 from transfer.jobs.tracking import tracked
 from transfer.jobs.unfinished import LAST_FINITE, kept_state
-from transfer.models.building import attach_card, classes_of, read_model
+from transfer.models.building import attach_card, build_model, classes_of, read_model
 from transfer.models.saving import save_model
 from transfer.models.taking_over import take_over
 from transfer.recipes import Recipe
@@ -112,6 +112,8 @@ def finetune(
     feed = make_feed(network, data, preprocessing=preprocessing, size=size, custom_objects=own)
     whole = read_model(feed.network)
     limit = TimeLimit(time_limit) if isinstance(time_limit, int | float) else time_limit
+    if limit is not None:
+        limit.refuse_hopeless()
     seconds = limit.seconds if limit else None
     asked = describe_request(
         recipe, network, whole.graph, feed, data, test, shots=shots, test_share=test_share, time_limit=seconds
@@ -175,12 +177,15 @@ def _finished_model(model: keras.Model, learner: Learner, classes: tuple[str, ..
     """Raw input in, probabilities out, what is trainable as in the last stage.
 
     Args:
-        model: of the feed; it is given what was learnt.
+        model: of the feed; unless it holds classes of the caller's, it is given what was learnt.
         learner: that learnt it.
         classes: of the answers.
         card: of the student.
     """
-    take_over(model, learner.learnt())
+    if learner.custom_objects:  # layers of the caller's own may have flags that are set as they are made
+        model = build_model(learner.learnt(), learner.custom_objects)
+    else:
+        take_over(model, learner.learnt())
     names = {layer.name for layer in model.layers}
     name = next(each for each in ("probabilities", "class_probabilities", "output_probabilities") if each not in names)
     probabilities = keras.layers.Softmax(name=name)(model.outputs[0])

@@ -28,7 +28,7 @@ class Student:
     """A network ready to learn.
 
     Attributes:
-        network: frozen backbone and one new head that gives logits; the head gets its values when it is built.
+        network: frozen backbone and one new head that gives logits.
         custom_objects: classes of the caller's that it holds, by name.
         cut: the layer at which the backbone ends.
         dropped: names of the layers left out.

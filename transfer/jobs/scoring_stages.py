@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from transfer.data.joining import join_sets
 from transfer.data.labelled import LabelledSet
 from transfer.data.splitting import split_stratified
 from transfer.evidence.baselines import LEARNT_FROM, logistic_regression, majority_class
+from transfer.evidence.comparing import compare_answers
 from transfer.evidence.scoring import score_answers
 from transfer.jobs.clock import Clock
 from transfer.jobs.describing import describe_probe
@@ -61,7 +63,7 @@ def learn_and_score(
     learner.begin(read.places[train], read.labels, data.classes)
     with clock("baselines"):
         baselines = _baselines(read, examples, train, unseen, recipe.seed, learner.progress)
-    scores, probe = [], None
+    scores, right, probe = [], [], None
     for place, stage in enumerate(recipe.stages):
         with clock(STEPS[stage.kind]):
             if stage.kind == "probe":
@@ -70,6 +72,7 @@ def learn_and_score(
                 learner.tune(place)
             answers = learner.logits(read.places[unseen]).argmax(1)
         scores.append(score_answers(_name_of(place, recipe), answers, examples.labels[unseen]))
+        right.append(answers == examples.labels[unseen])
     result = Result(
         classes=data.classes,
         train_examples=len(train),
@@ -79,7 +82,7 @@ def learn_and_score(
         stages=tuple(scores),
         probe=describe_probe(probe) if probe is not None else None,
         left_out=(*data.problems, *(test.problems if test else ()), *read.failures),
-        notes=(*learner.remarks, *_remarks(len(train), len(held_out) - len(unseen), scores)),
+        notes=(*learner.remarks, *_remarks(len(train), len(held_out) - len(unseen)), *_compared(scores, right)),
         warnings=warn_of_labels(digests, examples.labels, examples.names, data.classes, train),
     )
     named = {name: sorted(examples.names[i] for i in rows) for name, rows in (("train", train), ("test", unseen))}
@@ -127,13 +130,18 @@ def _baselines(
     return majority_class(labels[train], labels[held_out]), raw
 
 
-def _remarks(learnt: int, twins: int, scores: list[Score]) -> tuple[str, ...]:
+def _compared(scores: Sequence[Score], right: Sequence[NDArray[np.bool_]]) -> tuple[str, ...]:
+    """The last stage beside the first, on the same examples; nothing of one stage alone."""
+    if len(scores) < 2:
+        return ()
+    return (compare_answers(right[-1], right[0]).describe(scores[-1].name, scores[0].name),)
+
+
+def _remarks(learnt: int, twins: int) -> tuple[str, ...]:
     """What a reader of the result should know."""
     remarks = []
     if learnt > LEARNT_FROM:
         remarks.append(f"logistic regression on raw input learnt from {LEARNT_FROM} of these examples, class by class")
     if twins:
         remarks.append(f"{twins} test examples left out: the same bytes are among those learnt from")
-    if len(scores) > 1 and scores[-1].correct < scores[0].correct:
-        remarks.append("tuning did not help here: the probe answers more of the test examples")
     return tuple(remarks)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import keras
@@ -12,17 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.errors import LayerError, Problem
-from transfer.graphs.graph import Graph, Layer
+from transfer.graphs.graph import Graph
 from transfer.graphs.parsing import parse_config
-from transfer.graphs.training_flags import WRAPPED, holds_layers, is_entry
 from transfer.graphs.unparsing import unparse_graph
-from transfer.graphs.weightless import WEIGHTLESS
 from transfer.models.adapting import leave_out_unknown, name_custom
 from transfer.models.allowing import check_config
-from transfer.models.keeping_names import note_names, rename_inner, takes, with_names
+from transfer.models.keeping_names import note_names, rename_inner, with_names
+from transfer.models.live_flags import freeze_as, leave_out_flags, note_frozen
 from transfer.models.making_late import made_later, start_at_zero, start_with
 from transfer.models.variables import assign_variables, name_variables
-from transfer.specs import Json
 from transfer.surgery.network import Network, Tensors
 from transfer.weights.cards import Card
 from transfer.weights.lazy_tensors import LazyTensors
@@ -100,7 +96,7 @@ def _build(
     """
     config = unparse_graph(graph)
     check_config(config, custom_objects)
-    config = _leave_out_flags(name_custom(leave_out_unknown(config), custom_objects), custom_objects)
+    config = leave_out_flags(name_custom(leave_out_unknown(config), custom_objects), custom_objects)
     try:
         with made_later(largest_bytes, graph.name) as unfrozen:
             model = keras.Model.from_config(config["config"], custom_objects=with_names(custom_objects))
@@ -137,7 +133,7 @@ def read_model(model: keras.Model) -> Network:
             f"{model.name!r} has no config: it is a class of your own.", next_step="build it as a functional model"
         ) from error
     graph = parse_config(note_names(config, model))
-    return Network(_note_frozen(graph, model), _Live(name_variables(model)), card_of(model))
+    return Network(note_frozen(graph, model), _Live(name_variables(model)), card_of(model))
 
 
 def classes_of(model: keras.Model) -> dict[str, type]:
@@ -174,53 +170,6 @@ class _Live(LazyTensors):
         return str(keras.backend.standardize_dtype(self._variables[name].dtype))
 
 
-# Flags that say whether a layer is trained, where Keras's configs do not carry them
-
-
-def _leave_out_flags(values: Json, custom_objects: Mapping[str, Any] | None) -> Json:
-    """The config of a model without flags of the caller's classes that are not made with one.
-
-    Args:
-        values: with each such class under the name that the caller gave it.
-        custom_objects: the classes, by these names.
-    """
-    if not custom_objects:
-        return values
-    if isinstance(values, list | tuple):
-        return [_leave_out_flags(each, custom_objects) for each in values]
-    if not isinstance(values, dict):
-        return values
-    if is_entry(values) and "trainable" in values["config"] and not _takes_flag(values, custom_objects):
-        values = {**values, "config": {key: each for key, each in values["config"].items() if key != "trainable"}}
-    return {key: _leave_out_flags(value, custom_objects) for key, value in values.items()}
-
-
-def freeze_as(model: keras.Model, graph: Graph) -> None:
-    """Set the flags of a graph that are False in the model built from it.
-
-    A layer made with `trainable=False` does not freeze the layers that it makes itself, and classes of the caller's may
-    not be made with a flag at all; setting it does.
-    """
-    live = {each.name: each for each in model.layers}
-    for layer in graph:
-        if layer.name in live:
-            _freeze(live[layer.name], _entry_of(layer))
-
-
-def _note_frozen(graph: Graph, model: keras.Model) -> Graph:
-    """The graph of a live model, with the flags that are False of layers whose configs do not say it."""
-    live = {each.name: each for each in model.layers}
-    layers = (
-        replace(layer, config=_noted(live[layer.name], _entry_of(layer))["config"]) if layer.name in live else layer
-        for layer in graph
-    )
-    return replace(graph, layers=tuple(layers))
-
-
-def _entry_of(layer: Layer) -> Json:
-    return {"class_name": layer.class_name, "config": layer.config}
-
-
 def _still_spectral(model: keras.Model) -> None:
     """Let spectral normalization that is frozen leave its kernel as it is, as frozen batch normalization does.
 
@@ -238,50 +187,3 @@ def _call_where_trained(layer: keras.Layer) -> Any:
         return call(inputs, training=bool(training) and layer.trainable)
 
     return stilled
-
-
-def _takes_flag(entry: Json, custom_objects: Mapping[str, Any]) -> bool:
-    found = custom_objects.get(str(entry.get("registered_name")))
-    return not inspect.isclass(found) or takes(found, "trainable")
-
-
-def _freeze(layer: Any, entry: Json) -> None:
-    if not holds_layers(entry) and entry["config"].get("trainable") is False:
-        layer.trainable = True  # Keras skips layers inside that already say what they are told
-        layer.trainable = False
-        return
-    for _, held, inner in _held(layer, entry):
-        _freeze(held, inner)
-
-
-def _noted(layer: Any, entry: Json) -> Json:
-    config = dict(entry["config"])
-    for (key, place), held, inner in _held(layer, entry):
-        if place is None:
-            config[key] = _noted(held, inner)
-        else:
-            config[key] = [_noted(held, inner) if k == place else each for k, each in enumerate(config[key])]
-    is_told = "trainable" in config or holds_layers(entry) or entry["class_name"] in WEIGHTLESS
-    if not is_told and not layer.trainable:
-        config["trainable"] = False
-    return {**entry, "config": config}
-
-
-def _held(layer: Any, entry: Json) -> Iterator[tuple[tuple[str, int | None], Any, Json]]:
-    """((option, place in it), live layer, entry) of each layer that one holds; place is None for one by itself."""
-    config = entry["config"]
-    if holds_layers(entry):
-        live = {each.name: each for each in layer.layers}
-        for place, each in enumerate(config["layers"]):
-            if each["config"].get("name") in live:
-                yield ("layers", place), live[each["config"]["name"]], each
-        return
-    for key in WRAPPED:
-        held: Json = config.get(key)
-        attribute = "forward_layer" if key == "layer" and hasattr(layer, "forward_layer") else key
-        if is_entry(held) and isinstance(found := getattr(layer, attribute, None), keras.Layer):
-            yield (key, None), found, held
-        elif isinstance(held, list) and isinstance(found := getattr(layer, attribute, None), list | tuple):
-            for place, (one, each) in enumerate(zip(found, held, strict=False)):
-                if is_entry(each) and isinstance(one, keras.Layer):
-                    yield (key, place), one, each

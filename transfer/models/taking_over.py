@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import keras
 
-from transfer.models.building import attach_card, freeze_as
-from transfer.models.variables import assign_variables, name_variables
+from transfer.models.building import attach_card
+from transfer.models.live_flags import flag_as
+from transfer.models.variables import finalize_layers, name_variables
 from transfer.surgery.network import Network
 
 
@@ -19,8 +20,12 @@ def take_over(model: keras.Model, network: Network) -> None:
     Raises:
         KeyError: if a weight has no tensor.
     """
-    assign_variables(model, {name: network.tensors[name] for name in name_variables(model)})
-    for layer in model.layers:
-        layer.trainable = True
-    freeze_as(model, network.graph)
+    variables = name_variables(model)
+    lost = [name for name in variables if name not in network.tensors]
+    if lost:
+        raise KeyError(f"no tensor for {', '.join(lost)}")
+    for name, variable in variables.items():
+        variable.assign(network.tensors[name])
+    finalize_layers(model)
+    flag_as(model, network.graph)
     attach_card(model, network.card)

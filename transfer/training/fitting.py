@@ -40,7 +40,7 @@ from transfer.weights.digests import digest_json, digest_manifest
 from transfer.weights.tensor_digests import digest_tensor
 
 Labelled: TypeAlias = tuple[Features, NDArray[np.integer[Any]]]  # n examples and their labels (n,)
-_ARITHMETIC = 2  # where it changes, a run that was begun before cannot go on to the same bits
+_ARITHMETIC = 3  # where it changes, a run that was begun before cannot go on to the same bits
 Ending: TypeAlias = Literal["complete", "patience", "deadline"]
 
 
@@ -63,7 +63,7 @@ class Fit:
     rate: float
     kept_epoch: int
     ended: Ending
-    stepping: Stepping | None = field(default=None, repr=False, compare=False)
+    stepping: Stepping = field(repr=False, compare=False)
     resumed_at: int = field(default=0, repr=False, compare=False)
 
 
@@ -126,7 +126,9 @@ def fit(
         if stage.rate == "auto":
             found = state.rate if state else find_rate(model, batching, stage, deadline=deadline)
             stage = replace(stage, rate=found)
-        if stepping is None or stepping.model is not model or not stepping.begin_anew(stage):
+        if stepping is not None and stepping.model is model and stepping.takes_steps_of(stage):
+            stepping.begin_anew()
+        else:
             stepping = Stepping(model, stage)
         runner = runner if stage.precision == "float32" else None
         validate = make_validator(model, *validation, stage.batch_size, runner) if validation is not None else None

@@ -37,7 +37,7 @@ from transfer.training.fresh import start_anew
 from transfer.training.history import Watch, unwatched
 from transfer.training.holding_out import hold_out
 from transfer.training.lessons import Lesson, take_lesson
-from transfer.training.prefixing import with_tensors
+from transfer.training.prefixing import BATCH, with_tensors
 from transfer.training.solving import SolvedHead, solve_head
 from transfer.training.stage_features import Examples, StageFeatures
 from transfer.training.stage_flags import flag_stage
@@ -204,12 +204,10 @@ class Learner:
                 return
         self._answers = None
         rows, suffix = self._features.of_stage(self._all.rest, graph)
-        if tried is None or tried.stepping is None or stage.lora_rank:
-            model = self._build(suffix)
-            stepping, answer = None, make_answering(model, stage.batch_size)
+        if tried is None or stage.lora_rank or self.custom_objects:  # whose layers may keep what they drew
+            model, stepping = self._build(suffix), None
         else:
-            stepping, answer = tried.stepping, tried.answer
-            model = stepping.model
+            model, stepping = tried.stepping.model, tried.stepping
             take_over(model, suffix)
         before = copy_variables(model)
         lesson = replace(self._lesson(f"stage_{place}", self._all, stage, graph, rows), stepping=stepping)
@@ -220,6 +218,7 @@ class Learner:
             return
         self._all.settle(model, before, choice, self.head)
         take_over(model, with_tensors(suffix, self._all.rest.tensors))
+        answer = tried.answer if stepping and tried else make_answering(model, BATCH)
         self._answers = lambda places: answer(rows.subset(places))
 
     def _try(self, track: Track, stage: Stage, graph: Graph, place: int) -> Trial:

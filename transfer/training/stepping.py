@@ -73,10 +73,8 @@ class Stepping:
             shares = _shares(model, self.trained, stage.layer_decay)
             self.optimizer = make_optimizer(stage, self.trained, shares)
             self.averages = [tf.Variable(each) for each in copy_values([*self.trained.values()])] if stage.ema else []
-        self._stage, self._guarded = (
-            stage,
-            self._has_to_guard(float(stage.rate) if highest_rate is None else highest_rate),
-        )
+        self._stage = stage
+        self._guarded = self._has_to_guard(float(stage.rate) if highest_rate is None else highest_rate)
         self._step = _Step(self, stage, self._guarded, self._replicas)
         self._run: Any = None
         self._shapes: tuple[Any, ...] = ()
@@ -84,19 +82,16 @@ class Stepping:
     def _has_to_guard(self, highest_rate: float) -> bool:
         return bool(may_overflow(self.optimizer.targets, highest_rate) or not _are_finite([*self.trained.values()]))
 
-    def begin_anew(self, stage: Stage) -> bool:
-        """Go back to where a new one would start with the weights as they are now; what is traced is used again.
-
-        Returns:
-            Whether that is possible: not for a stage whose steps differ in more than their rates.
-        """
+    def takes_steps_of(self, stage: Stage) -> bool:
+        """Whether the steps of a stage are these, but for their rates and number."""
         is_alike = _without_length(stage) == _without_length(self._stage) and not stage.l2_sp
-        if not is_alike or self._has_to_guard(float(stage.rate)) != self._guarded:
-            return False
+        return is_alike and self._has_to_guard(float(stage.rate)) == self._guarded
+
+    def begin_anew(self) -> None:
+        """Go back to where a new one would start with the weights as they are now; what is traced is used again."""
         for each in self.optimizer.variables:
             each.assign(tf.zeros_like(each))
         assign_values(self.averages, [each.value for each in self.trained.values()] if self.averages else [])
-        return True
 
     @property
     def _replicas(self) -> int:

@@ -1,4 +1,7 @@
-"""Examples dealt into folds so that each has the same share of every class."""
+"""Examples dealt into folds so that each has the same share of every class.
+
+Importing scikit-learn's folds takes a quarter of a second, of a run of ten.
+"""
 
 from __future__ import annotations
 

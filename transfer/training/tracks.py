@@ -66,5 +66,5 @@ class Trial:
 
     stage: Stage
     choice: Choice
-    stepping: Stepping | None
+    stepping: Stepping
     answer: Answering
