@@ -155,6 +155,9 @@ def command(
     read = read_leniently if dry_run else read_strictly
     labelled, damaged = read(data, strict=strict, skip_unreadable=skip_unreadable)
     test, more_damaged = read(test_data, strict=strict, skip_unreadable=skip_unreadable) if test_data else (None, ())
+    share = test_share or 0.25
+    count = len(labelled) if test else shots * len(labelled.classes) if shots else round(len(labelled) * (1 - share))
+    recipe = choice.resolve(max(1, count))
     with begin_opening(file) as opening:  # another process reads the structure while TensorFlow is imported
         import_tensorflow()
         checkpoint = opening.checkpoint()
@@ -164,8 +167,6 @@ def command(
 
     make_repeatable()
 
-    share = test_share or 0.25
-    count = len(labelled) if test else shots * len(labelled.classes) if shots else round(len(labelled) * (1 - share))
     how = Learning(
         into=into,
         restoring=restoring,
@@ -176,7 +177,7 @@ def command(
         shots=shots,
         test_share=share,
         test=test,
-        recipe=choice.resolve(max(1, count)),
+        recipe=recipe,
     )
     if out is None or dry_run:
         with progress_bar() as progress:
