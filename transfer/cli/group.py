@@ -93,6 +93,6 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted; nothing half done is left.", err=True)
+        click.echo("Interrupted; no result was written.", err=True)
         click.echo("A run that was training goes on where it was when the same command is given again.", err=True)
         sys.exit(130)
