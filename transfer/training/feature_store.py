@@ -31,6 +31,7 @@ from transfer.data.loading import ImageBatch
 from transfer.errors import OutputError, Problem
 from transfer.specs import Progress, silent
 from transfer.training.feature_rows import Batches, Held, Rows
+from transfer.training.running_ahead import run_ahead
 
 MEMORY_BYTES = 2**30
 _SHARD_BYTES = 2**23
@@ -46,7 +47,7 @@ class Computing(Protocol):
         """What decides what it gives for an example, as hex digits."""
 
     def run(self, batch: NDArray[Any], /) -> NDArray[Any]:
-        """Features of some examples, (b, …), float32 or bytes."""
+        """Features of some examples, (b, …), float32 or bytes; after its first call two threads may call it at once."""
 
 
 class FeatureStore:
@@ -108,10 +109,11 @@ class FeatureStore:
         work.take_up(self._held[piece.key])
         row_shape: tuple[int, ...] = ()
         if len(missing := work.missing()):
-            computed = _Computed(self, piece, in_memory=in_memory)
+            computed = _Computed(self, piece.key, in_memory=in_memory)
             try:
-                for batch in batches(missing):
-                    computed.take(batch, [keys[place] for place in missing[batch.first :][: len(batch.images)]])
+                for batch, values in run_ahead(piece.run, batches(missing)):
+                    own = [keys[place] for place in missing[batch.first :][: len(batch.images)]]
+                    computed.take(batch, values, own)
                     progress("computing features", computed.count, len(missing))
             finally:
                 computed.flush()
@@ -267,7 +269,7 @@ class _Computed:
         failed: what is wrong with examples that could not be read, by key.
     """
 
-    def __init__(self, store: FeatureStore, piece: Computing, *, in_memory: bool) -> None:
+    def __init__(self, store: FeatureStore, piece: str, *, in_memory: bool) -> None:
         self._store, self._piece, self._in_memory = store, piece, in_memory
         self._waiting: list[tuple[list[str], NDArray[np.float32]]] = []
         self._since = time.monotonic()
@@ -275,9 +277,8 @@ class _Computed:
         self.row_shape: tuple[int, ...] = ()
         self.failed: dict[str, Problem] = {}
 
-    def take(self, batch: ImageBatch, keys: Sequence[str]) -> None:
-        """Run the piece on a batch, and keep what is waiting where it fills a shard."""
-        values = self._piece.run(batch.images)
+    def take(self, batch: ImageBatch, values: NDArray[Any], keys: Sequence[str]) -> None:
+        """Take the rows of a batch, and keep what is waiting where it fills a shard."""
         bad = {place - batch.first: problem for place, problem in batch.failures}
         self.failed |= {keys[place]: problem for place, problem in bad.items()}
         good = [place for place in range(len(keys)) if place not in bad]
@@ -292,7 +293,7 @@ class _Computed:
         keys = [key for some, _ in waiting for key in some]
         if keys:
             rows = np.concatenate([rows for _, rows in waiting])
-            self._store.keep(self._piece.key, keys, rows, in_memory=self._in_memory)
+            self._store.keep(self._piece, keys, rows, in_memory=self._in_memory)
         self._since = time.monotonic()
 
     def _has_waited(self) -> bool:
