@@ -64,7 +64,7 @@ def test_classes_of_very_different_size_are_told(most, told):
 
 def test_rows_of_arrays_are_the_same_by_type_shape_and_bytes():
     rows = np.array([[1, 2], [3, 4], [1, 2]], np.float32)
-    data = LabelledSet("arrays", ("x[0]", "x[1]", "x[2]"), np.array([0, 1, 1]), ("no", "yes"), rows)
+    data = LabelledSet.of_labels("arrays", ("x[0]", "x[1]", "x[2]"), np.array([0, 1, 1]), ("no", "yes"), rows)
     found = find_doubts(data.digests(), data.labels, data.names, data.classes)
     assert found.conflicts == (Conflict(("x[0]", "x[2]"), ("no", "yes")),)
 

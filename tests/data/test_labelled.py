@@ -12,13 +12,15 @@ from transfer.errors import DataError, Problem
 def of_arrays(x=None) -> LabelledSet:
     x = np.arange(12, dtype=np.float32).reshape(4, 3) if x is None else x
     labels = np.array([0, 1, 1, 0], np.int64)
-    return LabelledSet("here", ("x[0]", "x[1]", "x[2]", "x[3]"), labels, ("cat", "dog"), x, (Problem("a.txt"),))
+    return LabelledSet.of_labels(
+        "here", ("x[0]", "x[1]", "x[2]", "x[3]"), labels, ("cat", "dog"), x, (Problem("a.txt"),)
+    )
 
 
 def of_pictures(tmp_path) -> LabelledSet:
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(name.encode())
-    return LabelledSet(
+    return LabelledSet.of_labels(
         str(tmp_path), ("a", "b"), np.array([0, 1], np.int64), ("cat", "dog"), (tmp_path / "a", tmp_path / "b")
     )
 
@@ -81,8 +83,8 @@ def test_digests_name_all_files_that_have_gone(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"names": ("x[0]",)}, "1 names, 2 labels and 2 inputs"),
-        ({"labels": np.array([0, 2], np.int64)}, "outside 0 to 1"),
+        ({"names": ("x[0]",)}, r"1 names, \[2\] labels of each output and 2 inputs"),
+        ({"labels": np.array([0, 2], np.int64)}, "outside -1 to 1"),
         ({"labels": np.array([0, -1], np.int64)}, "outside 0 to 1"),
         ({"labels": np.array([0, 1], np.int32)}, "int64"),
         ({"classes": ("cat", "cat")}, "named twice"),
@@ -97,7 +99,7 @@ def test_construction_refuses_what_does_not_fit_together(changes, message):
         "inputs": np.zeros((2, 3)),
     }
     with pytest.raises(ValueError, match=message):
-        LabelledSet(**(right | changes))
+        LabelledSet.of_labels(**(right | changes))
 
 
 def test_in_print_it_is_a_line_with_its_source_and_the_examples_of_each_class(tmp_path):
@@ -108,7 +110,7 @@ def test_in_print_it_is_a_line_with_its_source_and_the_examples_of_each_class(tm
 
 def test_in_print_many_classes_are_counted_and_one_without_examples_has_none():
     names = tuple(f"kind {place}" for place in range(11))
-    found = LabelledSet("here", ("x[0]",), np.array([1], np.int64), names, np.zeros((1, 2)))
+    found = LabelledSet.of_labels("here", ("x[0]",), np.array([1], np.int64), names, np.zeros((1, 2)))
     assert repr(found).endswith(
         "11 classes: " + ", ".join(f"kind {k} ({int(k == 1)})" for k in range(8)) + ", and 3 more>"
     )

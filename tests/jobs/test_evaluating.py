@@ -12,6 +12,7 @@ from PIL import Image
 import transfer
 from transfer.errors import DataError
 from transfer.jobs.evaluating import evaluate
+from transfer.labellings import Labelling
 
 solve = partial(transfer.finetune, recipe=transfer.Recipe(transfer.Stage("probe")))
 
@@ -62,7 +63,9 @@ def test_nothing_but_what_was_learnt_from_is_refused(digits_run, data):
 
 def test_some_of_the_classes_in_another_order_are_found_by_name(digits_run, data):
     two = data.subset(np.flatnonzero(data.labels != 1))
-    turned = replace(two, classes=("digit_2", "digit_0"), labels=np.where(two.labels == 2, 0, 1))
+    turned = replace(
+        two, labelling=Labelling.of_classes(("digit_2", "digit_0")), targets=(np.where(two.labels == 2, 0, 1),)
+    )
     found = evaluate(digits_run.folder, turned)
     whole = {name: (right, count) for name, right, count in evaluate(digits_run.folder, data).per_class}
     assert {name: (right, count) for name, right, count in found.per_class} == {
@@ -72,7 +75,7 @@ def test_some_of_the_classes_in_another_order_are_found_by_name(digits_run, data
 
 def test_classes_that_the_run_does_not_know_are_refused_all_at_once(digits_run, data):
     with pytest.raises(DataError) as caught:
-        evaluate(digits_run.folder, replace(data, classes=("digit_0", "seven", "eight")))
+        evaluate(digits_run.folder, replace(data, labelling=Labelling.of_classes(("digit_0", "seven", "eight"))))
     assert [each.where for each in caught.value.problems] == ["seven", "eight"]
     assert caught.value.problems[0].expected == "one of digit_0, digit_1, digit_2"
 

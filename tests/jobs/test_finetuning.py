@@ -13,6 +13,7 @@ from PIL import Image
 import transfer
 from transfer.errors import DataError, LayerError, NotFiniteError, OutputError, TrainingError
 from transfer.jobs.predicting import predict
+from transfer.labellings import Labelling
 from transfer.results import Result
 from transfer.specs import PREPROCESSINGS, silent
 from transfer.training import lessons, saving_times
@@ -143,7 +144,7 @@ def refused(*, out, **options) -> None:
 def test_other_data_or_another_network_in_the_same_folder_are_refused(digits_run, restored, student, data):
     same = {"recipe": transfer.Recipe(transfer.Stage("probe"), seed=7), "out": digits_run.folder}
     refused(student=student, data=data.subset(range(29)), **same)
-    refused(student=student, data=replace(data, labels=np.roll(data.labels, 1)), **same)
+    refused(student=student, data=replace(data, targets=(np.roll(data.labels, 1),)), **same)
     refused(student=student, data=data, shots=3, **same)
     refused(student=student, data=data, test=data.subset(range(0, 30, 3)), **same)
     shorter = transfer.extract(restored, at="dense_1", freeze="backbone", heads=[transfer.Head("label", 3)])
@@ -345,7 +346,9 @@ def test_examples_to_test_on_may_be_given(student, data):
 
 def test_examples_to_test_on_need_the_same_classes_and_kind(student, data, digits):
     with pytest.raises(DataError) as caught:
-        transfer.finetune(student, data, test=replace(data, classes=("digit_0", "digit_1", "seven")))
+        transfer.finetune(
+            student, data, test=replace(data, labelling=Labelling.of_classes(("digit_0", "digit_1", "seven")))
+        )
     assert caught.value.problems[0].found == "digit_0, digit_1, seven"
     arrays = transfer.from_arrays(digits[0], [f"digit_{label}" for label in digits[1]])
     with pytest.raises(DataError, match="holds arrays"):
@@ -401,7 +404,7 @@ def test_a_class_without_an_example_is_refused_by_name(student, data):
 
 def test_a_single_class_is_refused(restored, data):
     student = transfer.extract(restored, drop_last=1, heads=[transfer.Head("label", 1)])
-    only = replace(data.subset(np.flatnonzero(data.labels == 0)), classes=("digit_0",))
+    only = replace(data.subset(np.flatnonzero(data.labels == 0)), labelling=Labelling.of_classes(("digit_0",)))
     with pytest.raises(DataError):
         transfer.finetune(student, only)
 

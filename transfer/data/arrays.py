@@ -59,7 +59,7 @@ def from_arrays(
         raise _error(source, [Problem("y", _TWO_CLASSES, f"1: every label is {names[indices[0]]!r}")])
     view = inputs.view() if inputs.dtype.isnative else inputs.astype(inputs.dtype.newbyteorder("="))
     view.flags.writeable = False
-    return LabelledSet(source, tuple(f"x[{i}]" for i in range(len(view))), indices, names, view)
+    return LabelledSet.of_labels(source, tuple(f"x[{i}]" for i in range(len(view))), indices, names, view)
 
 
 def read_npz(path: Path) -> LabelledSet:

@@ -64,7 +64,7 @@ def read_folder(
     dropped = {problem.where for problem in (*left_out, *unreadable)}
     kept = {name: [path for path in paths if _name(path, folder) not in dropped] for name, paths in pictures.items()}
     _refuse_faults(folder, pictures, kept, unreadable, left_out, strict=strict)
-    return LabelledSet(
+    return LabelledSet.of_labels(
         source=str(folder),
         names=tuple(_name(path, folder) for paths in kept.values() for path in paths),
         labels=np.repeat(np.arange(len(kept), dtype=np.int64), [len(paths) for paths in kept.values()]),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
 from transfer.data.labelled import LabelledSet
 from transfer.errors import DataError, Problem
+from transfer.labellings import Labelling, show_output
+from transfer.tabulating import shorten
 
 
 def join_sets(data: LabelledSet, test: LabelledSet) -> LabelledSet:
@@ -33,9 +36,9 @@ def join_sets(data: LabelledSet, test: LabelledSet) -> LabelledSet:
                 next_step="write both alike",
             )
         inputs = np.concatenate([ours, theirs])
-    labels = np.concatenate([data.labels, test.labels])
+    targets = tuple(np.concatenate(both) for both in zip(data.targets, test.targets, strict=True))
     names = (*data.names, *(f"test/{name}" for name in test.names))
-    return LabelledSet(data.source, names, labels, data.classes, inputs)
+    return LabelledSet(data.source, names, data.labelling, targets, inputs)
 
 
 def refuse_other_classes(data: LabelledSet, test: LabelledSet) -> None:
@@ -44,9 +47,21 @@ def refuse_other_classes(data: LabelledSet, test: LabelledSet) -> None:
     Raises:
         DataError: in that case.
     """
-    if test.classes != data.classes:
-        raise DataError(
-            f"{test.source} has other classes than {data.source}.",
-            [Problem("classes", ", ".join(data.classes[:8]), ", ".join(test.classes[:8]))],
-            "name them alike",
-        )
+    if _meanings(test.labelling) == _meanings(data.labelling):
+        return
+    if data.labelling.is_single and test.labelling.is_single:
+        problems = [Problem("classes", shorten(data.classes), shorten(test.classes))]
+        raise DataError(f"{test.source} has other classes than {data.source}.", problems, "name them alike")
+    pairs = zip_longest(data.labelling, test.labelling)
+    shown = [("none" if each is None else show_output(each) for each in pair) for pair in pairs if pair[0] != pair[1]]
+    problems = [Problem("output", *each) for each in shown]
+    raise DataError(
+        f"{test.source} has other outputs than {data.source}.",
+        problems,
+        "read both by one labelling (--labelling, labelling=…)",
+    )
+
+
+def _meanings(labelling: Labelling) -> list[tuple[object, ...]]:
+    """What labels mean, whatever they weigh."""
+    return [(each.name, each.kind, each.classes, each.parent, each.under) for each in labelling]

@@ -1,4 +1,4 @@
-"""A labelled set: examples, their classes, and what was left out on the way."""
+"""A labelled set: examples, what is known of each, and what was left out on the way."""
 
 from __future__ import annotations
 
@@ -11,49 +11,113 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.data.targets import check_targets, faults_of_parents, known_rows
 from transfer.errors import DataError, Problem
+from transfer.labellings import Labelling
 from transfer.tabulating import shorten
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledSet:
-    """Examples with one label each.
+    """Examples with labels.
 
     Attributes:
         source: where they come from, for messages.
         names: one for each example: its path below `source`, '/' between the parts, or `x[17]`.
-        labels: (n,), places in `classes`.
-        classes: names, each once.
+        labelling: what its labels are.
+        targets: for each output of the labelling the labels of all examples. Of softmax (n,) int64, places in its
+            classes; of sigmoid (n, k) int64 of 1 and 0; both -1 where it is not known, or does not apply. Of regression
+            (n, k) float64, NaN where it is not known.
         inputs: picture files, not yet decoded; or an array (n, …).
         problems: what was left out of `source`, and why.
+        groups: (n,) numbers of groups that stay together when the set is divided; None for none.
     """
 
     source: str
     names: tuple[str, ...]
-    labels: NDArray[np.int64]
-    classes: tuple[str, ...]
+    labelling: Labelling
+    targets: tuple[NDArray[Any], ...]
     inputs: tuple[Path, ...] | NDArray[Any]
     problems: tuple[Problem, ...] = ()
+    groups: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        if self.labels.ndim != 1 or self.labels.dtype != np.int64:
-            raise ValueError(f"labels are (n,) int64, not {self.labels.shape} {self.labels.dtype}")
-        if not len(self.names) == len(self.labels) == len(self.inputs):
-            counts = f"{len(self.names)} names, {len(self.labels)} labels and {len(self.inputs)} inputs"
-            raise ValueError(f"{counts}; expected as many of each")
-        if len(set(self.classes)) != len(self.classes):
-            raise ValueError(f"a class is named twice: {self.classes}")
-        if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < len(self.classes):
-            raise ValueError(f"labels lie outside 0 to {len(self.classes) - 1}")
+        counts = [len(self.names), len(self.inputs), *map(len, self.targets)]
+        if len(set(counts)) > 1 or len(self.targets) != len(self.labelling):
+            counted = f"{counts[0]} names, {counts[2:]} labels of each output and {counts[1]} inputs"
+            raise ValueError(f"{counted}; expected as many of each")
+        if self.groups is not None and (self.groups.shape != (len(self),) or self.groups.dtype != np.int64):
+            raise ValueError(f"groups are (n,) int64, not {self.groups.shape} {self.groups.dtype}")
+        for output, values in zip(self.labelling, self.targets, strict=True):
+            check_targets(output, values)
+        if self.labelling.is_single and (self.targets[0] < 0).any():
+            raise ValueError(f"labels of a single output are all known: they lie outside 0 to {len(self.classes) - 1}")
+        if faults := faults_of_parents(self.labelling, self.targets):
+            raise ValueError(f"x[{faults[0][0]}]: {faults[0][1]}")
+
+    @classmethod
+    def of_labels(
+        cls,
+        source: str,
+        names: tuple[str, ...],
+        labels: NDArray[np.int64],
+        classes: tuple[str, ...],
+        inputs: tuple[Path, ...] | NDArray[Any],
+        problems: tuple[Problem, ...] = (),
+    ) -> LabelledSet:
+        """Examples with one label each: `labels` (n,) are places in `classes`."""
+        return cls(source, names, Labelling.of_classes(classes), (labels,), inputs, problems)
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __repr__(self) -> str:
-        counts = np.bincount(self.labels, minlength=len(self.classes))
-        named = shorten([f"{name} ({count})" for name, count in zip(self.classes, counts, strict=True)])
         left_out = f"; {len(self.problems)} left out" if self.problems else ""
-        return f"<LabelledSet {self.source}: {self._inputs}, {len(self.classes)} classes: {named}{left_out}>"
+        if self.labelling.is_single:
+            counts = np.bincount(self.labels, minlength=len(self.classes))
+            named = shorten([f"{name} ({count})" for name, count in zip(self.classes, counts, strict=True)])
+            return f"<LabelledSet {self.source}: {self._inputs}, {len(self.classes)} classes: {named}{left_out}>"
+        outputs = "; ".join(
+            f"{each.name} ({each.kind} of {len(each.classes)}, {known_rows(values).sum():,} known)"
+            for each, values in zip(self.labelling, self.targets, strict=True)
+        )
+        return f"<LabelledSet {self.source}: {self._inputs}, {len(self.labelling)} outputs: {outputs}{left_out}>"
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(n,), places in `classes`, where each example has one class and nothing else.
+
+        Raises:
+            DataError: if the set has other labels.
+        """
+        self._refuse_several("labels")
+        return self.targets[0]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names, each once, where each example has one class and nothing else.
+
+        Raises:
+            DataError: if the set has other labels.
+        """
+        self._refuse_several("classes")
+        return self.labelling.outputs[0].classes
+
+    def with_classes(self, classes: tuple[str, ...]) -> LabelledSet:
+        """The same examples with their classes among others, to which they all belong by name; for one softmax output.
+
+        Raises:
+            ValueError: if a class is not among them.
+        """
+        places = np.array([classes.index(name) for name in self.classes], np.int64)
+        return replace(self, labelling=Labelling.of_classes(classes), targets=(places[self.labels],))
+
+    def _refuse_several(self, what: str) -> None:
+        if not self.labelling.is_single:
+            raise DataError(
+                f"{self.source} has the outputs {', '.join(self.labelling.names)}; {what} are of one softmax output.",
+                next_step="look at .labelling and .targets",
+            )
 
     @property
     def _inputs(self) -> str:
@@ -79,7 +143,9 @@ class LabelledSet:
         places = places.astype(np.int64)
         names = tuple(self.names[i] for i in places)
         inputs = tuple(self.inputs[i] for i in places) if isinstance(self.inputs, tuple) else self.inputs[places]
-        return replace(self, names=names, labels=self.labels[places], inputs=inputs)
+        targets = tuple(values[places] for values in self.targets)
+        groups = None if self.groups is None else self.groups[places]
+        return replace(self, names=names, targets=targets, inputs=inputs, groups=groups)
 
     def digests(self) -> tuple[str, ...]:
         """32 hex digits of SHA-256 for each example: of a file's bytes, or of a row's type, shape and bytes.

@@ -158,7 +158,7 @@ def _labelled(source: str, entries: Sequence[Entry], left_out: Sequence[Problem]
     classes = tuple(sorted({entry.label for entry in entries}))
     places = {name: place for place, name in enumerate(classes)}
     entries = sorted(entries, key=lambda entry: (entry.label, entry.name))
-    return LabelledSet(
+    return LabelledSet.of_labels(
         source=source,
         names=tuple(entry.name for entry in entries),
         labels=np.array([places[entry.label] for entry in entries], dtype=np.int64),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,7 +42,7 @@ def evaluate(
         DataError: if the labels are not the run's, nothing new is in the set, or examples cannot be read.
     """
     loaded = load_run(run, custom_objects=custom_objects)
-    labels = _translate(data, loaded.result.classes)
+    _refuse_other_labels(data, loaded.result.classes)
     learnt = set(loaded.asked.get("learnt", ()))
     fresh = np.array([place for place, digest in enumerate(data.digests()) if digest not in learnt], np.int64)
     if not len(fresh):
@@ -51,7 +50,7 @@ def evaluate(
             f"All {len(data)} examples of {data.source} were learnt from in this run.",
             next_step="give examples that it has not seen",
         )
-    asked = replace(data.subset(fresh), classes=loaded.result.classes, labels=labels[fresh])
+    asked = data.subset(fresh).with_classes(loaded.result.classes)
     feed = feed_of_run(loaded.model, loaded.asked["input"])
     found = read_features(make_runner(loaded.model, BATCH), feed, asked, BATCH, None, progress)
     if found.failures and not skip_unreadable:
@@ -73,7 +72,7 @@ def evaluate(
     )
 
 
-def _translate(data: LabelledSet, classes: tuple[str, ...]) -> NDArray[np.int64]:
+def _refuse_other_labels(data: LabelledSet, classes: tuple[str, ...]) -> None:
     unknown = [name for name in data.classes if name not in classes]
     if unknown:
         raise DataError(
@@ -81,7 +80,6 @@ def _translate(data: LabelledSet, classes: tuple[str, ...]) -> NDArray[np.int64]
             [Problem(name, f"one of {', '.join(classes)}", name) for name in unknown],
             next_step="rename the classes as the run has them",
         )
-    return np.array([classes.index(name) for name in data.classes], np.int64)[data.labels]
 
 
 def _per_class(

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 import keras
-import numpy as np
 
 from transfer.data.inputs import Examples
 from transfer.data.labelled import LabelledSet
@@ -128,8 +127,7 @@ def find_loss(subject: Subject, model: keras.Model, data: LabelledSet, *, seed: 
     units = exposed.logits.classes if exposed.logits is not None else 0
     known = subject.classes if len(subject.classes) == units else ()
     if known and set(data.classes) <= set(known):
-        labels = np.array([known.index(name) for name in data.classes], np.int64)[data.labels]
-        return WithLoss(exposed, replace(data, classes=known, labels=labels), set(known) == set(data.classes))
+        return WithLoss(exposed, data.with_classes(known), set(known) == set(data.classes))
     if units == len(data.classes) and subject.folder is None:
         others = f", called {', '.join(known[:4])} there" if known else ""
         note = f"the {units} outputs{others} are taken for {', '.join(data.classes[:4])} … in this order"
