@@ -43,7 +43,7 @@ def known(values: Values) -> NDArray[np.bool_]:
 def known_rows(values: Values) -> NDArray[np.bool_]:
     """(n,), of which examples anything is known."""
     found = known(values)
-    return found if found.ndim == 1 else found.any(1)
+    return found if found.ndim == 1 else np.asarray(found.any(1), np.bool_)
 
 
 def unknown_like(output: Output, count: int) -> Values:
