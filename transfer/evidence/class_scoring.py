@@ -1,0 +1,77 @@
+"""How well one class of several is answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transfer.data.targets import UNKNOWN
+from transfer.evidence.intervals import wilson
+from transfer.evidence.resampling import Bootstrapped, Floats, bootstrap, mean_defined, ratio
+from transfer.labellings import Output
+from transfer.output_scores import ClassScore, Measure, OutputScore
+from transfer.tabulating import shorten
+
+Places = NDArray[np.integer[Any]]
+
+
+def score_classes(output: Output, wanted: Places, answers: Places, *, seed: int) -> OutputScore:
+    """Accuracy, balanced accuracy and macro F1; recall, precision and F1 of each class.
+
+    Balanced accuracy is the mean recall of the classes that some example has. Macro F1 is the mean of the classes that
+    some example has or is answered.
+
+    Args:
+        output: of softmax.
+        wanted: (n,), all known.
+        answers: (n,); -1 where the answer to the parent denies every class, which is wrong.
+        seed: of the resamples.
+
+    Source: Brodersen et al. (2010), "The balanced accuracy and its posterior distribution".
+    """
+    k, n = len(output.classes), len(wanted)
+    right = int((wanted == answers).sum())
+    found = bootstrap(lambda counts: _statistics(counts, wanted, answers, k), n, seed)
+    measures = (share("accuracy", right, n), *found.measures(("balanced accuracy", "macro F1"), (n, n)))
+    having = np.bincount(wanted, minlength=k)
+    absent = [name for name, count in zip(output.classes, having, strict=True) if not count]
+    notes = (f"{len(absent)} of {k} classes have no example here: {shorten(absent)}",) if absent else ()
+    return OutputScore(output.name, output.kind, n, measures, _per_class(output, wanted, answers, found), notes)
+
+
+def share(name: str, right: int, examples: int) -> Measure:
+    """Right answers among all, with Wilson's interval."""
+    found = wilson(right, examples)
+    return Measure(name, found.value, found.low, found.high, examples)
+
+
+def _statistics(counts: Floats, wanted: Places, answers: Places, k: int) -> Floats:
+    """(b, 2 + 2 k): balanced accuracy, macro F1, then precision and F1 of each class."""
+    having, answered = (sums_by_class(counts, places, k) for places in (wanted, answers))
+    hits = sums_by_class(counts, np.where(wanted == answers, wanted, UNKNOWN), k)
+    f1 = ratio(2 * hits, having + answered)
+    means = np.stack([mean_defined(ratio(hits, having)), mean_defined(f1)], axis=1)
+    return np.concatenate([means, ratio(hits, answered), f1], axis=1)
+
+
+def sums_by_class(counts: Floats, places: Places, k: int) -> Floats:
+    """Counts (b, n) summed over the examples of each class, (b, k); those at -1 are left out."""
+    order = np.argsort(places, kind="stable")
+    ends = np.searchsorted(places[order], np.arange(k + 1))
+    sums = np.zeros((len(counts), len(places) + 1))
+    np.cumsum(counts[:, order], axis=1, out=sums[:, 1:])
+    return sums[:, ends[1:]] - sums[:, ends[:-1]]
+
+
+def _per_class(output: Output, wanted: Places, answers: Places, found: Bootstrapped) -> tuple[ClassScore, ...]:
+    k, n = len(output.classes), len(wanted)
+    scores = []
+    for place, name in enumerate(output.classes):
+        has, said = wanted == place, answers == place
+        recall = (share("recall", int((has & said).sum()), int(has.sum())),) if has.any() else ()
+        several = found[2 + place :: k]  # precision and F1
+        rest = several.measures(("precision", "F1"), (int(said.sum()), int((has | said).sum())))
+        scores.append(ClassScore(name, int(has.sum()), n, (*recall, *rest)))
+    return tuple(scores)
