@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ def split_stratified(
     if not 0 < test_share < 1 or (shots is not None and shots < 1):
         raise ValueError(f"test_share lies between 0 and 1 and shots is at least 1: {test_share}, {shots}")
     members = {label: np.flatnonzero(labels == label) for label in _all_labels(labels, len(classes))}
-    _refuse_small_classes({label: len(rows) for label, rows in members.items()}, shots or 1, classes)
+    refuse_small({_name(label, classes): len(rows) for label, rows in members.items()}, shots or 1)
     train, test = [], []
     for label, rows in members.items():
         count = len(rows)
@@ -62,17 +63,29 @@ def _sorted(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
     return np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
 
 
-def _refuse_small_classes(counts: dict[int, int], to_train: int, classes: Sequence[str]) -> None:
+def _name(label: int, classes: Sequence[str]) -> str:
+    return f"class {classes[label]!r}" if 0 <= label < len(classes) else f"class {label}"
+
+
+def refuse_small(counts: Mapping[str, int], to_train: int) -> None:
+    """Refuse classes that have no more examples than `to_train`.
+
+    Args:
+        counts: number of examples by a class's name for messages.
+        to_train: examples of each to learn from.
+
+    Raises:
+        DataError: in that case, or where there is no class.
+    """
     if not counts:
         raise DataError("There is no example to split.")
-    small = sorted((count, label) for label, count in counts.items() if count <= to_train)
+    small = sorted(((name, count) for name, count in counts.items() if count <= to_train), key=itemgetter(1))
     if not small:
         return
-    names = [f"class {classes[label]!r}" if 0 <= label < len(classes) else f"class {label}" for _, label in small]
-    problems = [Problem(name, found=str(count)) for name, (count, _) in zip(names, small, strict=True)]
+    problems = [Problem(name, found=str(count)) for name, count in small]
     if len(small) > _SHOWN:
-        problems[_SHOWN:] = [Problem(f"{len(small) - _SHOWN} more", found=f"{small[_SHOWN][0]} to {small[-1][0]}")]
-    least = small[0][0]
+        problems[_SHOWN:] = [Problem(f"{len(small) - _SHOWN} more", found=f"{small[_SHOWN][1]} to {small[-1][1]}")]
+    least = small[0][1]
     fewer = f"use fewer shots (--shots {least - 1}, shots={least - 1}), " if to_train > 1 and least > 1 else ""
     raise DataError(
         f"{len(small)} of {len(counts)} classes have fewer than {to_train + 1} examples: {to_train} to learn from and "

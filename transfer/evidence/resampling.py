@@ -103,12 +103,13 @@ def _between(in_order: Floats, places: Floats) -> Floats:
     below = np.floor(places).astype(np.int64)
     above, columns = np.minimum(below + 1, len(in_order) - 1), np.arange(in_order.shape[1])
     lower, part = in_order[below, columns], places - below
-    return np.asarray(np.where(part > 0, lower + part * (in_order[above, columns] - lower), lower), np.float64)
+    return np.where(part > 0, lower + part * (in_order[above, columns] - lower), lower)
 
 
 def ratio(above: Floats, below: Floats) -> Floats:
     """Element by element; NaN where there is nothing to divide by."""
-    return np.divide(above, below, out=np.full(np.broadcast_shapes(above.shape, below.shape), np.nan), where=below != 0)
+    nothing = np.full(np.broadcast_shapes(above.shape, below.shape), np.nan)
+    return np.asarray(np.divide(above, below, out=nothing, where=below != 0), np.float64)
 
 
 def mean_defined(values: Floats) -> Floats:
