@@ -88,7 +88,7 @@ def sum_units(has: NDArray[np.bool_], units: Rows) -> Rows:
 
 
 def deal(counts: Rows, sizes: Rows, lacking: NDArray[np.float64], room: NDArray[np.float64], seed: int) -> Rows:
-    """The part of each unit, dealt and then exchanged; takes what `deal_units` takes. Sizes are one more thing to share."""
+    """The part of each unit, dealt and then exchanged: see `deal_units`. Sizes are one more thing to share."""
     parts = deal_units(counts, sizes, lacking, room, seed)
     return exchange_units(np.column_stack([counts, sizes]), parts, np.column_stack([lacking, room]), seed)
 

@@ -1,0 +1,160 @@
+"""What makes the probabilities of an output as sure as they should be, found on examples nothing was learnt from.
+
+Softmax logits are divided by a temperature, which changes no answer. Each sigmoid logit gets a slope and an offset.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transfer.data.targets import known, known_rows
+from transfer.evidence.calibration_error import calibration_error, log_softmax, within_parent
+from transfer.evidence.platt import fit_platt
+from transfer.evidence.resampling import Floats
+from transfer.labellings import Output
+from transfer.output_scores import Measure
+from transfer.specs import Json
+from transfer.tabulating import shorten
+
+LEAST = 5  # examples that have a label, and that lack it, without which its logits stay
+FOLDS = 5
+_LOGARITHMS = np.linspace(-3, 3, 121)
+
+Labels = NDArray[np.integer[Any]]
+Logits = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Calibrated logits are `slopes * logits + offsets`.
+
+    Attributes:
+        output: its name.
+        kind: `softmax` or `sigmoid`.
+        slopes: (k,), above 0; of softmax all 1 / temperature.
+        offsets: (k,); of softmax all 0.
+        before: expected calibration error of the logits as they were; None where nothing was known.
+        after: of calibrated ones, each example by what was found on the other four fifths of them.
+        notes: what was left as it was, and why.
+    """
+
+    output: str
+    kind: str
+    slopes: tuple[float, ...]
+    offsets: tuple[float, ...]
+    before: Measure | None
+    after: Measure | None
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        what = f"temperature {self.temperature:.3g}" if self.kind == "softmax" else "slopes and offsets"
+        errors = (
+            f": expected calibration error {self.before.value:.3f}, then {self.after.value:.3f}"
+            if self.before and self.after
+            else ""
+        )
+        return "\n".join([f"{self.output}: {what}{errors}", *(f"note: {self.output}: {each}" for each in self.notes)])
+
+    __repr__ = __str__
+
+    @property
+    def temperature(self) -> float:
+        """By which softmax logits are divided."""
+        return 1 / self.slopes[0]
+
+    def apply(self, logits: Logits) -> Floats:
+        """Calibrated logits, (n, k)."""
+        return np.asarray(logits, np.float64) * self.slopes + self.offsets
+
+    def to_json(self) -> Json:
+        """As plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Json) -> Calibration:
+        """The inverse of `to_json`."""
+        lists = {name: tuple(values[name]) for name in ("slopes", "offsets", "notes")}
+        errors = {name: values[name] and Measure(**values[name]) for name in ("before", "after")}
+        return cls(**{**values, **lists, **errors})
+
+
+def find_calibration(output: Output, wanted: Labels, logits: Logits, *, seed: int) -> Calibration | None:
+    """Calibrate an output's logits.
+
+    Args:
+        output: of softmax or sigmoid; of a child within its parent's class.
+        wanted: (n,) or (n, k), -1 where not known.
+        logits: (n, k).
+        seed: of the fifths by which the error afterwards is measured.
+
+    Returns:
+        None of a regression.
+    """
+    if output.kind == "regression":
+        return None
+    asked, finite = known_rows(wanted), np.isfinite(logits).all(1)
+    rows = asked & finite
+    wanted, values = wanted[rows], np.asarray(logits[rows], np.float64)
+    slopes, offsets, left = _find(output, wanted, values)
+    return Calibration(
+        output.name,
+        output.kind,
+        tuple(slopes.tolist()),
+        tuple(offsets.tolist()),
+        calibration_error(output, wanted, values),
+        calibration_error(output, wanted, _calibrated_by_others(output, wanted, values, seed)),
+        _notes(output, left, int((asked & ~finite).sum())),
+    )
+
+
+def _notes(output: Output, left: list[str], strange: int) -> tuple[str, ...]:
+    few = f"fewer than {LEAST} examples have them or lack them, or their logits do not rise with them"
+    said = (
+        (left, f"{len(left)} of {len(output.classes)} labels are left as they are: {few}: {shorten(left)}"),
+        (strange, f"{strange} examples with logits that are not finite count for nothing"),
+    )
+    return tuple(text for what, text in said if what)
+
+
+def _find(output: Output, wanted: Labels, logits: Floats) -> tuple[Floats, Floats, list[str]]:
+    """Slopes (k,), offsets (k,), and the labels that are left as they are."""
+    k = len(output.classes)
+    if output.kind == "softmax":
+        return np.full(k, 1 / _temperature(output, wanted, logits)), np.zeros(k), []
+    slopes, offsets, left = np.ones(k), np.zeros(k), []
+    for place, name in enumerate(output.classes):
+        rows = known(wanted[:, place])
+        has = wanted[rows, place] == 1
+        slope, offset = fit_platt(logits[rows, place], has) if min(has.sum(), (~has).sum()) >= LEAST else (0.0, 0.0)
+        if slope > 0:
+            slopes[place], offsets[place] = slope, offset
+        else:
+            left.append(name)
+    return slopes, offsets, left
+
+
+def _temperature(output: Output, wanted: Labels, logits: Floats) -> float:
+    """At the largest posterior, its logarithm being standard normal before the examples are seen.
+
+    Source: Guo et al. (2017), "On calibration of modern neural networks", section 4.2, but for the prior.
+    """
+    if not len(wanted):
+        return 1.0
+    inside, places = within_parent(output, wanted, logits), np.arange(len(wanted))
+    losses = [-log_softmax(inside / np.exp(each))[places, wanted].sum() for each in _LOGARITHMS]
+    return float(np.exp(_LOGARITHMS[np.argmin(losses + _LOGARITHMS**2 / 2)]))
+
+
+def _calibrated_by_others(output: Output, wanted: Labels, logits: Floats, seed: int) -> Floats:
+    """(n, k), each fifth by what the others say."""
+    fifths = np.random.default_rng(seed).permutation(len(wanted)) % FOLDS
+    calibrated = logits.copy()
+    for fifth in range(FOLDS):
+        rows = fifths == fifth
+        slopes, offsets, _ = _find(output, wanted[~rows], logits[~rows])
+        calibrated[rows] = logits[rows] * slopes + offsets
+    return calibrated
