@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transfer.data import rows
-from transfer.data.rows import Row, is_table, parse_table
+from transfer.data import sheets
+from transfer.data.rows import Row, parse_table
+from transfer.data.sheets import looks_like_sheet
 from transfer.errors import DataError
 
 EXPECTED = (Row(2, "cat/a.png", "cat"), Row(3, "dog/b.png", "dog"))
@@ -141,7 +142,7 @@ def test_a_huge_field_is_refused_with_its_line():
 
 
 def test_more_rows_than_are_taken_are_refused(monkeypatch):
-    monkeypatch.setattr(rows, "_MAX_ROWS", 3)
+    monkeypatch.setattr(sheets, "_MAX_ROWS", 3)
     assert len(parse("file,label\n\na.png,cat\nb.png,dog\n").rows) == 2
     assert refused("file,label\na.png,cat\nb.png,dog\nc.png,dog\n").problems[0].expected == "at most 3 rows"
 
@@ -160,7 +161,7 @@ def test_more_rows_than_are_taken_are_refused(monkeypatch):
     ],
 )
 def test_a_table_is_known_by_how_it_starts(start, expected):
-    assert is_table(start, is_picture) is expected
+    assert looks_like_sheet(start, is_picture) is expected
 
 
 CELL = st.text(st.characters(exclude_characters="\0\r\n", exclude_categories=["Cs"]), min_size=1, max_size=12)

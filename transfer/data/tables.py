@@ -14,7 +14,8 @@ from transfer.data.folders import list_pictures
 from transfer.data.images import MAX_PIXELS, ImageError, OversizedImageError, check_image
 from transfer.data.labelled import LabelledSet
 from transfer.data.locating import Entry, is_below, is_picture, locate_pictures
-from transfer.data.rows import Table, is_table, parse_table
+from transfer.data.rows import Table, parse_table
+from transfer.data.sheets import looks_like_sheet
 from transfer.errors import DataError, Problem
 
 _SUFFIXES = frozenset({".csv", ".tsv"})
@@ -86,7 +87,7 @@ def find_table(folder: Path) -> Path | None:
 
 def looks_tabular(path: Path, start: bytes) -> bool:
     """Whether a file is to be read as a table: by its name, or because it starts as a table of pictures does."""
-    return path.suffix.lower() in _SUFFIXES or is_table(start, partial(is_picture, path.parent))
+    return path.suffix.lower() in _SUFFIXES or looks_like_sheet(start, partial(is_picture, path.parent))
 
 
 def _content(table: Path) -> bytes:
