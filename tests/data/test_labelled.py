@@ -7,6 +7,7 @@ import pytest
 
 from transfer.data.labelled import LabelledSet
 from transfer.errors import DataError, Problem
+from transfer.labellings import Labelling, Output
 
 
 def of_arrays(x=None) -> LabelledSet:
@@ -114,3 +115,13 @@ def test_in_print_many_classes_are_counted_and_one_without_examples_has_none():
     assert repr(found).endswith(
         "11 classes: " + ", ".join(f"kind {k} ({int(k == 1)})" for k in range(8)) + ", and 3 more>"
     )
+
+
+def test_a_label_beside_another_one_may_not_stand_under_another_class():
+    parts = Output("parts", "sigmoid", ("crust", "core"), parent="food", under=("dessert", "fruit"))
+    labelling = Labelling((Output("food", classes=("dessert", "fruit")), parts))
+    for food, said in ((1, [1, 0]), (0, [1, 1]), (1, [0, -1]), (-1, [1, -1])):
+        targets = (np.array([food]), np.array([said]))
+        with pytest.raises(ValueError, match="stands under"):
+            LabelledSet("x", ("a",), labelling, targets, np.zeros((1, 2)))
+    assert len(LabelledSet("x", ("a",), labelling, (np.array([1]), np.array([[-1, 0]])), np.zeros((1, 2)))) == 1

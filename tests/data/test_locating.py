@@ -7,6 +7,7 @@ import pytest
 
 from transfer.data.locating import Located, is_picture, locate_pictures
 from transfer.data.rows import Row, Table
+from transfer.data.sheets import Sheet
 
 
 @pytest.fixture
@@ -20,7 +21,8 @@ def photos(tmp_path) -> Path:
 
 def located(folder: Path, *rows: tuple[str, str]) -> Located:
     table = Table(tuple(Row(line, path, label) for line, (path, label) in enumerate(rows, 2)))
-    return locate_pictures(folder / "labels.csv", table)
+    sheet = Sheet("labels.csv", 1, ("file", "label"), True, False, ())
+    return locate_pictures(sheet, table, folder)
 
 
 def fault(folder: Path, path: str, label: str = "cat") -> str:

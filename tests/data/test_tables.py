@@ -13,7 +13,7 @@ import pandas
 import pytest
 from PIL import Image
 
-from transfer.data import tables
+from transfer.data import table_pictures
 from transfer.data.folders import read_folder
 from transfer.data.reading import read_labelled
 from transfer.errors import DataError
@@ -159,7 +159,9 @@ def test_all_lines_that_are_wrong_are_told_at_once_in_their_order(photos):
 def test_what_lies_outside_is_not_opened(photos, tmp_path, monkeypatch):
     (photos / "cat/out.png").symlink_to(picture(tmp_path / "outside/x.png"))
     opened = []
-    monkeypatch.setattr(tables, "check_image", lambda path, **_: opened.append(path.relative_to(photos).as_posix()))
+    monkeypatch.setattr(
+        table_pictures, "check_image", lambda path, **_: opened.append(path.relative_to(photos).as_posix())
+    )
     given = table(photos, *ROWS, "cat/out.png,cat", "../outside/x.png,cat", f"{tmp_path}/outside/x.png,cat")
     assert [where for where, _ in faults(given)] == [f"labels.csv line {line}" for line in (6, 7, 8)]
     assert opened == ["cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png"]

@@ -10,12 +10,28 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
+from transfer.data.cells import is_unknown
 from transfer.data.images import SUFFIXES
 from transfer.data.rows import Row, Table
+from transfer.data.sheets import Sheet
 from transfer.errors import Problem
 
 _LONGEST_LABEL = 255  # as long as a folder's name may be
-_UNLABELLED = frozenset({"", "nan", "na", "n/a", "#n/a", "<na>"})  # as spreadsheets and pandas write nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that a table names and that is there.
+
+    Attributes:
+        name: the path below the folder, '/' between the parts.
+        path: to be opened.
+        real: where links lead, so that one file is one picture.
+    """
+
+    name: str
+    path: Path
+    real: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +62,32 @@ class Located:
     faults: tuple[Problem, ...]
 
 
-def locate_pictures(table: Path, parsed: Table) -> Located:
-    """Find the picture of each row below the folder that holds the table; nothing is opened."""
-    root = os.path.realpath(table.parent)
+def locate_pictures(sheet: Sheet, parsed: Table, folder: Path) -> Located:
+    """Find the picture of each row of a table below a folder; nothing is opened."""
+    root = os.path.realpath(folder)
     entries: dict[str, Entry] = {}
     repeated: list[Problem] = []
     faults = list(parsed.faults)
     for row in parsed.rows:
-        where = f"{table.name} line {row.line}"
+        where = sheet.where(row.line)
         wrong = [Problem(where, found=fault) for fault in _faults_of_label(row)]
-        entry = _locate(table.parent, root, row)
-        if isinstance(entry, str):
-            wrong.append(Problem(where, found=entry))
+        picture = locate_picture(folder, root, row.path)
+        if isinstance(picture, str):
+            wrong.append(Problem(where, found=picture))
         elif not wrong:
+            entry = Entry(row.line, picture.name, picture.path, picture.real, row.label)
             first = entries.setdefault(entry.real, entry)
             if first.label != entry.label:
-                found = f"{entry.name!r} is {entry.label!r} here and {first.label!r} on line {first.line}"
+                found = f"{entry.name!r} is {entry.label!r} here and {first.label!r} on {sheet.unit} {first.line}"
                 wrong.append(Problem(where, found=found))
             elif first is not entry:
-                repeated.append(Problem(where, found=f"{entry.name!r} stands on line {first.line} already"))
+                repeated.append(Problem(where, found=f"{entry.name!r} stands on {sheet.unit} {first.line} already"))
         faults += wrong
     return Located(tuple(entries.values()), tuple(repeated), tuple(faults))
 
 
 def _faults_of_label(row: Row) -> Iterator[str]:
-    if row.label.lower() in _UNLABELLED:
+    if is_unknown(row.label):
         written = f" ({row.label!r} stands there)" if row.label else ""
         yield f"{row.path[:120]!r} has no label{written}"
     elif len(row.label) > _LONGEST_LABEL:
@@ -79,11 +96,11 @@ def _faults_of_label(row: Row) -> Iterator[str]:
         yield f"a label with control characters: {row.label!r}"
 
 
-def _locate(folder: Path, root: str, row: Row) -> Entry | str:
-    """The picture of a row, or what is wrong with its path."""
-    if not row.path:
+def locate_picture(folder: Path, root: str, text: str) -> Picture | str:
+    """The picture of a path below a folder, of which `root` is the real path; or what is wrong with it."""
+    if not text:
         return "no path"
-    text, shown = row.path, repr(row.path)
+    shown = repr(text)
     if "\\" in text and not os.path.lexists(folder / text):
         text = text.replace("\\", "/")  # as Windows writes paths
     if Path(text).is_absolute() or PureWindowsPath(text).is_absolute():
@@ -103,7 +120,7 @@ def _locate(folder: Path, root: str, row: Row) -> Entry | str:
         return f"{shown}: {error.strerror}"
     if not stat.S_ISREG(mode):
         return f"{shown} is {'a folder' if stat.S_ISDIR(mode) else 'neither a file nor a folder'}"
-    return Entry(row.line, name, path, real, row.label)
+    return Picture(name, path, real)
 
 
 def is_below(real: str, root: str) -> bool:

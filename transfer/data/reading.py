@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,11 @@ from transfer.data.folders import read_folder
 from transfer.data.images import MAX_PIXELS
 from transfer.data.inputs import Examples, Inputs, read_inputs
 from transfer.data.labelled import LabelledSet
+from transfer.data.table_pictures import Leniency
 from transfer.data.tables import find_table, looks_tabular, read_table
+from transfer.data.wanted import Wanted
 from transfer.errors import DataError, Problem, nearest
+from transfer.labellings import Kind, Labelling
 
 _READABLE = (
     "a folder of pictures with one subfolder a class or a labels.csv, a table (CSV, TSV) of pictures and classes, "
@@ -28,6 +32,11 @@ _START = 2**13  # bytes that tell a table
 def read_labelled(
     path: str | os.PathLike[str],
     *,
+    labels: str | os.PathLike[str] | None = None,
+    labelling: Labelling | str | os.PathLike[str] | None = None,
+    outputs: Sequence[str | tuple[str, Kind]] | None = None,
+    separator: str | None = None,
+    group_by: str | None = None,
     strict: bool = False,
     skip_unreadable: bool = False,
     max_pixels: int = MAX_PIXELS,
@@ -36,10 +45,16 @@ def read_labelled(
 
     A folder with a `labels.csv` or `labels.tsv` at its top is labelled by that table, not by its subfolders; any other
     by its subfolders. A table has a row for each picture, its path (from the table's own folder) and its class, under a
-    header such as `file,label`; separated by commas, semicolons, tabs or bars.
+    header such as `file,label`; separated by commas, semicolons, tabs or bars. With several columns of labels each is
+    an output of the set; `print(data.labelling)` shows what they were taken for.
 
     Args:
         path: what it holds decides, not its name; but a text named .csv or .tsv is always a table.
+        labels: a table that labels the pictures below the folder `path`, wherever it lies; paths count from `path`.
+        labelling: what the labels are, or a TOML or JSON file that says it; None to tell it from the data.
+        outputs: names of the outputs to learn, or pairs of name and kind, with classes from the data; None for all.
+        separator: between the labels of a cell; None for `;` or `|`, whichever occurs.
+        group_by: the column whose equal values stay together when the set is divided; None for none.
         strict: whether anything left out is an error.
         skip_unreadable: whether damaged pictures are left out, and not an error.
         max_pixels: larger pictures are left out.
@@ -48,17 +63,16 @@ def read_labelled(
         DataError: if there is nothing, or nothing that can be read, or it is not right.
     """
     source = Path(path)
+    wanted = Wanted.of(labelling, outputs, separator, group_by)
+    leniency = Leniency(strict, skip_unreadable, max_pixels)
+    if labels is not None:
+        return _read_beside(source, Path(labels), wanted, leniency)
     if source.is_dir():
         table = find_table(source)
         if table:
-            return read_table(
-                table, whole_folder=True, strict=strict, skip_unreadable=skip_unreadable, max_pixels=max_pixels
-            )
-        return read_folder(source, strict=strict, skip_unreadable=skip_unreadable, max_pixels=max_pixels)
-    if not os.path.lexists(source):
-        raise _missing(source)
-    if not source.is_file():
-        raise _other(source, "a link that leads nowhere" if source.is_symlink() else "neither a file nor a folder")
+            return read_table(table, whole_folder=True, wanted=wanted, leniency=leniency)
+        return _read_folder(source, wanted, leniency)
+    _refuse_no_file(source)
     try:
         with source.open("rb") as stream:
             start = stream.read(_START)
@@ -67,8 +81,48 @@ def read_labelled(
     except OSError as error:
         raise _other(source, f"a file that cannot be read: {error.strerror}") from error
     if looks_tabular(source, start):
-        return read_table(source, strict=strict, skip_unreadable=skip_unreadable, max_pixels=max_pixels)
+        return read_table(source, wanted=wanted, leniency=leniency)
     raise _other(source, f"a file that starts with {start[:8]!r}" if start else "an empty file")
+
+
+def _read_beside(folder: Path, table: Path, wanted: Wanted, leniency: Leniency) -> LabelledSet:
+    """Pictures of a folder, labelled by a table that lies anywhere.
+
+    Raises:
+        DataError: if one of them is not there, or as `read_table` does.
+    """
+    if not folder.is_dir():
+        if os.path.lexists(folder):
+            raise _other(folder, "no folder; a table of labels of its own is for pictures of a folder")
+        raise _missing(folder)
+    _refuse_no_file(table)
+    return read_table(table, folder=folder, whole_folder=True, wanted=wanted, leniency=leniency)
+
+
+def _read_folder(folder: Path, wanted: Wanted, leniency: Leniency) -> LabelledSet:
+    if wanted.is_everything:
+        return read_folder(
+            folder,
+            strict=leniency.strict,
+            skip_unreadable=leniency.skip_unreadable,
+            max_pixels=leniency.max_pixels,
+        )
+    raise DataError(
+        f"{folder} has no table of labels: its subfolders give each picture one class.",
+        next_step="write a labels.csv, or give a table (--labels, labels=…)",
+    )
+
+
+def _refuse_no_file(source: Path) -> None:
+    """Refuse what is no regular file.
+
+    Raises:
+        DataError: in that case.
+    """
+    if not os.path.lexists(source):
+        raise _missing(source)
+    if not source.is_file():
+        raise _other(source, "a link that leads nowhere" if source.is_symlink() else "neither a file nor a folder")
 
 
 def as_labelled(data: LabelledSet | str | os.PathLike[str] | tuple[ArrayLike, ArrayLike]) -> LabelledSet:

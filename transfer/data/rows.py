@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from transfer.data.column_names import LABELS, PATHS, plain_name
 from transfer.data.sheets import Sheet, parse_sheet, sheet_error, show_cells
-from transfer.errors import Problem
+from transfer.errors import DataError, Problem
 
 _COLUMNS = "one column named file (or path, image, filename) and one named label (or class)"
 
@@ -83,3 +83,8 @@ def label_columns(sheet: Sheet) -> tuple[int, int] | None:
         known = (paths or labels)[0]
         return (known, 1 - known) if paths else (1 - known, known)
     return (paths[0], labels[0]) if len(paths) == len(labels) == 1 else None
+
+
+def columns_error(sheet: Sheet) -> DataError:
+    """What is raised where the columns of a table cannot be told."""
+    return sheet_error(sheet.name, [Problem(f"{sheet.name} line {sheet.line}", _COLUMNS, show_cells(sheet.header))])

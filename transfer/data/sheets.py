@@ -45,6 +45,7 @@ class Sheet:
         begins_with_picture: whether the first cell of all is one.
         records: all other rows, in their order; blank lines are passed over.
         faults: rows that cannot be read.
+        unit: what rows are counted by: `line` of a text, `row` of a table in memory.
     """
 
     name: str
@@ -54,6 +55,11 @@ class Sheet:
     begins_with_picture: bool
     records: tuple[Record, ...]
     faults: tuple[Problem, ...] = ()
+    unit: str = "line"
+
+    def where(self, line: int) -> str:
+        """The row that begins on a line, for messages."""
+        return f"{self.name} {self.unit} {line}"
 
 
 def parse_sheet(content: bytes, name: str, is_picture: Callable[[str], bool]) -> Sheet:

@@ -60,11 +60,15 @@ def implied_parents(labelling: Labelling, output: Output, values: Values) -> NDA
 
     A class does, and so does a known number or a yes or no that applies within one class alone.
     """
-    places = np.array([labelling[output.parent].classes.index(name) for name in output.under], np.int64)
+    return np.asarray(_implied(labelling[output.parent], output, values).max(1), np.int64)
+
+
+def _implied(parent: Output, output: Output, values: Values) -> NDArray[np.int64]:
+    """(n, 1) of a class, (n, k) of all else: the place in the parent's classes that each label implies, or -1."""
+    places = np.array([parent.classes.index(name) for name in output.under], np.int64)
     if output.kind == "softmax":
-        return np.where(values == UNKNOWN, UNKNOWN, places[values])
-    found = np.where(known(values), places, UNKNOWN)
-    return np.asarray(found.max(1), np.int64)
+        return np.where(values == UNKNOWN, UNKNOWN, places[values])[:, None]
+    return np.where(known(values), places, UNKNOWN)
 
 
 def faults_of_parents(labelling: Labelling, targets: Sequence[Values]) -> list[tuple[int, str]]:
@@ -77,12 +81,12 @@ def faults_of_parents(labelling: Labelling, targets: Sequence[Values]) -> list[t
         if not output.parent:
             continue
         parent = labelling[output.parent]
-        given, implied = targets[labelling.place(parent.name)], implied_parents(labelling, output, values)
-        for place in np.flatnonzero((implied != UNKNOWN) & (implied != given)).tolist():
+        given, implied = targets[labelling.place(parent.name)], _implied(parent, output, values)
+        strange = (implied != UNKNOWN) & (implied != given[:, None])
+        for place in np.flatnonzero(strange.any(1)).tolist():
             has = f"{parent.classes[given[place]]!r}" if given[place] != UNKNOWN else "not known"
-            faults.append(
-                (place, f"{output.name} stands under {parent.classes[implied[place]]!r}, and {parent.name} is {has}")
-            )
+            under = parent.classes[implied[place, np.argmax(strange[place])]]
+            faults.append((place, f"{output.name} stands under {under!r}, and {parent.name} is {has}"))
     return faults
 
 

@@ -1,0 +1,51 @@
+"""What a cell of a table says: nothing, no label, yes or no, a number, or names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import isfinite
+
+SEPARATORS = (";", "|")  # between the labels of a cell, where none is given
+NONE = frozenset({"-", "none"})
+_UNKNOWN = frozenset({"", "nan", "na", "n/a", "#n/a", "<na>"})  # as spreadsheets and pandas write nothing
+_ANSWERS = {"1": 1, "0": 0, "1.0": 1, "0.0": 0, "yes": 1, "no": 0, "true": 1, "false": 0}
+
+
+def is_unknown(cell: str) -> bool:
+    """Whether a cell says nothing."""
+    return cell.lower() in _UNKNOWN
+
+
+def known_cells(cells: Iterable[str]) -> tuple[str, ...]:
+    """The distinct cells that say something, in order."""
+    return tuple(sorted({cell for cell in cells if not is_unknown(cell)}))
+
+
+def answer(cell: str) -> int | None:
+    """1 for yes, 0 for no, None where it is neither."""
+    return _ANSWERS.get(cell.lower())
+
+
+def number(cell: str) -> float | None:
+    """The finite number that a cell is; None where it is none."""
+    try:
+        value = float(cell) if "_" not in cell else float("nan")
+    except ValueError:
+        return None
+    return value if isfinite(value) else None
+
+
+def separator_of(cells: Iterable[str], given: str | None = None) -> str | None:
+    """What stands between the labels of a cell: as given, or the first that occurs; None where none does."""
+    if given:
+        return given
+    joined = "\n".join(cells)
+    return next((each for each in SEPARATORS if each in joined), None)
+
+
+def parts(cell: str, separator: str | None) -> tuple[str, ...]:
+    """The names in a cell, none of them empty; none where it says that there are none."""
+    if cell.lower() in NONE:
+        return ()
+    several = cell.split(separator) if separator else [cell]
+    return tuple(name for each in several if (name := each.strip()))

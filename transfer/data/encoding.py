@@ -1,0 +1,177 @@
+"""Cells of tables as labels in arrays, and each cell that is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transfer.data.binding import Bound
+from transfer.data.cells import answer, is_unknown, known_cells, number, parts, separator_of
+from transfer.data.targets import UNKNOWN, Values, faults_of_parents, known_rows, unknown_like, with_parents
+from transfer.errors import nearest
+from transfer.labellings import Labelling, Output
+
+_Cell = TypeVar("_Cell")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A cell that is no label: its row, its column, what was expected there and what was found."""
+
+    row: int
+    column: str
+    expected: str
+    found: str
+
+
+class _UnfitError(Exception):
+    """A cell is no label: what was expected and what was found."""
+
+
+def encode_columns(
+    bound: Sequence[Bound],
+    header: Sequence[str],
+    columns: Sequence[Sequence[str]],
+    *,
+    separator: str | None = None,
+) -> tuple[tuple[Values, ...], list[Fault]]:
+    """Labels as a `LabelledSet` has them, and all cells that are none; these count as not known.
+
+    A parent's class that is not known is taken from what stands under it. A no under a class that an example does not
+    have, or is not known to have, does not apply.
+
+    Args:
+        bound: the outputs and their columns, parents first.
+        header: names of the columns.
+        columns: their cells.
+        separator: between the labels of a cell; None for `;` or `|`, whichever occurs in the column.
+    """
+    labelling = Labelling(tuple(each.output for each in bound))
+    targets: list[Values] = []
+    faults: list[Fault] = []
+    for each in bound:
+        parent = targets[labelling.place(each.output.parent)] if each.output.parent else None
+        encode = _encode_divided if each.is_divided else _encode_sigmoid
+        if each.output.kind == "softmax":
+            values, wrong = _encode_softmax(each, columns, parent, labelling)
+        else:
+            values, wrong = encode(each, columns, separator)
+        if parent is not None and each.output.kind == "sigmoid":
+            values = _applying(values, labelling, each.output, parent)
+        targets.append(values)
+        faults += [Fault(row, header[column], *found) for row, column, found in wrong]
+    filled = with_parents(labelling, targets)
+    faults += [
+        Fault(row, text.partition(" stands under ")[0], "", text) for row, text in faults_of_parents(labelling, filled)
+    ]
+    return filled, faults
+
+
+def rows_known(targets: Sequence[Values]) -> NDArray[np.bool_]:
+    """(n,), of which examples anything is known."""
+    return np.asarray(np.any([known_rows(values) for values in targets], axis=0), np.bool_)
+
+
+_Wrong = list[tuple[int, int, tuple[str, str]]]  # row, column, what was expected and found
+
+
+def _encode_softmax(
+    bound: Bound, columns: Sequence[Sequence[str]], parent: Values | None, labelling: Labelling
+) -> tuple[Values, _Wrong]:
+    output, column = bound.output, bound.places[0]
+    above = labelling[output.parent].classes if output.parent else ()
+    places = {name: place for place, name in enumerate(output.classes)}
+
+    def value(cell: tuple[str, int]) -> int:
+        name, coarse = cell
+        if is_unknown(name) and name not in places:
+            return UNKNOWN
+        if name in places:
+            return places[name]
+        fine = [f"{each}/{name}" for each in (above if coarse == UNKNOWN else above[coarse : coarse + 1])]
+        found = [places[each] for each in fine if each in places]
+        if len(found) > 1:
+            raise _UnfitError(f"one of {', '.join(each for each in fine if each in places)}", repr(name))
+        if not found:
+            raise _UnfitError(f"a class of {output.name!r}", f"{name!r}; nearest: {nearest(name, output.classes)}")
+        return found[0]
+
+    cells = columns[column]
+    parents = np.full(len(cells), UNKNOWN, np.int64) if parent is None else parent
+    values = unknown_like(output, len(cells))
+    return values, _fill(values, list(zip(cells, parents.tolist(), strict=True)), value, column)
+
+
+def _encode_sigmoid(bound: Bound, columns: Sequence[Sequence[str]], separator: str | None) -> tuple[Values, _Wrong]:
+    output, column = bound.output, bound.places[0]
+    places = {name: place for place, name in enumerate(output.classes)}
+    between = separator_of(known_cells(columns[column]), separator)
+
+    def value(cell: str) -> list[int] | int:
+        if cell in places:
+            return [int(place == places[cell]) for place in range(len(places))]
+        if is_unknown(cell):
+            return UNKNOWN
+        if len(places) == 1 and (said := answer(cell)) is not None:
+            return said
+        names = parts(cell, between)
+        strange = [name for name in names if name not in places]
+        if strange:
+            near = nearest(strange[0], places)
+            raise _UnfitError(f"labels of {output.name!r}", f"{', '.join(map(repr, strange))}; nearest: {near}")
+        return [int(name in names) for name in places]
+
+    values = unknown_like(output, len(columns[column]))
+    return values, _fill(values, columns[column], value, column)
+
+
+def _encode_divided(bound: Bound, columns: Sequence[Sequence[str]], _: str | None) -> tuple[Values, _Wrong]:
+    is_number = bound.output.kind == "regression"
+    values = unknown_like(bound.output, len(columns[bound.places[0]]))
+    wrong: _Wrong = []
+    for place, column in enumerate(bound.places):
+        wrong += _fill(values[:, place], columns[column], _number if is_number else _answer, column)
+    return values, wrong
+
+
+def _number(cell: str) -> float:
+    value = float("nan") if is_unknown(cell) else number(cell)
+    if value is None:
+        raise _UnfitError("a finite number, or nothing", repr(cell))
+    return value
+
+
+def _answer(cell: str) -> int:
+    value = UNKNOWN if is_unknown(cell) else answer(cell)
+    if value is None:
+        raise _UnfitError("1 or 0, yes or no, true or false, or nothing", repr(cell))
+    return value
+
+
+def _fill(values: Values, cells: Sequence[_Cell], value: Callable[[_Cell], Any], column: int) -> _Wrong:
+    """Set the labels that cells say, each distinct cell worked out once; the rows of those that say none."""
+    said: dict[_Cell, Any] = {}
+    wrong: _Wrong = []
+    for row, cell in enumerate(cells):
+        if cell not in said:
+            try:
+                said[cell] = value(cell)
+            except _UnfitError as error:
+                said[cell] = error
+        if isinstance(said[cell], _UnfitError):
+            wrong.append((row, column, said[cell].args))
+        else:
+            values[row] = said[cell]
+    return wrong
+
+
+def _applying(values: Values, labelling: Labelling, output: Output, parent: Values) -> Values:
+    """Yes and no where they apply: a no under a class that the example is not known to have says nothing."""
+    classes = labelling[output.parent].classes
+    under = np.array([classes.index(name) for name in output.under], np.int64)
+    implied = np.where((values == 1).any(1) & (parent == UNKNOWN), under[np.argmax(values == 1, axis=1)], parent)
+    return np.where((values == 0) & (implied[:, None] != under), UNKNOWN, values)

@@ -1,0 +1,154 @@
+"""Pictures that a table labels with several outputs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from transfer.data.column_names import PATHS, plain_name
+from transfer.data.encoding import rows_known
+from transfer.data.labelled import LabelledSet
+from transfer.data.locating import is_picture, locate_picture
+from transfer.data.rows import columns_error
+from transfer.data.sheet_labels import SheetLabels, label_sheet
+from transfer.data.sheets import Sheet, sheet_error
+from transfer.data.table_pictures import Leniency, TableSource, by_line, check_pictures, refuse_faults
+from transfer.data.targets import Values, known
+from transfer.data.wanted import Wanted
+from transfer.errors import Problem
+from transfer.labellings import Labelling, Output
+
+
+@dataclass(frozen=True, slots=True)
+class _Example:
+    """A row whose picture is there: its place among the rows, its line, and the picture."""
+
+    row: int
+    line: int
+    name: str
+    path: Path
+
+
+def read_outputs(sheet: Sheet, source: TableSource, wanted: Wanted, leniency: Leniency) -> LabelledSet:
+    """The pictures of a table, each with all that is known of it.
+
+    A row of which nothing is known is left out.
+
+    Raises:
+        DataError: with each line that is wrong, as for `read_table`; for a class that is none, and a label under
+            another class than the picture's.
+    """
+    column = _path_column(sheet, source.root)
+    if not sheet.records and not sheet.faults:
+        raise sheet_error(sheet.name, [Problem(sheet.name, "rows of a path and labels", "a header and no row")])
+    labels = label_sheet(sheet, wanted, (column,))
+    faults = [*sheet.faults, *(problem for several in labels.faults.values() for problem in several)]
+    examples, left_out = _located(sheet, source, labels, column, faults)
+    oversized, unreadable = check_pictures(examples, sheet.where, leniency.max_pixels)
+    (left_out if leniency.skips_unreadable else faults).extend(unreadable.values())
+    left_out += oversized.values()
+    left_out += source.unnamed(row.cells[column] for row in sheet.records)
+    kept = [each for each in examples if each.line not in oversized and each.line not in unreadable]
+    rows = np.array([each.row for each in kept], np.int64)
+    targets = tuple(values[rows] for values in labels.targets)
+    faults = faults or list(_faults_of_outputs(sheet, labels.labelling, targets))
+    refuse_faults(source, faults, left_out if leniency.strict else [])
+    left_out += (Problem(sheet.name, found=f"column {name!r} is not used") for name in labels.unused)
+    found = LabelledSet(
+        source.source,
+        tuple(each.name for each in kept),
+        labels.labelling,
+        targets,
+        tuple(each.path for each in kept),
+        tuple(sorted(left_out, key=by_line)),
+        None if labels.groups is None else labels.groups[rows],
+    )
+    return found.subset(_order(found))
+
+
+def _order(found: LabelledSet) -> list[int]:
+    """By path; where each has one class and nothing else, by class before."""
+    classes = found.targets[0].tolist() if found.labelling.is_single else [0] * len(found)
+    return sorted(range(len(found)), key=lambda place: (classes[place], found.names[place]))
+
+
+def _path_column(sheet: Sheet, root: Path) -> int:
+    """The column of paths: by its name, or because its first cell is a picture.
+
+    Raises:
+        DataError: if there is no telling.
+    """
+    if not sheet.is_header:
+        raise columns_error(sheet)
+    named = [place for place, name in enumerate(sheet.header) if plain_name(name) in PATHS]
+    if not named and sheet.records:
+        named = [place for place, cell in enumerate(sheet.records[0].cells) if is_picture(root, cell)]
+    if len(named) != 1:
+        raise columns_error(sheet)
+    return named[0]
+
+
+def _located(
+    sheet: Sheet, source: TableSource, labels: SheetLabels, column: int, faults: list[Problem]
+) -> tuple[list[_Example], list[Problem]]:
+    """Rows with a picture and something known, each picture once; what is left out; faults are added to those given."""
+    root = os.path.realpath(source.root)
+    says_something = rows_known(labels.targets)
+    examples: dict[str, _Example] = {}
+    left_out: list[Problem] = []
+    for row, record in enumerate(sheet.records):
+        tell = partial(Problem, sheet.where(record.line), "")
+        picture = locate_picture(source.root, root, record.cells[column])
+        if isinstance(picture, str):
+            faults.append(tell(picture))
+        elif row in labels.faults:
+            continue
+        elif not says_something[row]:
+            left_out.append(tell(f"nothing is known of {picture.name!r}"))
+        else:
+            example = _Example(row, record.line, picture.name, picture.path)
+            first = examples.setdefault(picture.real, example)
+            if first is example:
+                continue
+            differing = list(_differing(labels, first.row, row))
+            on = f"{sheet.unit} {first.line}"
+            if differing:
+                faults.append(tell(f"{picture.name!r} is {differing[0][0]} here and {differing[0][1]} on {on}"))
+            else:
+                left_out.append(tell(f"{picture.name!r} stands on {on} already"))
+    return list(examples.values()), left_out
+
+
+def _differing(labels: SheetLabels, first: int, second: int) -> Iterator[tuple[str, str]]:
+    """What two rows say differently, the second's before the first's."""
+    for output, values in zip(labels.labelling, labels.targets, strict=True):
+        if not np.array_equal(values[first], values[second], equal_nan=values.dtype.kind == "f"):
+            yield show_label(output, values[second]), show_label(output, values[first])
+
+
+def show_label(output: Output, value: Values) -> str:
+    """What an output says of one example: `food 'fruit'`, `tags loud, old`, `price 3.5`."""
+    found = known(np.asarray(value))
+    if not found.any():
+        return f"{output.name} not known"
+    if output.kind == "softmax":
+        return f"{output.name} {output.classes[int(value)]!r}"
+    if output.kind == "sigmoid":
+        names = [name for name, said in zip(output.classes, value.tolist(), strict=True) if said == 1]
+        return f"{output.name} {', '.join(names) or 'none'}"
+    return f"{output.name} {', '.join(f'{number:g}' for number in value.tolist())}"
+
+
+def _faults_of_outputs(sheet: Sheet, labelling: Labelling, targets: Sequence[Values]) -> Iterator[Problem]:
+    """Outputs of which nothing, or only one answer, is known in any picture that can be used."""
+    for output, values in zip(labelling, targets, strict=True):
+        if not known(values).any():
+            yield Problem(f"{sheet.name} output {output.name!r}", "labels", "none that is known")
+        elif output.kind == "softmax" and not output.parent and len(np.unique(values[values >= 0])) < 2:
+            only = output.classes[int(values.max())]
+            yield Problem(f"{sheet.name} output {output.name!r}", "at least 2 classes", f"1: {only!r}")
