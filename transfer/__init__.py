@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from transfer.analysis.flops import Flops as Flops
     from transfer.data.arrays import from_arrays as from_arrays
     from transfer.data.labelled import LabelledSet as LabelledSet
+    from transfer.data.labelling_files import read_labelling as read_labelling
     from transfer.data.reading import read_labelled as read_labelled
     from transfer.errors import TransferError as TransferError
     from transfer.jobs.counting_flops import count_flops as count_flops
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from transfer.jobs.finetuning import finetune as finetune
     from transfer.jobs.measuring_drift import measure_drift as measure_drift
     from transfer.jobs.running import load_run as load_run
+    from transfer.labellings import Labelling as Labelling
+    from transfer.labellings import Output as Output
     from transfer.models.editing import insert_layer as insert_layer
     from transfer.models.editing import remove_layer as remove_layer
     from transfer.models.editing import rename_layers as rename_layers
@@ -51,7 +54,9 @@ _HOMES = {
     "Flops": "transfer.analysis.flops",
     "Head": "transfer.specs",
     "LabelledSet": "transfer.data.labelled",
+    "Labelling": "transfer.labellings",
     "Network": "transfer.surgery.network",
+    "Output": "transfer.labellings",
     "Preprocessing": "transfer.specs",
     "Receipt": "transfer.results",
     "Recipe": "transfer.recipes",
@@ -70,6 +75,7 @@ _HOMES = {
     "named_recipe": "transfer.training.named_recipes",
     "open_checkpoint": "transfer.weights.opening",
     "read_labelled": "transfer.data.reading",
+    "read_labelling": "transfer.data.labelling_files",
     "read_recipe": "transfer.training.recipe_texts",
     "remove_layer": "transfer.models.editing",
     "rename_layers": "transfer.models.editing",

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+import transfer
 from transfer.data.binding import bind_columns
 from transfer.data.encoding import encode_columns
 from transfer.data.labelling_files import format_labelling
@@ -103,6 +104,14 @@ def test_a_labelling_says_what_columns_mean_and_a_file_may_say_it(photos, tmp_pa
         assert kind.tolist() == [2, 3, 0, 1, 2, -1, 2]
         assert cut.tolist() == [[1, 0], [-1, -1], [-1, -1], [-1, -1], [1, 1], [-1, -1], [0, 0]]
         assert [problem.found for problem in found.problems] == ["column 'more' is not used"]
+
+
+def test_the_public_names_are_these(photos, tmp_path):
+    labelling = transfer.Labelling((transfer.Output("mood", classes=("glad", "sad")),))
+    (tmp_path / "labels.toml").write_text(format_labelling(labelling))
+    assert transfer.read_labelling(tmp_path / "labels.toml") == labelling
+    given = table(photos, "topic,mood", "a,sad", "b,glad")
+    assert transfer.read_labelled(given, labelling=labelling).labels.tolist() == [1, 0]
 
 
 def test_what_is_inferred_and_written_reads_the_same_again(photos, tmp_path):
