@@ -111,7 +111,7 @@ def test_the_public_names_are_these(photos, tmp_path):
     (tmp_path / "labels.toml").write_text(format_labelling(labelling))
     assert transfer.read_labelling(tmp_path / "labels.toml") == labelling
     given = table(photos, "topic,mood", "a,sad", "b,glad")
-    assert transfer.read_labelled(given, labelling=labelling).labels.tolist() == [1, 0]
+    assert transfer.read_labelled(given, labelling=labelling).labels.tolist() == [0, 1], "by class"
 
 
 def test_what_is_inferred_and_written_reads_the_same_again(photos, tmp_path):

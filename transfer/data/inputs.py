@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from transfer.data.arrays import holds_arrays, read_npz_inputs
 from transfer.data.folders import list_pictures
+from transfer.data.named_arrays import NamedArrays
 from transfer.errors import DataError, Problem, nearest
 
 
@@ -28,8 +29,8 @@ class Examples(Protocol):
         """One for each example."""
 
     @property
-    def inputs(self) -> tuple[Path, ...] | NDArray[Any]:
-        """Picture files, not yet decoded; or an array (n, …)."""
+    def inputs(self) -> tuple[Path, ...] | NDArray[Any] | NamedArrays:
+        """Picture files, not yet decoded; or an array (n, …); or several by name."""
 
     def __len__(self) -> int:
         """Number of examples."""
@@ -45,13 +46,13 @@ class Inputs:
     Attributes:
         source: where they come from, for messages.
         names: one for each example.
-        inputs: picture files, not yet decoded; or an array (n, …).
+        inputs: picture files, not yet decoded; or an array (n, …); or several by name.
         problems: what was left out, and why.
     """
 
     source: str
     names: tuple[str, ...]
-    inputs: tuple[Path, ...] | NDArray[Any]
+    inputs: tuple[Path, ...] | NDArray[Any] | NamedArrays
     problems: tuple[Problem, ...] = ()
 
     def __len__(self) -> int:
@@ -64,9 +65,28 @@ class Inputs:
         return replace(self, names=tuple(self.names[i] for i in places), inputs=inputs)
 
     @classmethod
-    def of_array(cls, rows: NDArray[Any], source: str = "an array") -> Inputs:
-        """The rows of an array (n, …), called `x[17]`."""
+    def of_array(cls, rows: NDArray[Any] | NamedArrays, source: str = "an array") -> Inputs:
+        """The rows of an array (n, …), or of several by name, called `x[17]`."""
         return cls(source, tuple(f"x[{place}]" for place in range(len(rows))), rows)
+
+
+def one_array(examples: Examples) -> NDArray[Any]:
+    """The array (n, …) of examples that have no other input.
+
+    Raises:
+        DataError: if they are pictures, or have several inputs.
+    """
+    inputs = examples.inputs
+    if isinstance(inputs, NamedArrays) and len(inputs.names) == 1:
+        return inputs.arrays[inputs.names[0]]
+    if isinstance(inputs, np.ndarray):
+        return inputs
+    found = f"the inputs {', '.join(inputs.names)}" if isinstance(inputs, NamedArrays) else "pictures"
+    raise DataError(
+        f"{examples.source} holds {found}; one array is taken here.",
+        [Problem("x", "an array (n, …)", found)],
+        "give a network of as many inputs, or write one array as x",
+    )
 
 
 def read_inputs(paths: Sequence[str | os.PathLike[str]]) -> Inputs:

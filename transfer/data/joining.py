@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from transfer.data.labelled import LabelledSet
+from transfer.data.named_arrays import NamedArrays
 from transfer.errors import DataError, Problem
 from transfer.labellings import Labelling, show_output
 from transfer.tabulating import shorten
@@ -25,20 +29,47 @@ def join_sets(data: LabelledSet, test: LabelledSet) -> LabelledSet:
             f"{test.source} holds {test.kind}, {data.source} {data.kind}.",
             next_step="test on the same kind of examples",
         )
-    if isinstance(data.inputs, tuple) and isinstance(test.inputs, tuple):
-        inputs: Any = (*data.inputs, *test.inputs)
-    else:
-        ours, theirs = np.asarray(data.inputs), np.asarray(test.inputs)
-        if ours.dtype != theirs.dtype or ours.shape[1:] != theirs.shape[1:]:
-            raise DataError(
-                f"{test.source} holds other arrays than {data.source}.",
-                [Problem("x", f"{ours.shape[1:]} {ours.dtype}", f"{theirs.shape[1:]} {theirs.dtype}")],
-                next_step="write both alike",
-            )
-        inputs = np.concatenate([ours, theirs])
     targets = tuple(np.concatenate(both) for both in zip(data.targets, test.targets, strict=True))
     names = (*data.names, *(f"test/{name}" for name in test.names))
-    return LabelledSet(data.source, names, data.labelling, targets, inputs)
+    return LabelledSet(
+        data.source, names, data.labelling, targets, _joined_inputs(data, test), groups=_joined_groups(data, test)
+    )
+
+
+def _joined_inputs(data: LabelledSet, test: LabelledSet) -> tuple[Path, ...] | NDArray[Any] | NamedArrays:
+    """The inputs of both.
+
+    Raises:
+        DataError: if they are not alike.
+    """
+    if isinstance(data.inputs, tuple) and isinstance(test.inputs, tuple):
+        return (*data.inputs, *test.inputs)
+    ours, theirs = _arrays(data), _arrays(test)
+    problems = [
+        Problem(name, _shown(ours.get(name)), _shown(theirs.get(name)))
+        for name in {**ours, **theirs}
+        if _shown(ours.get(name)) != _shown(theirs.get(name))
+    ]
+    if problems:
+        raise DataError(f"{test.source} holds other arrays than {data.source}.", problems, next_step="write both alike")
+    joined = {name: np.concatenate([array, theirs[name]]) for name, array in ours.items()}
+    return NamedArrays(joined) if isinstance(data.inputs, NamedArrays) else joined["x"]
+
+
+def _arrays(data: LabelledSet) -> Mapping[str, NDArray[Any]]:
+    return data.inputs.arrays if isinstance(data.inputs, NamedArrays) else {"x": np.asarray(data.inputs)}
+
+
+def _shown(array: NDArray[Any] | None) -> str:
+    return "none" if array is None else f"{array.shape[1:]} {array.dtype}"
+
+
+def _joined_groups(data: LabelledSet, test: LabelledSet) -> NDArray[np.int64] | None:
+    """Groups of both, none of one set with any of the other's: what is tested on is not divided again."""
+    if data.groups is None:
+        return None
+    others = np.arange(len(test)) if test.groups is None else np.unique(test.groups, return_inverse=True)[1]
+    return np.concatenate([data.groups, others.astype(np.int64) + data.groups.max(initial=-1) + 1])
 
 
 def refuse_other_classes(data: LabelledSet, test: LabelledSet) -> None:

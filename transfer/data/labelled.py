@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.data.named_arrays import NamedArrays, digest_rows
 from transfer.data.targets import check_targets, faults_of_parents, known_rows
 from transfer.errors import DataError, Problem
 from transfer.labellings import Labelling
@@ -28,7 +29,7 @@ class LabelledSet:
         targets: for each output of the labelling the labels of all examples. Of softmax (n,) int64, places in its
             classes; of sigmoid (n, k) int64 of 1 and 0; both -1 where it is not known, or does not apply. Of regression
             (n, k) float64, NaN where it is not known.
-        inputs: picture files, not yet decoded; or an array (n, …).
+        inputs: picture files, not yet decoded; or an array (n, …); or several by name.
         problems: what was left out of `source`, and why.
         groups: (n,) numbers of groups that stay together when the set is divided; None for none.
     """
@@ -37,7 +38,7 @@ class LabelledSet:
     names: tuple[str, ...]
     labelling: Labelling
     targets: tuple[NDArray[Any], ...]
-    inputs: tuple[Path, ...] | NDArray[Any]
+    inputs: tuple[Path, ...] | NDArray[Any] | NamedArrays
     problems: tuple[Problem, ...] = ()
     groups: NDArray[np.int64] | None = None
 
@@ -62,7 +63,7 @@ class LabelledSet:
         names: tuple[str, ...],
         labels: NDArray[np.int64],
         classes: tuple[str, ...],
-        inputs: tuple[Path, ...] | NDArray[Any],
+        inputs: tuple[Path, ...] | NDArray[Any] | NamedArrays,
         problems: tuple[Problem, ...] = (),
     ) -> LabelledSet:
         """Examples with one label each: `labels` (n,) are places in `classes`."""
@@ -123,11 +124,13 @@ class LabelledSet:
     def _inputs(self) -> str:
         if isinstance(self.inputs, tuple):
             return f"{len(self):,} pictures"
+        if isinstance(self.inputs, NamedArrays):
+            return f"{len(self):,} examples of {self.inputs}"
         return f"{len(self):,} arrays {self.inputs.shape[1:]} {self.inputs.dtype}"
 
     @property
     def kind(self) -> Literal["images", "arrays"]:
-        """Whether the inputs are picture files or an array."""
+        """Whether the inputs are picture files, or an array or several."""
         return "images" if isinstance(self.inputs, tuple) else "arrays"
 
     def subset(self, indices: Sequence[int] | NDArray[np.integer]) -> LabelledSet:
@@ -154,7 +157,7 @@ class LabelledSet:
             DataError: if files have gone or cannot be read.
         """
         if not isinstance(self.inputs, tuple):
-            return tuple(_row_digest(np.asarray(row)) for row in self.inputs)
+            return digest_rows(self.inputs)
         digests, problems = [], []
         for name, path in zip(self.names, self.inputs, strict=True):
             try:
@@ -169,7 +172,3 @@ class LabelledSet:
                 "leave the files in place while they are used",
             )
         return tuple(digests)
-
-
-def _row_digest(row: NDArray[Any]) -> str:
-    return hashlib.sha256(f"{row.dtype.str}{row.shape}".encode() + row.tobytes()).hexdigest()[:32]

@@ -16,7 +16,7 @@ from PIL import Image
 
 from transfer.data.fitting import fit_image
 from transfer.data.images import MAX_PIXELS, ImageError, read_image
-from transfer.data.inputs import Examples
+from transfer.data.inputs import Examples, one_array
 from transfer.errors import DataError, Problem
 from transfer.specs import Progress, silent
 
@@ -80,7 +80,7 @@ def load_images(
     if isinstance(examples.inputs, tuple):
         read = partial(_read_file, examples.inputs, size, grey, background, max_pixels)
     else:
-        rows = _as_images(examples.inputs, size, grey=grey, source=examples.source)
+        rows = _as_images(one_array(examples), size, grey=grey, source=examples.source)
         read = partial(_read_row, rows, size, grey, background)
     blank = np.full((*size, 1 if grey else 3), background, np.uint8)
     decode = partial(_decode, read, examples.names, blank)

@@ -21,7 +21,7 @@ from transfer.analysis.input_ranges import (
 )
 from transfer.analysis.moments import Moments
 from transfer.analysis.pooled_moments import PooledMoments
-from transfer.data.inputs import Examples
+from transfer.data.inputs import Examples, one_array
 from transfer.data.loading import ImageBatch
 from transfer.data.sampling import draw
 from transfer.errors import DataError, Problem, TransferError
@@ -179,7 +179,9 @@ def _framed(images: NDArray[Any], preprocessing: Preprocessing) -> NDArray[Any]:
 
 def _assumed(feed: Feed, data: Examples) -> Preprocessing | None:
     """How an array that is taken as it is was made, where it holds images and its range tells."""
-    rows = data.inputs
-    if feed.image is not None or isinstance(rows, tuple) or rows.ndim != 4 or rows.shape[-1] not in (1, 3):
+    if feed.image is not None or isinstance(data.inputs, tuple):
+        return None
+    rows = one_array(data)
+    if rows.ndim != 4 or rows.shape[-1] not in (1, 3):
         return None
     return guess_preprocessing(float(rows.min()), float(rows.max())) if rows.size else None

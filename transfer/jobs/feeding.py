@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.data.inputs import Examples
+from transfer.data.inputs import Examples, one_array
 from transfer.data.loading import ImageBatch, load_images
 from transfer.errors import DataError, LayerError, Problem, nearest
 from transfer.graphs.preprocessing import image_size, prepend_preprocessing
@@ -200,7 +200,7 @@ def _check_pictures(network: Network, data: Examples, shape: Shape, size: object
     is_image = len(shape) == 3 and shape[-1] in (None, 1, 3)
     if is_image or (len(shape) == 1 and size is not None):
         return
-    kind = "pictures" if isinstance(data.inputs, tuple) else f"an array {data.inputs.shape}"
+    kind = "pictures" if isinstance(data.inputs, tuple) else f"an array {one_array(data).shape}"
     flat = "; of flattened pictures, say the size with --size 28 and how they are prepared with --preprocessing"
     raise DataError(
         f"{data.source} holds {kind}; {network.graph.name!r} does not take pictures.",
@@ -262,12 +262,12 @@ def read_features(
 
 def _fit_rows(data: Examples, shape: Shape) -> NDArray[Any]:
     """An array as the network takes it; (n, h, w) serves a network on h * w values and the other way round."""
-    rows = data.inputs
-    if isinstance(rows, tuple):
+    if isinstance(data.inputs, tuple):
         raise DataError(
             f"{data.source} holds pictures; this network takes arrays of shape {_axes(shape)}.",
             next_step="write them as an array: numpy.savez(path, x=…)",
         )
+    rows = one_array(data)
     if len(rows.shape) == len(shape) + 1 and all(
         size in (None, found) for size, found in zip(shape, rows.shape[1:], strict=True)
     ):
