@@ -140,3 +140,37 @@ def _values(measures: Sequence[Measure], names: Sequence[str]) -> list[str]:
 def _show(value: float) -> str:
     """Three places after the point; four digits of numbers for which these are too few or too many."""
     return f"{value:.3f}" if value == 0 or 0.001 <= abs(value) < 1000 else f"{value:.4g}"
+
+
+@dataclass(frozen=True, slots=True)
+class WayScores:
+    """How well one way of answering does on each output.
+
+    Attributes:
+        name: `probe`, `tuned`, or the baseline's name.
+        outputs: in the order of the labelling; behind them coarse and fine ones together.
+    """
+
+    name: str
+    outputs: tuple[OutputScore, ...]
+
+    @classmethod
+    def from_json(cls, values: Json) -> WayScores:
+        """The inverse of `dataclasses.asdict`."""
+        return cls(values["name"], tuple(map(OutputScore.from_json, values["outputs"])))
+
+
+def foremost(ways: Sequence[WayScores], whose: str) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """A table of the foremost measure of each output, by each way of answering: its columns and rows.
+
+    Args:
+        ways: of the same outputs.
+        whose: what the column of their names is called.
+    """
+    rows: list[tuple[str, ...]] = [
+        (way.outputs[place].name, way.name, *way.outputs[place].measures[0].cells)
+        for place in range(len(ways[0].outputs) if ways else 0)
+        for way in ways
+        if way.outputs[place].measures
+    ]
+    return ("output", whose, *MEASURED[1:]), rows

@@ -98,6 +98,7 @@ STAGE_RULES: dict[str, Rule] = {
     "l2_sp": _number("of at least 0", lambda value: value >= 0),
     "label_smoothing": _number("in [0, 1)", lambda value: 0 <= value < 1),
     "class_weights": _choice("none", "balanced"),
+    "balance": _choice("fixed", "uncertainty"),
     "mixup": _number("of at least 0", lambda value: value >= 0),
     "augment": Rule(
         f"of {', '.join(AUGMENTATIONS)}, each once", lambda value: _is_list(value, AUGMENTATIONS.__contains__), _several

@@ -48,6 +48,8 @@ class Stage:
         label_smoothing: share of each label that is spread evenly over all classes. Source: Szegedy et al. (2016),
             section 7.
         class_weights: `balanced` weighs an example by the reciprocal of its class's count, 1 on average.
+        balance: of the losses of several outputs: `fixed`, by the weights that the labelling gives them;
+            `uncertainty`, weights that are trained too. Source: Kendall, Gal & Cipolla (2018), section 3.2.
         mixup: alpha of the Beta(alpha, alpha) from which the share of one of two mixed examples is drawn; 0 mixes
             none. Source: Zhang et al. (2018), section 2.
         augment: ways in which pictures are changed at random: `flip`, `shift`, `zoom`, `rotate`, `brightness`,
@@ -82,6 +84,7 @@ class Stage:
     l2_sp: float = 0.0
     label_smoothing: float = 0.0
     class_weights: Literal["none", "balanced"] = "none"
+    balance: Literal["fixed", "uncertainty"] = "fixed"
     mixup: float = 0.0
     augment: tuple[str, ...] = ()
     views: int = 4

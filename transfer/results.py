@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from transfer.errors import Problem
+from transfer.labellings import Labelling
+from transfer.output_scores import MEASURED_NUMBERS, WayScores, foremost
 from transfer.scores import NUMBERS, Interval, Score, score_columns
 from transfer.specs import Json
 from transfer.tabulating import format_table
 
+_OF_SEVERAL = ("labelling", "outputs", "decisions")
 SCORED = score_columns("on the test examples")
+ALL_RIGHT = (SCORED[0], "all right", *SCORED[2:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,28 +138,36 @@ class Result:
     """What a run found out, as `result.json` holds it; printed, it is a table of scores.
 
     Attributes:
-        classes: names, in the order of the network's outputs.
+        classes: names, in the order of the network's outputs; empty where it has several, or none of one class of
+            several.
         train_examples: number of labelled examples that were learnt from.
         test_examples: number of labelled examples held out.
-        score: of the model that was kept, on the held-out examples.
+        score: of the model that was kept, on the held-out examples; of several outputs how often everything is right
+            that is known of an example, and None where only numbers are.
         baselines: the simple things that it must beat, on the same examples.
         stages: the score after each stage of the recipe.
         probe: what the probe's cross-validation chose and saw.
         left_out: files that were not used, and why.
         notes: what was done on the way that a reader should know.
         warnings: what looks wrong and is worth a look before the result is trusted, with what to do.
+        labelling: what the outputs are; None where `classes` say it.
+        outputs: the measures of each output, as `scores` are ordered; empty where `classes` say it.
+        decisions: how the logits of these become answers: their calibration and the thresholds of labels.
     """
 
     classes: tuple[str, ...]
     train_examples: int
     test_examples: int
-    score: Score
+    score: Score | None
     baselines: tuple[Score, ...]
     stages: tuple[Score, ...]
     probe: Json
     left_out: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    labelling: Labelling | None = None
+    outputs: tuple[WayScores, ...] = ()
+    decisions: Json = None
 
     def __str__(self) -> str:
         return "\n".join([*self.opening, self._table, *self._doubts])
@@ -167,7 +179,8 @@ class Result:
         """What stands above the scores in print: what was done, and on what."""
         counts = f"{self.train_examples} examples to learn from, {self.test_examples} to test on"
         notes = (f"          {note}" for note in self.notes)
-        return (*notes, f"data      {len(self.classes)} classes, {counts}")
+        what = f"{len(self.classes)} classes" if self.labelling is None else f"{len(self.labelling)} outputs"
+        return (*notes, f"data      {what}, {counts}")
 
     @property
     def scores(self) -> tuple[Score, ...]:
@@ -175,8 +188,17 @@ class Result:
         return (*reversed(self.stages), *self.baselines)
 
     @property
+    def tables(self) -> tuple[tuple[Sequence[str], Sequence[Sequence[str]], Sequence[str]], ...]:
+        """Columns, rows and the columns of numbers of each table in print; of one output one."""
+        if self.labelling is None:
+            return ((SCORED, [each.cells for each in self.scores], NUMBERS),)
+        exact = (ALL_RIGHT, [each.cells for each in self.scores], NUMBERS)
+        columns, rows = foremost(self.outputs, SCORED[0])
+        return ((columns, rows, MEASURED_NUMBERS), *((exact,) if self.scores else ()))
+
+    @property
     def _table(self) -> str:
-        return format_table(SCORED, [each.cells for each in self.scores], numbers=NUMBERS)
+        return "\n\n".join(format_table(head, rows, numbers=numbers) for head, rows, numbers in self.tables)
 
     @property
     def _doubts(self) -> tuple[str, ...]:
@@ -184,12 +206,15 @@ class Result:
         return (*left_out, *(f"warning   {each}" for each in self.warnings))
 
     def to_json(self) -> Json:
-        """As plain values."""
-        return asdict(self)
+        """As plain values; of one output nothing is said of several."""
+        values = asdict(self)
+        if self.labelling is None:
+            return {name: each for name, each in values.items() if name not in _OF_SEVERAL}
+        return {**values, "labelling": self.labelling.to_json()}
 
     @classmethod
     def from_json(cls, values: Json) -> Result:
-        """The inverse of `to_json`; results written before there were warnings have none."""
+        """The inverse of `to_json`; results written before there were warnings, or several outputs, have none."""
 
         def score(each: Json) -> Score:
             return Score(**{**each, "accuracy": Interval(**each["accuracy"])})
@@ -198,12 +223,14 @@ class Result:
             **{
                 **values,
                 "classes": tuple(values["classes"]),
-                "score": score(values["score"]),
+                "score": score(values["score"]) if values["score"] else None,
                 "baselines": tuple(map(score, values["baselines"])),
                 "stages": tuple(map(score, values["stages"])),
                 "left_out": tuple(Problem(**each) for each in values["left_out"]),
                 "notes": tuple(values["notes"]),
                 "warnings": tuple(values.get("warnings", ())),
+                "labelling": Labelling.from_json(values["labelling"]) if values.get("labelling") else None,
+                "outputs": tuple(map(WayScores.from_json, values.get("outputs", ()))),
             }
         )
 

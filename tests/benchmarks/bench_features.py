@@ -28,6 +28,7 @@ from transfer.data.loading import ImageBatch
 from transfer.graphs.freezing import freeze_all, unfreeze
 from transfer.jobs.feeding import make_feed
 from transfer.jobs.preparing import prepare_student
+from transfer.labellings import Labelling
 from transfer.models.building import read_model
 from transfer.models.restoring import restore_file
 from transfer.specs import Restoring
@@ -37,6 +38,7 @@ from transfer.training.feature_store import FeatureStore
 from transfer.training.prefixing import Piece, split_off_prefix
 
 NAME, SIZE, ROUNDS = "mobilenet_v2_imagenet", (160, 160), 4
+FIVE = Labelling.of_classes(tuple("abcde"))
 
 
 def main() -> None:
@@ -44,7 +46,7 @@ def main() -> None:
     count = int((sys.argv[1:] or [256])[0])
     with tempfile.TemporaryDirectory() as folder:
         pictures = write_pictures(Path(folder) / "pictures", count)
-        student = prepare_student(restore_file(NAME, None, Restoring()), 5, at=None, drop_last=0, seed=0)
+        student = prepare_student(restore_file(NAME, None, Restoring()), FIVE, at=None, drop_last=0, seed=0)
         feed = make_feed(read_model(student.model), pictures, size=SIZE)
         run_all(feed, pictures, Path(folder) / "cache")
 

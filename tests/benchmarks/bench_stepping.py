@@ -102,7 +102,7 @@ def suffix(student: keras.Model, blocks: int | None) -> Network:
     """What a stage trains of it."""
     network = read_model(student)
     stage = Stage("tune", unfreeze=("*",)) if blocks is None else Stage("tune", unfreeze_last=blocks)
-    graph = flag_stage(network.graph, stage, "label")
+    graph = flag_stage(network.graph, stage, ["label"])
     _, rest = split_off_prefix(network, [graph])
     return split_stage(rest, graph)[1]
 

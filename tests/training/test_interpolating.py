@@ -8,8 +8,10 @@ from suffixes import VALIDATION, VALIDATION_LABELS, suffix
 
 from transfer.models.variables import name_variables
 from transfer.training.interpolating import ALPHAS, choose_alpha, interpolate, keep_best
+from transfer.training.labels import Labels
+from transfer.training.scoring_logits import score_logits
 from transfer.training.temperatures import Tempered
-from transfer.training.validating import make_validator, score_logits
+from transfer.training.validating import make_validator
 
 RANDOM = np.random.default_rng(0)
 BEFORE = {"a/kernel": RANDOM.normal(size=(3, 2)).astype(np.float32), "a/bias": np.zeros(2, np.float32)}
@@ -75,8 +77,8 @@ def test_a_model_gets_the_point_that_validates_best():
     model = suffix(norm=True)
     before = values(model)
     after = {name: 40 * each if name.endswith("kernel") else each for name, each in before.items()}
-    validate = make_validator(model, VALIDATION, VALIDATION_LABELS, 5)
-    found = keep_best(model, before, after, lambda: Tempered(1.0, validate()[0]))
+    validate = make_validator(model, VALIDATION, Labels.of_classes(VALIDATION_LABELS, 3), 5)
+    found = keep_best(model, before, after, lambda: Tempered((1.0,), (validate().loss,), validate().loss))
     assert tuple(found.tried) == ALPHAS
     assert found.alpha == min(found.tried, key=lambda alpha: found.tried[alpha].loss)
     kept = interpolate(before, after, found.alpha)

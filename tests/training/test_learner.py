@@ -13,12 +13,12 @@ from transfer.errors import TrainingError
 from transfer.models.building import build_model, read_model
 from transfer.models.variables import name_variables
 from transfer.recipes import Recipe, Stage
-from transfer.training import learner as learning
-from transfer.training import lessons
+from transfer.training import lessons, probing
+from transfer.training.labels import Labels
 from transfer.training.learner import Learner
+from transfer.training.scoring_logits import score_logits
 from transfer.training.solving import solve_head
 from transfer.training.stage_features import Examples
-from transfer.training.validating import score_logits
 
 CLASSES = ("a", "b", "c")
 
@@ -59,10 +59,10 @@ class Seen:
 def learn(recipe: Recipe, rows, *, state_folder=None, seconds=None) -> tuple[Learner, Seen]:
     values, labels = rows
     seen = Seen(values)
-    found = Learner(read_model(create_student()), recipe, "label", state_folder=state_folder)
+    found = Learner(read_model(create_student()), recipe, ("label",), state_folder=state_folder)
     found.read(seen.examples())
     found.deadline = time.monotonic() + seconds if seconds is not None else None
-    found.begin(np.arange(60), labels, CLASSES)
+    found.begin(np.arange(60), Labels.of_classes(labels, len(CLASSES)))
     for place, stage in enumerate(recipe.stages):
         if stage.kind == "probe":
             found.solve()
@@ -123,9 +123,9 @@ AFTER = {
 @pytest.mark.parametrize("recipe", AFTER.values(), ids=AFTER)
 def test_after_every_stage_the_logits_are_those_of_the_network_built_anew(rows, recipe):
     values, labels = rows
-    found = Learner(read_model(create_student()), recipe, "label")
+    found = Learner(read_model(create_student()), recipe, ("label",))
     found.read(Seen(values).examples())
-    found.begin(np.arange(60), labels, CLASSES)
+    found.begin(np.arange(60), Labels.of_classes(labels, len(CLASSES)))
     places = np.arange(60, 90)
     for place, stage in enumerate(recipe.stages):
         found.solve() if stage.kind == "probe" else found.tune(place)
@@ -165,13 +165,13 @@ def test_what_is_tuned_is_as_sure_as_it_should_be():
 
 def test_the_choice_is_made_on_examples_that_neither_side_has_learnt_from(rows, monkeypatch):
     learnt: list[np.ndarray] = []
-    true = learning.solve_head
+    true = probing.solve_output
 
-    def noting(features, labels, *arguments, **options):
+    def noting(features, *arguments, **options):
         learnt.append(features)
-        return true(features, labels, *arguments, **options)
+        return true(features, *arguments, **options)
 
-    monkeypatch.setattr(learning, "solve_head", noting)
+    monkeypatch.setattr(probing, "solve_output", noting)
     found, _ = learn(TUNED, rows)
     whole, part = learnt
     assert (len(whole), len(part)) == (60, 48)
@@ -237,7 +237,7 @@ def test_a_stage_that_is_cut_short_leaves_what_its_trial_came_to(rows, monkeypat
 
 
 def test_a_deadline_that_passes_while_features_are_computed_is_an_error(rows):
-    late = Learner(read_model(create_student()), TUNED, "label", deadline=time.monotonic())
+    late = Learner(read_model(create_student()), TUNED, ("label",), deadline=time.monotonic())
     with pytest.raises(TrainingError, match="time limit passed while computing features: 16 of 90") as caught:
         late.read(Seen(rows[0]).examples())
     assert "more time" in caught.value.next_step
@@ -301,9 +301,9 @@ def test_changed_copies_of_pictures_are_learnt_from_and_kept():
 
     examples = Examples([f"{k:064x}" for k in range(24)], batches, (8, 8, 3), {"kind": "images", "background": 0})
     stage = Stage(unfreeze_last=0, augment=("flip", "shift"), views=3, epochs=6, rate=1e-2)
-    found = Learner(read_model(model), Recipe((Stage("probe"), stage), seed=5, validation=0.0), "label")
+    found = Learner(read_model(model), Recipe((Stage("probe"), stage), seed=5, validation=0.0), ("label",))
     found.read(examples)
-    found.begin(np.arange(15), labels, CLASSES)
+    found.begin(np.arange(15), Labels.of_classes(labels, len(CLASSES)))
     found.solve()
     before = found.learnt().tensors["label/kernel"]
     found.tune(1)
@@ -325,9 +325,9 @@ def test_the_probe_is_solved_on_what_goes_into_the_head_behind_layers_that_may_n
     inputs = keras.Input((6,), name="x")
     inside = Squared(name="squared")(keras.layers.Dense(16, name="dense")(inputs))
     model = keras.Model(inputs, keras.layers.Dense(3, name="label")(inside))
-    found = Learner(read_model(model), Recipe((Stage("probe"),)), "label", {"Squared": Squared})
+    found = Learner(read_model(model), Recipe((Stage("probe"),)), ("label",), {"Squared": Squared})
     found.read(Seen(values).examples())
-    found.begin(np.arange(60), labels, CLASSES)
+    found.begin(np.arange(60), Labels.of_classes(labels, len(CLASSES)))
     found.solve()
     features = keras.Model(inputs, inside).predict(values, verbose=0)
     expected = solve_head(features[:60], labels[:60], 3)

@@ -5,10 +5,18 @@ import pytest
 import tensorflow as tf
 from sklearn.utils.class_weight import compute_class_weight
 
-from transfer.training.losses import balanced_weights, cross_entropy, distance_penalty, draw_mixing, soft_targets
+from transfer.labellings import Labelling
+from transfer.training.losses import balanced_weights, distance_penalty, draw_mixing, soft_targets
+from transfer.training.output_losses import OutputLosses
 
 LOGITS = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32) * 3
 LABELS = np.array([0, 2, 1, 2])
+
+THREE = OutputLosses(Labelling.of_classes(("a", "b", "c")))
+
+
+def cross_entropy(logits, targets, count):
+    return THREE.total(THREE.means(logits, targets, np.array([count], np.float32)))
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:

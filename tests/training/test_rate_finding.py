@@ -8,10 +8,14 @@ import pytest
 from suffixes import FEATURES, LABELS, bits, suffix
 
 from transfer.errors import TrainingError
+from transfer.labellings import Labelling
 from transfer.recipes import Stage
 from transfer.training.batching import Batching
 from transfer.training.fitting import fit
+from transfer.training.labels import Labels
 from transfer.training.rate_finding import HIGHEST, LOWEST, SAFE, find_rate, suggest_rate
+
+THREE = Labelling.of_classes(("0", "1", "2"))
 
 
 def stage(**options) -> Stage:
@@ -19,7 +23,7 @@ def stage(**options) -> Stage:
 
 
 def batching(one: Stage) -> Batching:
-    return Batching(FEATURES, LABELS, 3, one, seed=7)
+    return Batching(FEATURES, Labels.of_classes(LABELS, 3), one, seed=7)
 
 
 def states(model: keras.Model) -> list[bytes]:
@@ -50,17 +54,17 @@ def test_a_run_that_ended_early_counts_as_far_as_it_went():
 def test_it_leaves_weights_random_generators_and_statistics_to_the_bit(options):
     model = suffix(dropout=0.5, norm=True)
     before = states(model)
-    found = find_rate(model, batching(stage(**options)), stage(**options))
+    found = find_rate(model, THREE, batching(stage(**options)), stage(**options))
     assert states(model) == before
     assert LOWEST <= found <= HIGHEST / 10
-    assert find_rate(model, batching(stage(**options)), stage(**options)) == found
+    assert find_rate(model, THREE, batching(stage(**options)), stage(**options)) == found
 
 
 def test_where_time_is_short_a_small_rate_is_taken_and_no_trace_is_left():
     model = suffix(dropout=0.5, norm=True)
     before = states(model)
-    assert find_rate(model, batching(stage()), stage(), deadline=time.monotonic()) == SAFE
-    assert find_rate(model, batching(stage()), stage(), deadline=time.monotonic() + 1e4) > SAFE
+    assert find_rate(model, THREE, batching(stage()), stage(), deadline=time.monotonic()) == SAFE
+    assert find_rate(model, THREE, batching(stage()), stage(), deadline=time.monotonic() + 1e4) > SAFE
     assert states(model) == before
 
 
@@ -84,4 +88,4 @@ def test_the_found_rate_learns_more_in_the_same_steps_than_one_a_hundred_times_s
 def test_a_start_that_is_not_finite_is_told():
     model = suffix()
     with pytest.raises(TrainingError, match="no rate can be found"):
-        find_rate(model, Batching(FEATURES * np.nan, LABELS, 3, stage(), seed=7), stage())
+        find_rate(model, THREE, Batching(FEATURES * np.nan, Labels.of_classes(LABELS, 3), stage(), seed=7), stage())

@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 from suffixes import FEATURES, LABELS, bits, suffix
 
+from transfer.labellings import Labelling
 from transfer.recipes import Stage
 from transfer.training.batching import Batching
+from transfer.training.labels import Labels
 from transfer.training.stepping import Stepping, copy_values, seed_layers
 
 RATES = [0.05, 0.04, 0.03, 0.02]
+THREE = Labelling.of_classes(("0", "1", "2"))
 
 
 def stage(**options) -> Stage:
@@ -19,7 +22,7 @@ def stage(**options) -> Stage:
 def begun(one: Stage, features: np.ndarray = FEATURES) -> tuple[keras.Model, Stepping, Batching]:
     model = suffix(dropout=0.3, norm=True)
     seed_layers(model, 7)
-    return model, Stepping(model, one), Batching(features, LABELS, 3, one, seed=7)
+    return model, Stepping(model, THREE, one), Batching(features, Labels.of_classes(LABELS, 3), one, seed=7)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +88,10 @@ def test_statistics_that_overflow_are_what_they_were_though_the_loss_is_finite()
     x = keras.layers.BatchNormalization(name="norm")(inputs)
     model = keras.Model(inputs, keras.layers.Dense(3, name="label")(x))
     one = stage()
-    stepping, batching = Stepping(model, one), Batching(FEATURES * np.float32(1e25), LABELS, 3, one, seed=7)
+    stepping, batching = (
+        Stepping(model, THREE, one),
+        Batching(FEATURES * np.float32(1e25), Labels.of_classes(LABELS, 3), one, seed=7),
+    )
     before = bits(model)
     assert not stepping.take(batching.chunk(1, 0), [0.05]).finite
     assert bits(model) == before
@@ -97,7 +103,7 @@ def test_weights_that_are_not_finite_at_the_start_stop_the_first_step():
     values[1][0] = np.inf  # the tanh of it is 1 and its slope 0: loss and gradients are finite
     model.get_layer("block1_dense").set_weights(values)
     one = stage()
-    stepping, batching = Stepping(model, one), Batching(FEATURES, LABELS, 3, one, seed=7)
+    stepping, batching = Stepping(model, THREE, one), Batching(FEATURES, Labels.of_classes(LABELS, 3), one, seed=7)
     assert not stepping.take(batching.chunk(1, 0), [0.05]).finite
 
 
@@ -112,7 +118,7 @@ def test_tokens_that_are_met_twice_in_a_batch_have_the_sum_of_both_gradients():
     twin.set_weights(model.get_weights())
     one = Stage("tune", unfreeze=("*",), batch_size=2, rate=0.1)
     twin.compile(keras.optimizers.Adam(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    stepping, batching = Stepping(model, one), Batching(tokens, labels, 3, one, seed=7)
+    stepping, batching = Stepping(model, THREE, one), Batching(tokens, Labels.of_classes(labels, 3), one, seed=7)
     stepping.take(batching.chunk(1, 0, 2), [0.1, 0.1])
     order = np.random.default_rng((7, 1)).permutation(4)
     for places in (order[:2], order[2:]):
@@ -132,7 +138,7 @@ def test_one_trace_serves_any_number_of_steps_and_the_short_batch():
     inputs = keras.Input((6,))
     model = keras.Model(inputs, keras.layers.Dense(3, name="label")(Counted()(inputs)))
     one = stage()
-    stepping, batching = Stepping(model, one), Batching(FEATURES, LABELS, 3, one, seed=7)
+    stepping, batching = Stepping(model, THREE, one), Batching(FEATURES, Labels.of_classes(LABELS, 3), one, seed=7)
     traced.clear()
     for first, count in ((0, 1), (1, 2), (3, 1)):
         stepping.take(batching.chunk(1, first, count), [0.05] * count)

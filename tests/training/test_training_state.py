@@ -24,7 +24,7 @@ def state(number: int = 0) -> TrainingState:
         rate=0.1 + number,
         epoch=2,
         step=3,
-        loss=1 / 3,
+        losses=(1 / 3, 2.5),
         history=(Epoch(1, 0.7, {"head": 1e-17}, 0.1), Epoch(2, 0.6, {}, 0.1, 0.5, 2 / 3)),
         best_epoch=2,
         variables=(
@@ -162,7 +162,7 @@ folder = StateFolder(Path(sys.argv[1]))
 start = folder.load("run")
 for number in range(start.epoch + 1 if start else 1, 10**9):
     values = np.full(200_000, number, np.float32)
-    folder.save(TrainingState("run", 0.1, number, 0, 0.0, (), 0, (values,), ()))
+    folder.save(TrainingState("run", 0.1, number, 0, (0.0,), (), 0, (values,), ()))
     print(number, flush=True)
 """
 
@@ -183,6 +183,6 @@ def test_a_kill_at_any_moment_leaves_the_last_state_that_was_said_to_be_kept(tmp
         assert (found.variables[0] == found.epoch).all()
         seen = found.epoch
     for _ in NAMES:
-        StateFolder(tmp_path).save(replace(found, loss=1.0))
-    assert StateFolder(tmp_path).load("run").loss == 1.0
+        StateFolder(tmp_path).save(replace(found, losses=(1.0,)))
+    assert StateFolder(tmp_path).load("run").losses == (1.0,)
     assert sorted(each.name for each in tmp_path.iterdir()) == sorted(NAMES)  # what dead writers left is gone

@@ -3,7 +3,10 @@
 from suffixes import VALIDATION, VALIDATION_LABELS, suffix
 
 from transfer.training.features import make_answering, make_runner
+from transfer.training.labels import Labels
 from transfer.training.validating import make_validator
+
+LABELS = Labels.of_classes(VALIDATION_LABELS, 3)
 
 
 def test_a_runner_that_is_there_already_is_used():
@@ -14,8 +17,8 @@ def test_a_runner_that_is_there_already_is_used():
         asked.append(len(batch))
         return make_runner(model, 8)(batch)
 
-    found = make_validator(model, VALIDATION, VALIDATION_LABELS, 8, runner)()
-    assert found == make_validator(model, VALIDATION, VALIDATION_LABELS, 8)()
+    found = make_validator(model, VALIDATION, LABELS, 8, runner)()
+    assert found == make_validator(model, VALIDATION, LABELS, 8)()
     assert asked == [8, 4]
 
 

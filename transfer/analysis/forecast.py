@@ -9,6 +9,7 @@ from transfer.analysis.estimates import WIDTH, Estimate
 from transfer.analysis.time_checks import TimeCheck
 from transfer.analysis.training_cost import TrainingCost
 from transfer.data.doubts import Doubts
+from transfer.labellings import Labelling
 from transfer.specs import Json
 from transfer.tabulating import format_scaled, format_table
 
@@ -127,7 +128,7 @@ class Forecast:
     """What a run would do and cost; printed, it is some tables.
 
     Attributes:
-        classes: of the new head.
+        labelling: of the new heads.
         train_examples: that would be learnt from.
         test_examples: that would be tested on.
         stages: in order.
@@ -139,7 +140,7 @@ class Forecast:
         time_check: what a time limit would do to the run; None for no limit.
     """
 
-    classes: tuple[str, ...]
+    labelling: Labelling
     train_examples: int
     test_examples: int
     stages: tuple[StageForecast, ...]
@@ -182,7 +183,7 @@ class Forecast:
             for each in self.stages
         ]
         lines = [
-            f"would learn {len(self.classes)} classes from {self.train_examples:,} examples and test on "
+            f"would learn {self._what} from {self.train_examples:,} examples and test on "
             f"{self.test_examples:,}; nothing was written",
             *map(_indented, self.notes),
             format_table(TRAINED, trained, numbers=TRAINED[2:]),
@@ -203,12 +204,19 @@ class Forecast:
 
     __repr__ = __str__
 
+    @property
+    def _what(self) -> str:
+        if self.labelling.is_single:
+            return f"{len(self.labelling.outputs[0].classes)} classes"
+        return f"{len(self.labelling)} outputs ({', '.join(self.labelling.names)})"
+
     def to_json(self) -> Json:
         """As plain values, for `--json`."""
         estimate = self.estimate.to_json()
         return {
             "schema": 1,
-            "classes": list(self.classes),
+            "classes": list(self.labelling.outputs[0].classes) if self.labelling.is_single else None,
+            "labelling": None if self.labelling.is_single else self.labelling.to_json(),
             "train_examples": self.train_examples,
             "test_examples": self.test_examples,
             "stages": [each.to_json() for each in self.stages],

@@ -54,16 +54,16 @@ def logistic_regression(
         progress: told of each C tried.
     """
     chosen = draw_stratified(train_labels, LEARNT_FROM, seed)
-    rows = _flat(inputs, train[chosen])
+    rows = flat_rows(inputs, train[chosen])
     head = solve_head(rows, train_labels[chosen], classes, seed=seed, progress=progress)
     kernel, answers = head.kernel.astype(np.float64), np.empty(len(test), np.int64)
     for block in row_blocks(len(test), rows.shape[1], _ANSWERED):
-        answers[block] = (_flat(inputs, test[block]) @ kernel + head.bias).argmax(1)
+        answers[block] = (flat_rows(inputs, test[block]) @ kernel + head.bias).argmax(1)
     return score_answers("logistic regression on raw input", answers, test_labels)
 
 
-def _flat(inputs: NDArray[Any] | Readable, places: Labels) -> NDArray[Any]:
-    """(len(places), d)."""
+def flat_rows(inputs: NDArray[Any] | Readable, places: Labels) -> NDArray[Any]:
+    """Some rows of raw input, each flattened: (len(places), d)."""
     rows = inputs[places] if isinstance(inputs, np.ndarray) else inputs.read(np.asarray(places, np.intp))
     return rows.reshape(len(rows), -1)
 

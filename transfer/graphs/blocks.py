@@ -80,14 +80,23 @@ def blocks_of(graph: Graph) -> tuple[tuple[str, ...], ...]:
 def head_of(graph: Graph) -> frozenset[str]:
     """Paths of the layers of the head, or heads: for each output the `Dense` that gives it.
 
-    The hidden layers that `attach` put before it belong to it. Where something else that holds weights stands at the
+    The hidden layers that `attach` put before it belong to it. A `Concatenate` of several `Dense` ends in as many
+    heads. Where something else that holds weights stands at the
     end, a convolution of size 1 say, it is the head if it comes after the last global pooling or `Flatten`. A `Dense`
     that ends a backbone cannot be told from a head.
     """
     found: set[str] = set()
     for output in graph.outputs:
-        found |= _head_at(graph, output)
+        for part in _joined(graph, output):
+            found |= _head_at(graph, part)
     return frozenset(found)
+
+
+def _joined(graph: Graph, output: Ref) -> list[Ref]:
+    """The outputs of `Dense` layers that a `Concatenate` puts side by side; any other output itself."""
+    layer = graph.layer(output.layer)
+    parts = layer.calls[output.node].sources if layer.class_name == "Concatenate" and layer.calls else []
+    return [*parts] if parts and all(graph.layer(ref.layer).class_name == "Dense" for ref in parts) else [output]
 
 
 def _head_at(graph: Graph, output: Ref) -> set[str]:

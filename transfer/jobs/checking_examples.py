@@ -14,13 +14,14 @@ from transfer.data.doubts import Doubts, find_doubts, refuse_known
 from transfer.data.joining import join_sets
 from transfer.data.labelled import LabelledSet
 from transfer.data.loading import ImageBatch
-from transfer.data.splitting import split_stratified
 from transfer.errors import DataError, Problem
 from transfer.evidence.baselines import shrink_images
+from transfer.jobs.dividing import divide
 from transfer.jobs.feeding import Feed
 from transfer.jobs.learning import Learning
 from transfer.specs import Progress, silent
 from transfer.training.holding_out import hold_out
+from transfer.training.labels import Labels
 from transfer.training.prefixing import BATCH
 
 MOST = 2000  # examples that are read; of more, so many are drawn
@@ -144,7 +145,10 @@ def check_examples(
     seen = look_at_examples(feed, everything, seed=how.recipe.seed, progress=progress)
     bad = (*unreadable, *(problem for _, problem in seen.unreadable))
     learnt, tested = _divide(everything, len(data), seen, how, bad)
-    found = find_doubts(digests, everything.labels, everything.names, data.classes, train=learnt, test=tested)
+    labels = Labels(everything.labelling, everything.targets)
+    single = everything.labels if data.labelling.is_single else np.zeros(len(everything), np.int64)
+    classes = data.classes if data.labelling.is_single else ("all",)
+    found = find_doubts(digests, single, everything.names, classes, train=learnt, test=tested)
     missing = [name for name, count in found.counts if not count]
     if missing:
         wrong = [Problem(f"class {name!r}", "at least 1 example to learn from", "0") for name in missing]
@@ -159,9 +163,11 @@ def check_examples(
         seen=seen.seen + len(unreadable),
         examples=len(everything) + len(unreadable),
     )
-    held_out = len(hold_out(everything.labels[learnt], how.recipe))
+    held_out = len(
+        hold_out(labels[learnt], how.recipe, None if everything.groups is None else everything.groups[learnt])
+    )
     tried = len(learnt) - held_out if held_out else 0
-    return CheckedExamples(learnt, tried, tested, everything.labels, digests, digesting, seen, doubts)
+    return CheckedExamples(learnt, tried, tested, single, digests, digesting, seen, doubts)
 
 
 def _divide(
@@ -181,12 +187,8 @@ def _divide(
     if how.test is not None:
         return readable[readable < count], readable[readable >= count]
     try:
-        learnt, tested = split_stratified(
-            examples.labels[readable],
-            seed=how.recipe.seed,
-            shots=how.shots,
-            test_share=how.test_share,
-            classes=examples.classes,
+        learnt, tested = divide(
+            examples.subset(readable), seed=how.recipe.seed, shots=how.shots, test_share=how.test_share
         )
     except DataError as error:
         raise DataError(error.summary, [*error.problems, *unreadable], error.next_step) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from transfer.errors import LayerError, Problem
 from transfer.graphs.freezing import unfreeze_all
 from transfer.graphs.graph import Graph
@@ -10,22 +12,22 @@ from transfer.recipes import Recipe
 from transfer.training.stage_flags import flag_stage
 
 
-def check_recipe(graph: Graph, head: str, recipe: Recipe) -> None:
+def check_recipe(graph: Graph, heads: Sequence[str], recipe: Recipe) -> None:
     """Refuse a stage that begins at a layer that is not there, or names layers of which none can be trained.
 
     Args:
         graph: of the student.
-        head: name of the layer that gives its logits.
+        heads: names of the layers that give its logits.
         recipe: what is to be done.
 
     Raises:
         LayerError: for the first such stage.
     """
     for place, stage in enumerate(recipe.stages):
-        flagged = flag_stage(graph, stage, head)
-        if stage.kind != "tune" or stage.unfreeze_last is not None or _trained(flagged, head):
+        flagged = flag_stage(graph, stage, heads)
+        if stage.kind != "tune" or stage.unfreeze_last is not None or _trained(flagged, heads):
             continue
-        able = _trained(unfreeze_all(graph), head)
+        able = _trained(unfreeze_all(graph), heads)
         first = stage.unfreeze_from or f"stage {place}"
         raise LayerError(
             f"From {stage.unfreeze_from!r} on {graph.name!r} has nothing to train but its head."
@@ -38,6 +40,6 @@ def check_recipe(graph: Graph, head: str, recipe: Recipe) -> None:
         )
 
 
-def _trained(graph: Graph, head: str) -> list[str]:
-    """Layers beside the head that hold something that training changes, or may."""
-    return [each.name for each in summarize(graph) if each.name != head and each.trainable != 0]
+def _trained(graph: Graph, heads: Sequence[str]) -> list[str]:
+    """Layers beside the heads that hold something that training changes, or may."""
+    return [each.name for each in summarize(graph) if each.name not in heads and each.trainable != 0]

@@ -5,17 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
+
+import numpy as np
 
 from transfer.data.labelled import LabelledSet
 from transfer.graphs.graph import Graph
 from transfer.graphs.unparsing import unparse_graph
 from transfer.jobs.feeding import Feed
+from transfer.labellings import Labelling
 from transfer.recipes import Recipe
 from transfer.specs import Json
 from transfer.surgery.network import Network
-from transfer.training.solving import SolvedHead
+from transfer.training.solving_outputs import SolvedOutput
 from transfer.weights.digests import digest_manifest
 from transfer.weights.tensor_digests import digest_tensor
 
@@ -48,10 +53,8 @@ def describe_request(
         test_share: share to test on otherwise.
         time_limit: in seconds.
     """
-    head = network.graph.outputs[0].layer
-    tensors = {
-        name: digest_tensor(values) for name, values in network.tensors.items() if not name.startswith(f"{head}/")
-    }
+    heads = tuple(f"{ref.layer}/" for ref in network.graph.outputs)
+    tensors = {name: digest_tensor(values) for name, values in network.tensors.items() if not name.startswith(heads)}
     asked = {
         "recipe": asdict(recipe),
         "shots": shots,
@@ -80,24 +83,29 @@ def describe_request(
 
 
 def _describe_data(data: LabelledSet) -> Json:
-    lines = dict(
-        zip(
-            data.names,
-            (f"{digest} {label}" for digest, label in zip(data.digests(), data.labels, strict=True)),
-            strict=True,
-        )
-    )
+    lines = {
+        name: f"{digest} {label}" for name, digest, label in zip(data.names, data.digests(), _said(data), strict=True)
+    }
     return {
         "source": data.source,
         "examples": len(data),
-        "classes": list(data.classes),
+        **({"classes": list(data.classes)} if data.labelling.is_single else {"labelling": data.labelling.to_json()}),
         "digest": digest_manifest(lines),
     }
 
 
-def describe_probe(solved: SolvedHead) -> Json:
-    return {
-        "penalty": solved.penalty,
-        "cross_validated_accuracy": solved.accuracy,
-        "cross_validated_log_loss": [[penalty, loss] for penalty, loss in solved.log_loss.items()],
-    }
+def _said(data: LabelledSet) -> Iterator[str]:
+    """What is said of each example, and of what group it is."""
+    if data.labelling.is_single and data.groups is None:
+        yield from map(str, data.labels)
+        return
+    columns = [*data.targets, *([data.groups] if data.groups is not None else [])]
+    for row in zip(*columns, strict=True):
+        yield " ".join(np.array2string(np.asarray(each), threshold=sys.maxsize, floatmode="unique") for each in row)
+
+
+def describe_probe(solved: Sequence[SolvedOutput], labelling: Labelling) -> Json:
+    """What the cross-validation of each head chose and saw; of several by the names of the outputs."""
+    if labelling.is_single:
+        return solved[0].to_json()[""]
+    return {name: each.to_json() for name, each in zip(labelling.names, solved, strict=True)}

@@ -11,7 +11,7 @@ import keras
 from transfer.data.labelled import LabelledSet
 from transfer.errors import DataError, NotFiniteError, OutputError, Problem
 from transfer.jobs.cached_features import Cache, open_store
-from transfer.jobs.checking_heads import check_head
+from transfer.jobs.checking_heads import check_heads
 from transfer.jobs.checking_inputs import warn_of_inputs
 from transfer.jobs.checking_recipes import check_recipe
 from transfer.jobs.clock import TimeLimit
@@ -24,7 +24,9 @@ from transfer.jobs.running import load_run, refuse_run, write_run
 from transfer.jobs.scoring_stages import Division, learn_and_score
 from transfer.jobs.tracking import tracked
 from transfer.jobs.unfinished import LAST_FINITE, kept_state
+from transfer.labellings import Labelling
 from transfer.models.building import attach_card, build_model, classes_of, read_model
+from transfer.models.giving_probabilities import give_probabilities
 from transfer.models.saving import save_model
 from transfer.models.taking_over import take_over
 from transfer.recipes import Recipe
@@ -65,8 +67,9 @@ def finetune(
     is asked for again, and ends with the same bits.
 
     Args:
-        student: a Keras model that ends in one `Dense` of logits, as `extract` gives it, or one of `prepare_student`.
-        data: labelled examples; its classes are the head's, in order.
+        student: a Keras model that ends in a `Dense` of logits for each output, as `extract` gives it, or one of
+            `prepare_student`. Several heads have the names of the outputs.
+        data: labelled examples; classes are the heads', in order.
         recipe: stages and seed; by default the head is solved, then trained on with the last two blocks.
         test: examples to test on; by default some of `data` are held out.
         shots: that many examples a class to learn from, all others to test on.
@@ -92,7 +95,7 @@ def finetune(
             for the one that MLflow is set to. Where telling fails on the way, the run goes on, and a note says so.
 
     Raises:
-        LayerError: if the student does not end in a head.
+        LayerError: if the student does not end in the heads of these outputs.
         DataError: if the examples do not fit the student, or cannot be read.
         OutputError: if `out` exists already, unless it holds this very run, or `tensorboard` or `mlflow` fails.
         NotFiniteError: if a step of training is not finite. With `out` the last finite weights are kept beside it.
@@ -106,8 +109,8 @@ def finetune(
         )
     if shots is not None and test is not None:
         raise ValueError("shots divide one set; with a test set of its own all of data is learnt from")
-    network, head = check_head(student, data, test)
-    check_recipe(network.graph, head.name, recipe)
+    network, heads = check_heads(student, data, test)
+    check_recipe(network.graph, heads, recipe)
     own = student.custom_objects if isinstance(student, Student) else classes_of(student)
     feed = make_feed(network, data, preprocessing=preprocessing, size=size, custom_objects=own)
     whole = read_model(feed.network)
@@ -132,7 +135,7 @@ def finetune(
         learner = Learner(
             whole,
             recipe,
-            head.name,
+            heads,
             own,
             store=store,
             state_folder=state_folder,
@@ -145,11 +148,11 @@ def finetune(
         try:
             result, split, clock = learn_and_score(learner, feed, data, how, skip_unreadable=skip_unreadable)
         except NotFiniteError as error:
-            model = _finished_model(feed.network, learner, data.classes, network.card)
+            model = _finished_model(feed.network, learner, data.labelling, network.card)
             raise _with_weights(error, model, state_folder) from error
         told = (*notes, feed.note, *result.notes, *([store.trouble] if store.trouble else []))
         result = replace(result, notes=told, warnings=(*warnings, *result.warnings))
-        model = _finished_model(feed.network, learner, data.classes, network.card)
+        model = _finished_model(feed.network, learner, data.labelling, network.card)
         described = receipt.to_json() if receipt is not None else None
         run = Run(result, model, None, described, {**asked, **split}, resumed=learner.resumed)
         if target is not None:
@@ -173,25 +176,23 @@ def _size_bytes(network: Network) -> int:
     return sum(each.nbytes for each in network.tensors.values())
 
 
-def _finished_model(model: keras.Model, learner: Learner, classes: tuple[str, ...], card: Card | None) -> keras.Model:
+def _finished_model(model: keras.Model, learner: Learner, labelling: Labelling, card: Card | None) -> keras.Model:
     """Raw input in, probabilities out, what is trainable as in the last stage.
 
     Args:
         model: of the feed; unless it holds classes of the caller's, it is given what was learnt.
         learner: that learnt it.
-        classes: of the answers.
+        labelling: of the answers.
         card: of the student.
     """
     if learner.custom_objects:  # layers of the caller's own may have flags that are set as they are made
         model = build_model(learner.learnt(), learner.custom_objects)
     else:
         take_over(model, learner.learnt())
-    names = {layer.name for layer in model.layers}
-    name = next(each for each in ("probabilities", "class_probabilities", "output_probabilities") if each not in names)
-    probabilities = keras.layers.Softmax(name=name)(model.outputs[0])
-    whole = keras.Model(model.inputs[0], probabilities, name=model.name)
+    whole = give_probabilities(model, labelling, learner.heads)
     old = card or Card()
     done = f"fine-tuned: {', '.join(stage.kind for stage in learner.recipe.stages)}"
+    classes = labelling.outputs[0].classes if labelling.is_single else ()
     told = replace(old.without_proof(), architecture=None, preprocessing=None, classes=classes)
     attach_card(whole, replace(told, history=(*old.history, done)))
     return whole

@@ -19,6 +19,7 @@ from transfer.data.labelled import LabelledSet
 from transfer.errors import Problem
 from transfer.graphs.graph import Graph, Ref
 from transfer.graphs.input_shapes import with_input_shapes
+from transfer.graphs.joining_outputs import join_outputs
 from transfer.graphs.shapes import Shape
 from transfer.graphs.summarizing import summarize
 from transfer.jobs.cached_features import Cache
@@ -77,24 +78,25 @@ def forecast_file(
     _, student = prepare_file(file, data, how)
     restoring = time.monotonic() - began
     network, custom_objects = student.network, student.custom_objects
-    check_recipe(network.graph, network.graph.outputs[0].layer, recipe)
+    check_recipe(network.graph, student.heads, recipe)
     feed = make_feed(network, data, preprocessing=how.preprocessing, size=how.size, custom_objects=custom_objects)
     warnings = warn_of_inputs(feed, network, data, seed=recipe.seed)
     starting = time.monotonic() - (began if started is None else started)
     checked = check_examples(feed, data, how, unreadable=unreadable, progress=progress)
     whole, shape = read_model(feed.network), feed.example_shape(data)
+    whole = replace(whole, graph=join_outputs(whole.graph, student.heads))
     counts = Counts(len(checked.learnt), checked.tried, len(checked.tested))
-    stages, graphs = _stages(whole.graph, shape, recipe, counts, custom_objects)
+    stages, graphs = _stages(whole.graph, student.heads, shape, recipe, counts, custom_objects)
     sample = Sample(checked.seen.images, shape, feed.to_json(), counts.learnt)
-    rehearsal = rehearse(whole, graphs, recipe, sample, custom_objects)
+    rehearsal = rehearse(whole, student.heads, graphs, recipe, sample, custom_objects)
     folder = None if custom_objects else cache.folder if isinstance(cache, Cache) else cache
     counts = replace(counts, kept=_find_kept(folder, rehearsal.key, checked))
     solving = rehearse_solving(checked.seen.pixels, checked.labels[list(checked.seen.spread)], recipe.seed)
     measured = Measured(starting, restoring, checked.digesting, checked.seen.each, solving, rehearsal)
-    size, sizes = kept_bytes(recipe, counts, rehearsal), _sizes(whole, checked.seen, memory_bytes)
+    size, sizes = kept_bytes(recipe, counts, rehearsal), _sizes(whole, student.heads, checked.seen, memory_bytes)
     estimate = estimate_run(recipe, counts, measured, sizes)
     return Forecast(
-        classes=data.classes,
+        labelling=data.labelling,
         train_examples=counts.learnt,
         test_examples=counts.tested - len(checked.doubts.leaked),
         stages=stages,
@@ -114,17 +116,21 @@ def _check_time(estimate: Estimate, limit: TimeLimit | None, size_bytes: int) ->
 
 
 def _stages(
-    graph: Graph, shape: tuple[int, ...], recipe: Recipe, counts: Counts, custom_objects: Mapping[str, type]
+    graph: Graph,
+    heads: Sequence[str],
+    shape: tuple[int, ...],
+    recipe: Recipe,
+    counts: Counts,
+    custom_objects: Mapping[str, type],
 ) -> tuple[tuple[StageForecast, ...], list[Graph]]:
     """What each stage costs, and the graphs with their flags, input sizes as they are in the network."""
     sized = with_input_shapes(graph, shape)
     shapes = settle_shapes(sized, custom_objects=custom_objects)
-    head = graph.outputs[0].layer
-    flagged = [flag_stage(sized, stage, head) for stage in recipe.stages]
+    flagged = [flag_stage(sized, stage, heads) for stage in recipe.stages]
     costs = tuple(
-        _forecast(each, shapes, stage, head, counts) for each, stage in zip(flagged, recipe.stages, strict=True)
+        _forecast(each, shapes, stage, heads[0], counts) for each, stage in zip(flagged, recipe.stages, strict=True)
     )
-    return costs, [flag_stage(graph, stage, head) for stage in recipe.stages]
+    return costs, [flag_stage(graph, stage, heads) for stage in recipe.stages]
 
 
 def _forecast(flagged: Graph, shapes: Mapping[Ref, Shape], stage: Stage, head: str, counts: Counts) -> StageForecast:
@@ -139,11 +145,10 @@ def _forecast(flagged: Graph, shapes: Mapping[Ref, Shape], stage: Stage, head: s
     return StageForecast(stage.kind, trained[0], counts.learnt, epochs, cost, frozen, read, counts.tried)
 
 
-def _sizes(network: Network, seen: SeenExamples, memory_bytes: int) -> Sizes:
-    head = network.graph.outputs[0].layer
+def _sizes(network: Network, heads: Sequence[str], seen: SeenExamples, memory_bytes: int) -> Sizes:
     weights = sum(np.asarray(values).nbytes for values in network.tensors.values())
     pixels = prod(seen.pixels.shape[1:])
-    features = np.shape(network.tensors[f"{head}/kernel"])[0]
+    features = np.shape(network.tensors[f"{heads[0]}/kernel"])[0]
     return Sizes(features, pixels, seen.pixels.itemsize, weights, memory_bytes)
 
 

@@ -48,13 +48,13 @@ class Learning:
 
 
 def prepare_file(file: Checkpoint | str, data: LabelledSet, how: Learning) -> tuple[Restored, Student]:
-    """Restore a file, and put a new head for a set's classes on its backbone.
+    """Restore a file, and put a new head for each output of a set on its backbone.
 
     Raises:
         TransferError: of the kind that fits.
     """
     restored = restore_file(file, how.into, how.restoring)
-    student = prepare_student(restored, len(data.classes), at=how.at, drop_last=how.drop_last, seed=how.recipe.seed)
+    student = prepare_student(restored, data.labelling, at=how.at, drop_last=how.drop_last, seed=how.recipe.seed)
     return restored, student
 
 

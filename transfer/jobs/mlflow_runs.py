@@ -121,11 +121,20 @@ def describe_parameters(asked: Json) -> dict[str, str]:
 
 
 def describe_scores(result: Result) -> dict[str, float]:
-    """Accuracies on the test examples with the ends of their intervals: `test`, each stage, each baseline."""
-    scores: dict[str, Score] = {"test": result.score}
+    """Accuracies on the test examples with the ends of their intervals: `test`, each stage, each baseline.
+
+    Of several outputs also every measure of each.
+    """
+    scores: dict[str, Score] = {"test": result.score} if result.score else {}
     scores |= {f"stage_{place}/test": score for place, score in enumerate(result.stages)}
     scores |= {f"baselines/{score.name}": score for score in result.baselines}
-    return {
+    measures = {
+        f"{way.name}/{output.name}/{measure.name}": measure.value
+        for way in result.outputs
+        for output in way.outputs
+        for measure in output.measures
+    }
+    return measures | {
         f"{name}/{kind}": value
         for name, score in scores.items()
         for kind, value in (

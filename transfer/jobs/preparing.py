@@ -1,4 +1,4 @@
-"""From a restored network and a set's classes to a student: the old classifier off, a new head on."""
+"""From a restored network and a set's labelling to a student: the old classifier off, new heads on."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from transfer.graphs.cutting import drop_last as drop_layers
 from transfer.graphs.cutting import keep_needed
 from transfer.graphs.feature_layers import feature_layer
 from transfer.graphs.graph import Graph
+from transfer.labellings import Labelling
 from transfer.models.building import build_model, classes_of, read_model
 from transfer.models.extracting import extract_from_network
 from transfer.models.restoring import Restored
@@ -20,24 +21,24 @@ from transfer.specs import Extraction, Head
 from transfer.surgery.extracting import FEATURES
 from transfer.surgery.network import Network
 
-HEAD = "label"
-
 
 @dataclass(frozen=True, slots=True)
 class Student:
     """A network ready to learn.
 
     Attributes:
-        network: frozen backbone and one new head that gives logits.
+        network: frozen backbone and a new head for each output, that gives logits.
         custom_objects: classes of the caller's that it holds, by name.
         cut: the layer at which the backbone ends.
         dropped: names of the layers left out.
+        heads: names of the heads, in the order of the outputs.
     """
 
     network: Network
     custom_objects: dict[str, type]
     cut: str
     dropped: tuple[str, ...]
+    heads: tuple[str, ...]
 
     @property
     def model(self) -> keras.Model:
@@ -65,17 +66,17 @@ def _trained(stage: Stage) -> str:
 
 
 def prepare_student(
-    restored: Restored, classes: int, *, at: str | None = None, drop_last: int = 0, seed: int = 0
+    restored: Restored, labelling: Labelling, *, at: str | None = None, drop_last: int = 0, seed: int = 0
 ) -> Student:
-    """Take the backbone of a restored model and give it a head for `classes` classes.
+    """Take the backbone of a restored model and give it a head for each output of a labelling.
 
     Args:
         restored: left as it is.
-        classes: of the new task.
+        labelling: of the new task. The heads are called as its outputs, with a number behind where that is taken.
         at: the last layer to keep.
         drop_last: number of last layers to drop instead. With neither, the old classifier goes: everything after the
             last global pooling or `Flatten`, or the last `Dense`.
-        seed: of the head's initial kernel.
+        seed: of the heads' initial kernels.
 
     Raises:
         LayerError: if a layer does not exist or the cut is not possible; of several outputs it names where they part.
@@ -83,12 +84,10 @@ def prepare_student(
     network = read_model(restored.model)
     graph = network.graph
     cut = _cut(graph, at, drop_last)
-    head = Head(free_name(graph, HEAD), classes)
-    how = Extraction(
-        drop_last=drop_last, at=() if drop_last else (cut,), freeze=("backbone",), heads=(head,), seed=seed
-    )
+    heads = tuple(Head(free_name(graph, each.name), len(each.classes), each.kind) for each in labelling)
+    how = Extraction(drop_last=drop_last, at=() if drop_last else (cut,), freeze=("backbone",), heads=heads, seed=seed)
     found = extract_from_network(network, restored.model, how)
-    return Student(found.network, classes_of(restored.model), cut, found.dropped)
+    return Student(found.network, classes_of(restored.model), cut, found.dropped, tuple(head.name for head in heads))
 
 
 def _cut(graph: Graph, at: str | None, drop_last: int) -> str:

@@ -17,6 +17,7 @@ from transfer.jobs.feeding import Feed
 from transfer.jobs.kept_pictures import KeptPictures, checked_batches, copied_batches
 from transfer.training.batching import Readable
 from transfer.training.feature_keys import example_keys
+from transfer.training.labels import Labels
 from transfer.training.learner import Learner
 from transfer.training.stage_features import Examples
 
@@ -27,13 +28,13 @@ class ReadExamples:
 
     Attributes:
         places: of the examples that could be read, in the set.
-        labels: (n,) of the whole set.
+        labels: of the whole set.
         pixels: (n, …) of the whole set, the raw input, shrunk; on the disk. Those of failures mean nothing.
         failures: what is wrong with the others.
     """
 
     places: NDArray[np.int64]
-    labels: NDArray[np.int64] = field(repr=False)
+    labels: Labels = field(repr=False)
     pixels: Readable = field(repr=False)
     failures: tuple[Problem, ...]
 
@@ -46,6 +47,7 @@ def read_examples(learner: Learner, feed: Feed, data: LabelledSet) -> ReadExampl
     """
     if not len(data):
         raise DataError(f"{data.source} holds no example that can be used.")
+    labels = Labels(data.labelling, data.targets)
     pixels, digests, feeding = SpooledRows(len(data)), data.digests(), feed.to_json()
 
     decoded = checked_batches(feed, data, digests, learner.progress)
@@ -64,7 +66,7 @@ def read_examples(learner: Learner, feed: Feed, data: LabelledSet) -> ReadExampl
         small = KeptPictures(feeding, pixels=PIXELS)
         copied = copied_batches(pixels, batches, failed)
         kept = learner.store.compute(small, example_keys(small.key, digests), copied, in_memory=False)
-        return ReadExamples(places, data.labels, kept, problems)
+        return ReadExamples(places, labels, kept, problems)
     for batch in batches(pixels.missing(places)):
         del batch  # of examples with the same bytes one had been read
-    return ReadExamples(places, data.labels, pixels, problems)
+    return ReadExamples(places, labels, pixels, problems)

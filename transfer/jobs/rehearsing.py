@@ -116,12 +116,18 @@ def solving_work(examples: int, width: int) -> float:
 
 
 def rehearse(
-    network: Network, graphs: Sequence[Graph], recipe: Recipe, sample: Sample, custom_objects: dict[str, Any]
+    network: Network,
+    heads: Sequence[str],
+    graphs: Sequence[Graph],
+    recipe: Recipe,
+    sample: Sample,
+    custom_objects: dict[str, Any],
 ) -> Rehearsal:
     """Go through the stages of a recipe on one batch.
 
     Args:
         network: from raw inputs to logits.
+        heads: names of the layers that give them.
         graphs: its graph with the flags of each stage.
         recipe: what the run will do.
         sample: of the examples.
@@ -143,7 +149,7 @@ def rehearse(
             taken = further.run(rows)
         step = Pace()
         if stage.kind == "tune":
-            step = _pace_of_steps(suffix, stage, taken, sample.learnt, answer.each / BATCH, custom_objects)
+            step = _pace_of_steps(suffix, heads, stage, taken, sample.learnt, answer.each / BATCH, custom_objects)
         stages.append(StagePace(through, step, taken[0].nbytes if between is not None else 0))
     return Rehearsal(pace, piece.key, rows[0].nbytes, answer, tuple(stages))
 
@@ -202,6 +208,7 @@ def _pace_of_answers(build: Callable[[], keras.Model], rows: NDArray[np.float32]
 
 def _pace_of_steps(
     suffix: Network,
+    heads: Sequence[str],
     stage: Stage,
     rows: NDArray[np.float32],
     learnt: int,
@@ -212,6 +219,7 @@ def _pace_of_steps(
 
     Args:
         suffix: what is trained.
+        heads: names of the layers that give the logits.
         stage: how.
         rows: (b, …) that go in.
         learnt: examples that will be learnt from.
@@ -221,7 +229,7 @@ def _pace_of_steps(
     start = time.perf_counter()
     model = build_model(suffix, custom_objects)
     if stage.lora_rank:
-        adapt(model, stage.lora_rank, seed=0, whole=[suffix.graph.outputs[0].layer])
+        adapt(model, stage.lora_rank, seed=0, whole=heads)
     size = min(stage.batch_size, learnt)
     steps = int(np.clip(PATIENCE / (_BACK * size * forward), 1, min(_MOST_STEPS, -(-learnt // size))))
     features, ends = _Again(rows, steps * size), dict[int, float]()

@@ -11,18 +11,20 @@ from numpy.typing import NDArray
 from transfer.data.doubts import refuse_known, refuse_unreadable, warn_of_labels
 from transfer.data.joining import join_sets
 from transfer.data.labelled import LabelledSet
-from transfer.data.splitting import split_stratified
 from transfer.evidence.baselines import LEARNT_FROM, logistic_regression, majority_class
 from transfer.evidence.comparing import compare_answers
-from transfer.evidence.scoring import score_answers
+from transfer.evidence.output_baselines import linear_on_inputs, most_frequent
 from transfer.jobs.clock import Clock
+from transfer.jobs.deciding import Decisions, decide
 from transfer.jobs.describing import describe_probe
+from transfer.jobs.dividing import divide, refuse_unlearnt
 from transfer.jobs.feeding import Feed
 from transfer.jobs.reading_examples import ReadExamples, read_examples
+from transfer.jobs.scoring_answers import Scored, score_logits
 from transfer.recipes import Recipe
 from transfer.results import Result
-from transfer.scores import Score
 from transfer.specs import Json, Progress
+from transfer.training.labels import Labels
 from transfer.training.learner import Learner
 
 STEPS = {"probe": "probe", "tune": "tuning"}
@@ -56,37 +58,63 @@ def learn_and_score(
         refuse_unreadable(read.failures, len(everything), everything.source)
     examples = everything.subset(read.places)
     train, held_out = _divided(examples, read.places, len(data), how, recipe.seed)
+    labels = Labels(examples.labelling, examples.targets)
     digests = examples.digests()
     learnt = {digests[place] for place in train}
     unseen = np.array([place for place in held_out if digests[place] not in learnt], np.int64)
     refuse_known(len(unseen))
-    learner.begin(read.places[train], read.labels, data.classes)
+    unlearnt = refuse_unlearnt(labels[train])
+    learner.begin(read.places[train], read.labels, everything.groups)
     with clock("baselines"):
-        baselines = _baselines(read, examples, train, unseen, recipe.seed, learner.progress)
-    scores, right, probe = [], [], None
+        baselines = _baselines(read, labels, train, unseen, recipe.seed, learner.progress)
+    found, probe, decisions = list[Scored](), None, None
     for place, stage in enumerate(recipe.stages):
         with clock(STEPS[stage.kind]):
             if stage.kind == "probe":
                 probe = learner.solve()
             else:
                 learner.tune(place)
-            answers = learner.logits(read.places[unseen]).argmax(1)
-        scores.append(score_answers(_name_of(place, recipe), answers, examples.labels[unseen]))
-        right.append(answers == examples.labels[unseen])
+            logits = learner.logits(read.places[unseen])
+            decisions = None if data.labelling.is_single else _decide(learner, read.labels)
+        found.append(_scored(_name_of(place, recipe), labels[unseen], logits, decisions, recipe.seed))
+    if decisions is not None:
+        learner.calibrate(decisions.slopes(), decisions.offsets())
+    several = None if data.labelling.is_single else data.labelling
     result = Result(
-        classes=data.classes,
+        classes=data.classes if several is None else (),
         train_examples=len(train),
         test_examples=len(unseen),
-        score=scores[-1],
-        baselines=baselines,
-        stages=tuple(scores),
-        probe=describe_probe(probe) if probe is not None else None,
+        score=found[-1].score,
+        baselines=tuple(each.score for each in baselines if each.score),
+        stages=tuple(each.score for each in found if each.score),
+        probe=describe_probe(probe, data.labelling) if probe is not None else None,
         left_out=(*data.problems, *(test.problems if test else ()), *read.failures),
-        notes=(*learner.remarks, *_remarks(len(train), len(held_out) - len(unseen)), *_compared(scores, right)),
-        warnings=warn_of_labels(digests, examples.labels, examples.names, data.classes, train),
+        notes=(
+            *learner.remarks,
+            *(decisions.notes if decisions else ()),
+            *_remarks(len(train), len(held_out) - len(unseen)),
+            *_compared(found),
+        ),
+        warnings=(*_warnings(examples, digests, train), *unlearnt),
+        labelling=several,
+        decisions=decisions.to_json() if decisions else None,
+        outputs=tuple(each.outputs for each in (*reversed(found), *baselines) if each.outputs),
     )
     named = {name: sorted(examples.names[i] for i in rows) for name, rows in (("train", train), ("test", unseen))}
     return result, {"split": named, "learnt": sorted(learnt)}, clock
+
+
+def _decide(learner: Learner, labels: Labels) -> Decisions:
+    places, logits = learner.validated()
+    return decide(labels[places], logits, seed=learner.recipe.seed)
+
+
+def _scored(name: str, labels: Labels, logits: NDArray[np.float32], decisions: Decisions | None, seed: int) -> Scored:
+    """Each stage by its own calibration and thresholds."""
+    if decisions is None:
+        return score_logits(name, labels, logits, seed=seed)
+    sure = logits * decisions.slopes() + decisions.offsets()
+    return score_logits(name, labels, sure, seed=seed, thresholds=decisions.limits())
 
 
 def _name_of(place: int, recipe: Recipe) -> str:
@@ -110,31 +138,45 @@ def _divided(
     """
     if how.test is not None:
         return np.flatnonzero(places < count), np.flatnonzero(places >= count)
-    return split_stratified(examples.labels, seed=seed, shots=how.shots, test_share=how.share, classes=examples.classes)
+    return divide(examples, seed=seed, shots=how.shots, test_share=how.share)
+
+
+def _warnings(examples: LabelledSet, digests: Sequence[str], train: NDArray[np.int64]) -> tuple[str, ...]:
+    if not examples.labelling.is_single:
+        return ()
+    return warn_of_labels(digests, examples.labels, examples.names, examples.classes, train)
 
 
 def _baselines(
     read: ReadExamples,
-    examples: LabelledSet,
+    labels: Labels,
     train: NDArray[np.int64],
     held_out: NDArray[np.int64],
     seed: int,
     progress: Progress,
-) -> tuple[Score, ...]:
+) -> tuple[Scored, ...]:
     """On the same examples."""
-    labels, classes = examples.labels, len(examples.classes)
-    learnt, asked = read.places[train], read.places[held_out]
-    raw = logistic_regression(
-        read.pixels, learnt, labels[train], asked, labels[held_out], classes=classes, seed=seed, progress=progress
+    learnt, asked, wanted = read.places[train], read.places[held_out], labels[held_out]
+    if not labels.labelling.is_single:
+        raw = linear_on_inputs(read.pixels, learnt, labels[train], asked, seed=seed, progress=progress)
+        return (
+            score_logits("most frequent", wanted, most_frequent(labels[train], len(asked)), seed=seed),
+            score_logits("linear on raw input", wanted, raw, seed=seed),
+        )
+    own, classes = labels.targets[0], len(labels.labelling.outputs[0].classes)
+    linear = logistic_regression(
+        read.pixels, learnt, own[train], asked, own[held_out], classes=classes, seed=seed, progress=progress
     )
-    return majority_class(labels[train], labels[held_out]), raw
+    nothing = np.zeros(0, np.bool_)
+    return Scored(majority_class(own[train], own[held_out]), nothing), Scored(linear, nothing)
 
 
-def _compared(scores: Sequence[Score], right: Sequence[NDArray[np.bool_]]) -> tuple[str, ...]:
+def _compared(found: Sequence[Scored]) -> tuple[str, ...]:
     """The last stage beside the first, on the same examples; nothing of one stage alone."""
-    if len(scores) < 2:
+    last, first = found[-1], found[0]
+    if len(found) < 2 or last.score is None or first.score is None:
         return ()
-    return (compare_answers(right[-1], right[0]).describe(scores[-1].name, scores[0].name),)
+    return (compare_answers(last.right, first.right).describe(last.score.name, first.score.name),)
 
 
 def _remarks(learnt: int, twins: int) -> tuple[str, ...]:

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.recipes import Stage
-from transfer.training.losses import Mixing, balanced_weights, draw_mixing, soft_targets
+from transfer.training.encoding_labels import Encoder
+from transfer.training.labels import Labels
+from transfer.training.losses import Mixing, draw_mixing
 
 
 class Readable(Protocol):
@@ -34,13 +36,15 @@ class Chunk:
 
     Attributes:
         features: (s, b, …).
-        targets: (s, b, k), zeros in rows that only fill a batch up.
+        targets: (s, b, columns) as `encoding_labels` makes them, zeros in rows that only fill a batch up.
         counts: (s,), rows that are a batch's own; the others come behind them.
+        known: (s, outputs), how many of these are known in each output.
     """
 
     features: NDArray[np.float32] = field(repr=False)
     targets: NDArray[np.float32] = field(repr=False)
     counts: NDArray[np.int32]
+    known: NDArray[np.float32] = field(repr=False)
 
     def filled_up(self, parts: int) -> Chunk:
         """With as many rows a batch as give so many equal parts; those that are added count for nothing."""
@@ -51,7 +55,7 @@ class Chunk:
         places = np.arange(size + missing) % size
         targets = self.targets[:, places]
         targets[:, size:] = 0
-        return Chunk(self.features[:, places], targets, self.counts)
+        return Chunk(self.features[:, places], targets, self.counts, self.known)
 
 
 class Batching:
@@ -63,17 +67,14 @@ class Batching:
         steps: of an epoch.
     """
 
-    def __init__(
-        self, features: Features, labels: NDArray[np.integer[Any]], classes: int, stage: Stage, *, seed: int
-    ) -> None:
+    def __init__(self, features: Features, labels: Labels, stage: Stage, *, seed: int) -> None:
         if not len(labels):
             raise ValueError("there are no examples to train on")
         self.examples = len(labels)
         self.size = min(stage.batch_size, len(labels))
         self.steps = -(-len(labels) // self.size)
-        self._features, self._labels, self._classes = features, labels, classes
-        self._stage, self._seed = stage, seed
-        self._weights = balanced_weights(labels, classes) if stage.class_weights == "balanced" else None
+        self._features, self._stage, self._seed = features, stage, seed
+        self._encoder = Encoder(labels, smoothing=stage.label_smoothing, balanced=stage.class_weights == "balanced")
         self._epoch, self._order = 0, np.arange(0)
 
     def chunk(self, epoch: int, first: int, count: int = 1) -> Chunk:
@@ -85,17 +86,14 @@ class Batching:
         steps = range(first, first + count)
         batches = [self._places(epoch, step) for step in steps]
         places, counts = np.concatenate([each for each, _ in batches]), np.array([own for _, own in batches], np.int32)
-        smoothing = self._stage.label_smoothing
-        whole = (
-            read_rows(self._features, places),
-            soft_targets(self._labels[places], self._classes, smoothing=smoothing, weights=self._weights),
-        )
-        values, targets = (each.reshape(count, self.size, *each.shape[1:]) for each in whole)
+        whole = read_rows(self._features, places), self._encoder.rows(places), self._encoder.shares(places)
+        values, targets, shares = (each.reshape(count, self.size, *each.shape[1:]) for each in whole)
         if self._stage.mixup:
             mixings = [self._mixing(epoch, step, own) for step, own in zip(steps, counts.tolist(), strict=True)]
-            values, targets = (_mixed(each, mixings) for each in (values, targets))
-        targets[np.arange(self.size) >= counts[:, None]] = 0
-        return Chunk(values, targets, counts)
+            values, targets, shares = (_mixed(each, mixings) for each in (values, targets, shares))
+        filling = np.arange(self.size) >= counts[:, None]
+        targets[filling], shares[filling] = 0, 0
+        return Chunk(values, targets, counts, shares.sum(1))
 
     def _places(self, epoch: int, step: int) -> tuple[NDArray[np.intp], int]:
         """Of the examples of a step, (b,), and how many are its own."""
@@ -109,7 +107,7 @@ class Batching:
     def _order_of(self, epoch: int) -> NDArray[np.intp]:
         if epoch != self._epoch:
             self._epoch = epoch
-            self._order = np.random.default_rng((self._seed, epoch)).permutation(len(self._labels))
+            self._order = np.random.default_rng((self._seed, epoch)).permutation(self.examples)
         return self._order
 
 

@@ -52,6 +52,7 @@ def _means(stage: Stage) -> list[str]:
         f"L2-SP {stage.l2_sp:g}": stage.l2_sp,
         f"label smoothing {stage.label_smoothing:g}": stage.label_smoothing,
         "classes weighed alike": stage.class_weights == "balanced",
+        "outputs weighed by uncertainty": stage.balance == "uncertainty",
         f"mixup {stage.mixup:g}": stage.mixup,
         f"{stage.views} views of each example by {', '.join(stage.augment)}": stage.augment,
         f"ends after {stage.patience} epochs without a better validation loss": stage.patience,

@@ -7,7 +7,7 @@ Orders, mixing and the layers' random numbers come from the seed; where a run st
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from math import isfinite
@@ -26,6 +26,7 @@ from transfer.training.batching import Batching, Features
 from transfer.training.devices import synchronized
 from transfer.training.features import Runner
 from transfer.training.history import Epoch, unwatched
+from transfer.training.labels import Labels, as_labels
 from transfer.training.pacing import Pace
 from transfer.training.precision import in_precision, settled_precision
 from transfer.training.rate_finding import find_rate
@@ -35,12 +36,12 @@ from transfer.training.stepping import Stepping, assign_values, copy_values, see
 from transfer.training.stilling import stilled
 from transfer.training.training_state import Arrays, StateFolder, TrainingState
 from transfer.training.update_sizes import read_weights, trained_kernels, update_sizes
-from transfer.training.validating import Validator, make_validator
+from transfer.training.validating import Validated, Validator, make_validator
 from transfer.weights.digests import digest_json, digest_manifest
 from transfer.weights.tensor_digests import digest_tensor
 
-Labelled: TypeAlias = tuple[Features, NDArray[np.integer[Any]]]  # n examples and their labels (n,)
-_ARITHMETIC = 3  # where it changes, a run that was begun before cannot go on to the same bits
+Labelled: TypeAlias = tuple[Features, Labels | NDArray[np.integer[Any]]]  # n examples and their labels
+_ARITHMETIC = 4  # where it changes, a run that was begun before cannot go on to the same bits
 Ending: TypeAlias = Literal["complete", "patience", "deadline"]
 
 
@@ -70,7 +71,7 @@ class Fit:
 def fit(
     model: keras.Model,
     features: Features,
-    labels: NDArray[np.integer[Any]],
+    labels: Labels | NDArray[np.integer[Any]],
     stage: Stage,
     *,
     seed: int,
@@ -92,9 +93,9 @@ def fit(
     with the same bits as a run that was never cut off; where that one is over, it gives its result.
 
     Args:
-        model: features to logits (n, k); what is trainable is set already.
+        model: features to logits (n, K); what is trainable is set already.
         features: (n, …), in memory or read by places.
-        labels: (n,), each in 0 … k - 1.
+        labels: of each output; or (n,), each in 0 … K - 1.
         stage: how to train.
         seed: of the order of examples, of mixing, and of layers that draw random numbers.
         validation: examples to stop early by and to tell of; nothing is learnt from them.
@@ -119,19 +120,22 @@ def fit(
     stage = replace(stage, precision=settled_precision(stage.precision))
     seed_layers(model, seed)
     folder = StateFolder(state_folder) if state_folder is not None else None
-    asked = _asked(model, labels, stage, seed, validation, digest) if folder else ""
+    units = int(model.output_shape[-1])
+    labels = as_labels(labels, units)
+    tested = None if validation is None else (validation[0], as_labels(validation[1], units))
+    asked = _asked(model, labels, stage, seed, tested[1] if tested else None, digest) if folder else ""
     state = folder.load(asked) if folder else None
-    batching = Batching(features, labels, int(model.output_shape[-1]), stage, seed=seed)
+    batching = Batching(features, labels, stage, seed=seed)
     with stilled(model), synchronized(model), in_precision(model, stage.precision):
         if stage.rate == "auto":
-            found = state.rate if state else find_rate(model, batching, stage, deadline=deadline)
+            found = state.rate if state else find_rate(model, labels.labelling, batching, stage, deadline=deadline)
             stage = replace(stage, rate=found)
         if stepping is not None and stepping.model is model and stepping.takes_steps_of(stage):
             stepping.begin_anew()
         else:
-            stepping = Stepping(model, stage)
+            stepping = Stepping(model, labels.labelling, stage)
         runner = runner if stage.precision == "float32" else None
-        validate = make_validator(model, *validation, stage.batch_size, runner) if validation is not None else None
+        validate = make_validator(model, *tested, stage.batch_size, runner) if tested is not None else None
         run = _Run(stepping, batching, stage, asked, validate)
         if state:
             run.resume(state)
@@ -159,9 +163,13 @@ class _Run:
         self.steps = stage.steps or stage.epochs * batching.steps
         self.epochs = -(-self.steps // batching.steps)
         self.history: list[Epoch] = []
-        self.step, self.loss = 0, 0.0
+        self.step, self.losses = 0, self.no_losses
         self.best_epoch = 0
         self.best: Arrays = ()
+
+    @property
+    def no_losses(self) -> tuple[float, ...]:
+        return (0.0,) * len(self.stepping.losses.names)
 
     @property
     def taken(self) -> int:
@@ -174,21 +182,21 @@ class _Run:
             rate=float(self.stage.rate),
             epoch=len(self.history),
             step=self.step,
-            loss=self.loss,
+            losses=self.losses,
             history=tuple(self.history),
             best_epoch=self.best_epoch,
             variables=copy_values(self.stepping.model.variables),
-            optimizer=copy_values(self.stepping.optimizer.variables),
+            optimizer=copy_values(self.stepping.own_variables),
             averages=copy_values(self.stepping.averages),
             best=self.best,
         )
 
     def resume(self, state: TrainingState) -> None:
         self.history = list(state.history)
-        self.step, self.loss = state.step, state.loss
+        self.step, self.losses = state.step, state.losses
         self.best_epoch, self.best = state.best_epoch, state.best
         assign_values(self.stepping.model.variables, state.variables)
-        assign_values(self.stepping.optimizer.variables, state.optimizer)
+        assign_values(self.stepping.own_variables, state.optimizer)
         assign_values(self.stepping.averages, state.averages)
 
     def go(self, saving: SavingTimes, deadline: float | None, tell: Callable[[Epoch, int], None]) -> Ending:
@@ -228,30 +236,53 @@ class _Run:
         taken = self.stepping.take(chunk, rates)
         self.pace.note(time.monotonic() - start, chunk.features.nbytes // count)
         if not taken.finite:
-            step, loss = self.step + len(taken.losses), taken.losses[-1]
-            found = f"a loss of {loss:g}" + ("; gradients or weights are not" if isfinite(loss) else "")
+            step = self.step + len(taken.losses)
+            found = self.not_finite(taken.losses[-1])
             raise NotFiniteError(
                 f"Training stopped being finite at step {step} of epoch {epoch}.",
                 [Problem(f"step {step} of epoch {epoch}", "a finite loss, gradients and weights", found)],
                 f"choose a smaller rate; at this step it was {rates[len(taken.losses) - 1]:g}",
             )
-        for loss, own in zip(taken.losses, chunk.counts.tolist(), strict=True):
-            self.loss += loss * own
+        for losses, own in zip(taken.losses, chunk.counts.tolist(), strict=True):
+            self.losses = tuple(whole + loss * own for whole, loss in zip(self.losses, losses, strict=True))
         self.step += count
+
+    def not_finite(self, losses: tuple[float, ...]) -> str:
+        """What a step that was not finite came to, and in which of several outputs."""
+        names = self.stepping.losses.names
+        bad = [name for name, loss in zip(names, losses, strict=True) if not isfinite(loss)]
+        loss = self.stepping.losses.weighed(losses)
+        where = f" in {', '.join(bad)}" if bad and len(names) > 1 else ""
+        return f"a loss of {loss:g}{where}" + ("; gradients or weights are not" if isfinite(loss) else "")
 
     def end_epoch(self, updates: dict[str, float]) -> None:
         """Tell of the epoch that is complete, and keep its weights where they are the best."""
         number, rate = len(self.history) + 1, rate_at(self.stage, self.taken - 1, self.steps)
         seen = min(self.step * self.batching.size, self.batching.examples)
-        epoch = Epoch(number, self.loss / seen, updates, rate)
+        losses = [loss / seen for loss in self.losses]
+        epoch = Epoch(number, self.stepping.losses.weighed(losses), updates, rate, outputs=self.by_output(losses))
         if self.validate is not None:
             with self.stepping.averaged():
-                loss, accuracy = self.validate()
-                epoch = replace(epoch, validation_loss=loss, validation_accuracy=accuracy)
+                found = self.validate()
+                outputs = self.by_output(losses, found)
+                epoch = replace(epoch, validation_loss=found.loss, validation_accuracy=found.accuracy, outputs=outputs)
                 if self.stage.patience and self.is_best(epoch):
                     self.best_epoch, self.best = number, copy_values(self.stepping.model.variables)
         self.history.append(epoch)
-        self.step, self.loss = 0, 0.0
+        self.step, self.losses = 0, self.no_losses
+
+    def by_output(self, losses: Sequence[float], found: Validated | None = None) -> dict[str, dict[str, float]]:
+        """What an epoch tells of each of several outputs."""
+        names = self.stepping.losses.names
+        if len(names) < 2:
+            return {}
+        told = {name: {"loss": loss} for name, loss in zip(names, losses, strict=True)}
+        for place, name in enumerate(names):
+            if found:
+                told[name]["validation_loss"] = found.losses[place]
+            if found and (accuracy := found.accuracies[place]) is not None:
+                told[name]["validation_accuracy"] = accuracy
+        return told
 
     def is_best(self, epoch: Epoch) -> bool:
         loss = epoch.validation_loss
@@ -280,10 +311,10 @@ def _is_over(deadline: float | None) -> bool:
 
 def _asked(
     model: keras.Model,
-    labels: NDArray[np.integer[Any]],
+    labels: Labels,
     stage: Stage,
     seed: int,
-    validation: Labelled | None,
+    validation: Labels | None,
     digest: str,
 ) -> str:
     """Digest of all that settles the result, the features by what the caller says of them."""
@@ -292,8 +323,8 @@ def _asked(
         {
             "arithmetic": _ARITHMETIC,
             "inputs": digest,
-            "labels": digest_tensor(np.asarray(labels, np.int64)),
-            "validation": digest_tensor(np.asarray(validation[1], np.int64)) if validation else "",
+            "labels": labels.digest(),
+            "validation": validation.digest() if validation else "",
             "stage": asdict(stage),
             "seed": seed,
             "weights": digest_manifest(weights),

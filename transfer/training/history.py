@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TypeAlias
+
+from transfer.specs import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,10 @@ class Epoch:
         rate: the learning rate of its last step.
         validation_loss: mean cross-entropy on the validation examples, in nats an example, of the weights that would
             be kept; None without such examples.
-        validation_accuracy: share of the validation examples whose class has the largest logit; likewise.
+        validation_accuracy: share of the validation examples whose class has the largest logit; likewise. Of several
+            outputs the mean of those that have classes, of what is known.
+        outputs: of several outputs the `loss`, `validation_loss` and `validation_accuracy` of each, by its name; the
+            losses above are their weighed sums.
     """
 
     number: int
@@ -28,6 +33,12 @@ class Epoch:
     rate: float = 0.0
     validation_loss: float | None = None
     validation_accuracy: float | None = None
+    outputs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def to_json(self) -> Json:
+        """As plain values; of one output nothing is said twice."""
+        values = asdict(self)
+        return values if self.outputs else {name: each for name, each in values.items() if name != "outputs"}
 
     def scalars(self) -> dict[str, float]:
         """Each number by a name of its own, those of layers as `updates/LAYER`; what is None is left out."""
@@ -37,6 +48,7 @@ class Epoch:
             "validation_loss": self.validation_loss,
             "validation_accuracy": self.validation_accuracy,
             **{f"updates/{layer}": size for layer, size in self.updates.items()},
+            **{f"{what}/{name}": value for name, found in self.outputs.items() for what, value in found.items()},
         }
         return {name: value for name, value in told.items() if value is not None}
 

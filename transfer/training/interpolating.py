@@ -27,7 +27,7 @@ class Chosen:
 
     Attributes:
         alpha: 0 for the weights before, 1 for those after.
-        tried: for each alpha, the temperature that suits the model's logits there, and the validation loss at it.
+        tried: for each alpha, the temperatures that suit the model's logits there, and the validation loss at them.
     """
 
     alpha: float

@@ -8,8 +8,8 @@ validated on has been learnt from.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from transfer.errors import NotFiniteError, TrainingError
 from transfer.graphs.graph import Graph
+from transfer.graphs.joining_outputs import join_outputs
 from transfer.graphs.packing import pack_inputs
 from transfer.models.building import build_model
 from transfer.models.taking_over import take_over
@@ -27,7 +28,7 @@ from transfer.recipes import Recipe, Stage
 from transfer.specs import Json, Progress, silent
 from transfer.surgery.network import Network
 from transfer.training.augmenting import Augmentation
-from transfer.training.choosing import choose
+from transfer.training.choosing import Choice, choose
 from transfer.training.devices import scope
 from transfer.training.feature_rows import Rows
 from transfer.training.feature_store import FeatureStore
@@ -36,9 +37,12 @@ from transfer.training.fitting import Fit
 from transfer.training.fresh import start_anew
 from transfer.training.history import Watch, unwatched
 from transfer.training.holding_out import hold_out
+from transfer.training.labels import Labels, logit_places
 from transfer.training.lessons import Lesson, take_lesson
+from transfer.training.number_scales import NumberScales
 from transfer.training.prefixing import BATCH, with_tensors
-from transfer.training.solving import SolvedHead, solve_head
+from transfer.training.probing import HeadInputs, scaled_heads
+from transfer.training.solving_outputs import SolvedOutput
 from transfer.training.stage_features import Examples, StageFeatures
 from transfer.training.stage_flags import flag_stage
 from transfer.training.time_shares import TimeShares
@@ -57,9 +61,9 @@ class Learner:
     """A network that learns a recipe.
 
     Attributes:
-        network: from raw inputs to logits; left as it is.
+        network: from raw inputs to logits, of each output by a head; left as it is.
         recipe: what is done.
-        head: name of the layer that gives the logits.
+        heads: names of the layers that give the logits, in the order of the outputs.
         custom_objects: classes of the caller's, by name.
         store: keeps features.
         state_folder: where training writes down where it stands; None for nowhere.
@@ -73,7 +77,7 @@ class Learner:
 
     network: Network
     recipe: Recipe
-    head: str
+    heads: tuple[str, ...]
     custom_objects: dict[str, Any] = field(default_factory=dict)
     store: FeatureStore = field(default_factory=FeatureStore)
     state_folder: Path | None = None
@@ -86,13 +90,16 @@ class Learner:
     _graphs: list[Graph] = field(init=False)
     _features: StageFeatures = field(init=False)
     _background: int = field(init=False)
-    _labels: NDArray[np.int64] = field(init=False)
-    _classes: int = field(init=False)
+    _labels: Labels = field(init=False)
+    _scales: NumberScales = field(init=False)
+    _groups: NDArray[np.int64] | None = field(init=False)
     _all: Track = field(init=False)
     _trial: Track | None = field(init=False, default=None)
     _held_out: NDArray[np.int64] = field(init=False)
     _time: TimeShares = field(init=False)
     _answers: Callable[[NDArray[np.int64]], NDArray[np.float32]] | None = field(init=False, default=None)
+    _inputs: HeadInputs | None = field(init=False, default=None)
+    _validated: NDArray[np.float32] | None = field(init=False, default=None)
 
     def read(self, examples: Examples) -> Rows:
         """Run what no stage trains once over all examples.
@@ -105,10 +112,11 @@ class Learner:
         """
         if self.recipe.stages[0].fresh:
             self.network = start_anew(self.network, self.recipe.seed, self.custom_objects)
-        self._graphs = [flag_stage(self.network.graph, stage, self.head) for stage in self.recipe.stages]
+        joined = join_outputs(self.network.graph, self.heads)
+        self._graphs = [flag_stage(joined, stage, self.heads) for stage in self.recipe.stages]
         self._background = int((examples.feeding or {}).get("background", 255))
         self._features = StageFeatures(
-            self.network,
+            replace(self.network, graph=joined),
             self._graphs,
             examples,
             self.store,
@@ -125,53 +133,50 @@ class Learner:
                 next_step=f"{_MORE_TIME}; with a cache, what is done serves the next run",
             )
 
-    def begin(self, train: NDArray[np.int64], labels: NDArray[np.int64], classes: Sequence[str]) -> None:
+    def begin(self, train: NDArray[np.int64], labels: Labels, groups: NDArray[np.int64] | None = None) -> None:
         """Settle what is learnt from.
 
         Args:
             train: places of the examples to learn from, among those that were read.
-            labels: (n,) of all that were read; what stands at other places is not looked at.
-            classes: names, in the order of the logits.
+            labels: of all that were read; what stands at other places is not looked at.
+            groups: (n,) of all that were read; examples of one stay together. None where there are none.
         """
-        self._labels, self._classes = labels, len(classes)
+        self._groups = None if groups is None else groups[train]
+        self._scales = NumberScales.of(labels[train])
+        self._labels = self._scales.standardised(labels)
         self._all = Track(self._features.rest, train)
         self._held_out = train[:0]
         tuned = sum(stage.kind == "tune" for stage in self.recipe.stages)
         self._time = TimeShares(self.deadline, tuned)
-        held_out = hold_out(labels[train], self.recipe)
+        held_out = hold_out(self._labels[train], self.recipe, self._groups)
         if not len(held_out):
             return
         kept = np.delete(train, held_out)
         self._trial, self._held_out = Track(self._features.rest, kept, is_trial=True), train[held_out]
         self._time = TimeShares(self.deadline, 2 * tuned)
 
-    def solve(self) -> SolvedHead:
-        """The probe: the head at its optimum on features as they are.
+    def solve(self) -> tuple[SolvedOutput, ...]:
+        """The probe: each head at its optimum on features as they are; what was found on all examples.
 
         Raises:
             TrainingError: if the deadline has passed.
         """
         if self._time.is_over:
             raise _OutOfTimeError("The time limit passed before the head was solved.", next_step=_MORE_TIME)
-        features = self._features.into_head(self._graphs[0], self.head)
-        solved = None
+        self._inputs = HeadInputs(self.heads, self._features.into_heads(self._graphs[0], self.heads))
+        several = []
         for track in self._tracks:
-            found = solve_head(
-                features[track.places],
-                self._labels[track.places],
-                self._classes,
-                seed=self.recipe.seed,
-                progress=self.progress,
+            found, tensors = self._inputs.solve(
+                self._labels, track.places, seed=self.recipe.seed, progress=self.progress
             )
-            head = {f"{self.head}/kernel": found.kernel, f"{self.head}/bias": found.bias}
-            track.take(head)
-            solved = solved or found
-        if solved is None:
-            raise ValueError("there is a track of all examples")
-        self._answers = (features @ solved.kernel + solved.bias).__getitem__
-        line = {"stage": "probe", "penalty": solved.penalty, "cross_validated_accuracy": solved.accuracy}
-        self.history.append(line)
-        return solved
+            track.take(tensors)
+            several.append(found)
+        self._answers = self._inputs.logits(self._all.rest.tensors).__getitem__
+        if self._trial is not None:
+            self._validated = self._inputs.logits(self._trial.rest.tensors)[self._held_out]
+        names = self._labels.labelling.names if len(self.heads) > 1 else ("",)
+        self.history += [line for name, head in zip(names, several[0], strict=True) for line in head.lines(name)]
+        return several[0]
 
     @property
     def _tracks(self) -> list[Track]:
@@ -216,7 +221,7 @@ class Learner:
             self._all.take(self._trial.rest.tensors)
             self.remarks.append(f"what the trial of stage {place} came to was kept instead: it was validated")
             return
-        self._all.settle(model, before, choice, self.head)
+        self._all.settle(model, before, choice, self.heads)
         take_over(model, with_tensors(suffix, self._all.rest.tensors))
         answer = tried.answer if stepping and tried else make_answering(model, BATCH)
         self._answers = lambda places: answer(rows.subset(places))
@@ -231,12 +236,19 @@ class Learner:
         lesson = self._lesson(f"trial_{place}", track, stage, graph, rows)
         found = self._take(model, replace(lesson, validation=validation, runner=answer.runner), track)
         choice = choose(model, answer, before, copy_variables(model), *validation)
+        self._validated = self._tempered(answer(validation[0]), choice)
         self.remarks.append(f"stage {place}: {choice}")
-        self.history.append({"stage": "choice", **asdict(choice)})
-        track.settle(model, before, choice, self.head)
+        self.history.append({"stage": "choice", **choice.to_json()})
+        track.settle(model, before, choice, self.heads)
         epochs = found.kept_epoch if stage.patience else stage.epochs
         repeated = replace(stage, rate=found.rate, patience=0, epochs=max(1, epochs))
         return Trial(repeated, choice, found.stepping, answer)
+
+    def _tempered(self, logits: NDArray[np.float32], choice: Choice) -> NDArray[np.float32]:
+        found = logits.copy()
+        for places, temperature in zip(logit_places(self._labels.labelling), choice.temperatures, strict=True):
+            found[:, places] /= temperature
+        return found
 
     def _take(self, model: keras.Model, lesson: Lesson, track: Track) -> Fit:
         """Train on a lesson of a track, and tell of it."""
@@ -244,7 +256,7 @@ class Learner:
             found = take_lesson(
                 model,
                 lesson,
-                head=self.head,
+                heads=self.heads,
                 seed=self.recipe.seed,
                 state_folder=self.state_folder,
                 progress=self.progress,
@@ -258,7 +270,7 @@ class Learner:
         if lesson.stage.rate == "auto":
             self.remarks.append(f"{lesson.title}: the rate {found.rate:.2g} was found")
         kind = "trial" if lesson.validation is not None else "tune"
-        self.history += [{"stage": kind, **asdict(epoch)} for epoch in found.history]
+        self.history += [{"stage": kind, **epoch.to_json()} for epoch in found.history]
         if found.ended == "deadline":
             steps = "1 step" if found.steps == 1 else f"{found.steps} steps"
             self.remarks.append(f"the time limit ended training after {steps}: {lesson.title}")
@@ -277,18 +289,46 @@ class Learner:
         keys = [key for _, each in views for key in each]
         copies = join_views([each for each, _ in views])
         spread = spread_over_views(stage, stage.views)
-        return Lesson(name, copies, np.tile(labels, stage.views), keys, spread, deadline=deadline)
+        return Lesson(
+            name, copies, labels[np.tile(np.arange(len(labels)), stage.views)], keys, spread, deadline=deadline
+        )
 
     def logits(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(n, k), of the examples at some places, by the weights as they are now."""
+        """(n, K), of the examples at some places, by the weights as they are now; numbers in units of their own."""
         if self._answers is not None:
-            return self._answers(places)
+            return self._scales.restored(self._answers(places))
         rest = replace(self._all.rest, graph=pack_inputs(self._all.rest.graph))
-        return self._features.outputs(rest, self._features.rows.subset(places))
+        return self._scales.restored(self._features.outputs(rest, self._features.rows.subset(places)))
+
+    def validated(self) -> tuple[NDArray[np.int64], NDArray[np.float32] | None]:
+        """Places of examples that nothing was learnt from for it, and their logits (m, K) as the last stage left them.
+
+        They come from the part of a trial; of a probe without one from its folds. None where there is neither.
+        """
+        if self._validated is not None:
+            return self._held_out, self._scales.restored(self._validated)
+        if len(self.recipe.stages) > 1 or self._inputs is None:
+            return self._all.places[:0], None
+        found = self._inputs.logits_of_folds(self._labels, self._all.places, seed=self.recipe.seed, groups=self._groups)
+        return self._all.places, self._scales.restored(found)
+
+    def calibrate(self, slopes: NDArray[np.float64], offsets: NDArray[np.float64]) -> None:
+        """Multiply all logits (n, K), and add to them.
+
+        Args:
+            slopes: (K,), 1 for numbers.
+            offsets: (K,), 0 for numbers.
+        """
+        answers, columns = self._answers, logit_places(self._labels.labelling)
+        self._all.take(scaled_heads(self._all.rest.tensors, self.heads, columns, slopes, offsets))
+        if answers is not None:
+            self._answers = lambda places: (answers(places) * slopes + offsets).astype(np.float32)
 
     def learnt(self) -> Network:
-        """The whole network with the weights as they are now, flagged as in the last stage."""
-        return with_tensors(replace(self.network, graph=self._graphs[-1]), self._all.rest.tensors)
+        """The whole network with the weights as they are now, flagged as in the last stage; numbers likewise."""
+        graph = flag_stage(self.network.graph, self.recipe.stages[-1], self.heads)
+        found = with_tensors(replace(self.network, graph=graph), self._all.rest.tensors)
+        return with_tensors(found, self._scales.in_heads(found.tensors, self.heads))
 
     def _build(self, network: Network) -> keras.Model:
         keras.utils.set_random_seed(self.recipe.seed)  # layers that draw random numbers are seeded when they are built

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
 
 from transfer.errors import LayerError, NotFiniteError
 from transfer.models.variables import name_variables
@@ -18,6 +17,7 @@ from transfer.training.feature_rows import Rows
 from transfer.training.features import Runner
 from transfer.training.fitting import Fit, Labelled, fit
 from transfer.training.history import Watch, unwatched
+from transfer.training.labels import Labels
 from transfer.training.low_rank import adapt
 from transfer.training.stepping import Stepping
 from transfer.weights.digests import digest_json, digest_manifest
@@ -42,7 +42,7 @@ class Lesson:
 
     name: str
     rows: Rows
-    labels: NDArray[np.int64]
+    labels: Labels
     keys: list[str]
     stage: Stage
     validation: Labelled | None = None
@@ -60,7 +60,7 @@ def take_lesson(
     model: keras.Model,
     lesson: Lesson,
     *,
-    head: str,
+    heads: Sequence[str],
     seed: int,
     state_folder: Path | None,
     progress: Progress,
@@ -71,7 +71,7 @@ def take_lesson(
     Args:
         model: features to logits, flagged as the stage asks.
         lesson: what it learns from.
-        head: name of the layer that gives the logits.
+        heads: names of the layers that give the logits.
         seed: of all that is drawn.
         state_folder: for the states of all lessons of a run; None for nowhere.
         progress: told of each epoch.
@@ -82,7 +82,7 @@ def take_lesson(
         LayerError: if a frozen tensor has changed.
     """
     rank = lesson.stage.lora_rank
-    adapted = adapt(model, rank, seed=seed, whole=[head]) if rank else None
+    adapted = adapt(model, rank, seed=seed, whole=heads) if rank else None
     frozen = digest_frozen(model)
     try:
         found = fit(

@@ -95,11 +95,6 @@ def soft_targets(
     return rows.astype(np.float32)
 
 
-def cross_entropy(logits: Any, targets: Any, count: Any) -> Any:
-    """The loss of a batch, in nats an example: logits (b, k), targets (b, k), of which `count` rows are its own."""
-    return -tf.reduce_sum(targets * tf.nn.log_softmax(tf.cast(logits, tf.float32))) / tf.cast(count, tf.float32)
-
-
 def distance_penalty(variables: Sequence[Any], starts: Sequence[Any], factor: float) -> Any:
     """`factor / 2` times the squared distance of variables from where they began.
 

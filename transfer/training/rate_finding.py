@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from transfer.errors import Problem, TrainingError
+from transfer.labellings import Labelling
 from transfer.recipes import Stage
 from transfer.training.batching import Batching
 from transfer.training.stepping import Stepping, assign_values, copy_values
@@ -26,7 +27,13 @@ _SMOOTHING = 0.8  # share of the past in the running mean
 
 
 def find_rate(
-    model: keras.Model, batching: Batching, stage: Stage, *, steps: int = STEPS, deadline: float | None = None
+    model: keras.Model,
+    labelling: Labelling,
+    batching: Batching,
+    stage: Stage,
+    *,
+    steps: int = STEPS,
+    deadline: float | None = None,
 ) -> float:
     """The rate that a range test from `LOWEST` to `HIGHEST` suggests.
 
@@ -35,6 +42,7 @@ def find_rate(
 
     Args:
         model: features to logits; what is trainable is set already.
+        labelling: what its logits say.
         batching: the run's; the batches of its first epochs are taken.
         stage: its rate does not matter.
         steps: at most so many.
@@ -46,7 +54,7 @@ def find_rate(
 
     Source: Smith (2017), section 3.3, but for the second look.
     """
-    stepping = Stepping(model, replace(stage, rate=LOWEST, ema=0.0), highest_rate=HIGHEST)
+    stepping = Stepping(model, labelling, replace(stage, rate=LOWEST, ema=0.0), highest_rate=HIGHEST)
     rates = [float(rate) for rate in np.geomspace(LOWEST, HIGHEST, steps)]
     learning = _losses(stepping, batching, rates, _quarter(deadline))
     if learning is None:
@@ -86,7 +94,7 @@ def _quarter(deadline: float | None) -> float | None:
 
 def _losses(stepping: Stepping, batching: Batching, rates: Sequence[float], until: float | None) -> list[float] | None:
     """The loss of each step until one is not finite; None where time ran out. All variables are then what they were."""
-    variables = [*stepping.model.variables, *stepping.optimizer.variables]
+    variables = [*stepping.model.variables, *stepping.own_variables]
     before, losses = copy_values(variables), list[float]()
     try:
         for place, rate in enumerate(rates):
@@ -96,7 +104,7 @@ def _losses(stepping: Stepping, batching: Batching, rates: Sequence[float], unti
             taken = stepping.take(batching.chunk(epoch + 1, step), [rate])
             if not taken.finite:
                 break
-            losses += taken.losses
+            losses += map(stepping.losses.weighed, taken.losses)
     finally:
         assign_values(variables, before)
     return losses

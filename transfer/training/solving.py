@@ -88,7 +88,7 @@ def solve_head(
             "Some classes have no training example.",
             [Problem(f"class {k}", "at least 1 example", "0") for k in np.flatnonzero(counts == 0)],
         )
-    _refuse_infinite(features)
+    refuse_infinite(features)
     if classes < 2:
         raise DataError("A head needs at least two classes.", [Problem("classes", "at least 2", str(classes))])
     held_out = _folds(labels, seed)[:, None]
@@ -131,7 +131,7 @@ def solve_sigmoid_head(
     targets = np.asarray(targets, np.float64)
     known = ~np.isnan(targets)
     _refuse_targets(targets, known)
-    _refuse_infinite(features)
+    refuse_infinite(features)
     yes, count = (targets == 1).sum(0), known.sum(0)
     learnt = np.flatnonzero((yes > 0) & (yes < count))
     kernel = np.zeros((features.shape[1], len(yes)), np.float32)
@@ -173,7 +173,12 @@ def _folds(labels: NDArray[Any], seed: int) -> NDArray[np.int64]:
     return stratified_folds(labels, folds, seed) if folds > 1 else np.full(len(labels), _ALWAYS)
 
 
-def _refuse_infinite(features: NDArray[np.floating[Any]]) -> None:
+def refuse_infinite(features: NDArray[np.floating[Any]]) -> None:
+    """Refuse features (n, d) that are not finite.
+
+    Raises:
+        DataError: if there are some.
+    """
     blocks = row_blocks(len(features), features.shape[1], _CHECKED)
     bad = sum(np.count_nonzero(~np.isfinite(features[block]).all(axis=1)) for block in blocks)
     if bad:

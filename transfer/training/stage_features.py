@@ -101,16 +101,23 @@ class StageFeatures:
         rows = self._store.compute(self._piece, keys, batches, self._progress)
         return self._between(rest, graph, rows, keys)[0], keys
 
-    def into_head(self, graph: Graph, head: str) -> NDArray[np.float32]:
-        """(n, d): what goes into the head before anything is trained, of all examples.
+    def into_heads(self, graph: Graph, heads: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """(n, d) for each head: what goes into it before anything is trained, of all examples.
 
         Args:
             graph: of the whole network, with the flags of the first stage.
-            head: name of the layer.
+            heads: names of the layers.
         """
         rows, suffix = self.of_stage(self.rest, graph)
-        before = before_head(suffix, head)
-        return rows.values() if before is None else self.outputs(before, rows)
+        found: dict[str, NDArray[np.float32]] = {}
+        sources: dict[str, str] = {}  # of heads that take the same
+        for head in heads:
+            source = str(suffix.graph.layer(head).calls[0].sources[0])
+            if source not in sources:
+                before = before_head(suffix, head)
+                found[head] = rows.values() if before is None else self.outputs(before, rows)
+            found[head] = found[sources.setdefault(source, head)]
+        return found
 
     def outputs(self, network: Network, rows: Rows) -> NDArray[np.float32]:
         """Of a network as it is, in inference, for some rows."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from transfer.graphs.blocks import blocks_of
 from transfer.graphs.freezing import freeze_all, unfreeze, unfreeze_from, unfreeze_last
 from transfer.graphs.graph import Graph
 from transfer.recipes import Stage
 
 
-def flag_stage(graph: Graph, stage: Stage, head: str) -> Graph:
-    """The graph with the flags of a stage; the head is trained in every one.
+def flag_stage(graph: Graph, stage: Stage, heads: Sequence[str]) -> Graph:
+    """The graph with the flags of a stage; the heads are trained in every one.
 
     Args:
         graph: its own flags do not matter.
         stage: what is trained.
-        head: name of the layer that gives the logits.
+        heads: names of the layers that give the logits.
 
     Raises:
         LayerError: if a layer that is named does not exist.
@@ -29,4 +31,4 @@ def flag_stage(graph: Graph, stage: Stage, head: str) -> Graph:
         flagged = unfreeze_last(graph, count, batch_norm=policy)
     else:
         flagged = unfreeze(freeze_all(graph), stage.unfreeze, batch_norm=policy)
-    return unfreeze(flagged, [head], batch_norm=policy)
+    return unfreeze(flagged, heads, batch_norm=policy)

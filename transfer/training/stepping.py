@@ -17,15 +17,18 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from transfer.graphs.blocks import head_of
+from transfer.labellings import Labelling
 from transfer.models.building import read_model
 from transfer.models.variables import name_variables
 from transfer.recipes import Stage
 from transfer.training.batching import Chunk
 from transfer.training.devices import assign_here, read_here, strategy_of
 from transfer.training.layer_shares import layer_shares, shares_of
-from transfer.training.losses import cross_entropy, distance_penalty
+from transfer.training.losses import distance_penalty
+from transfer.training.output_losses import OutputLosses
 from transfer.training.updating import make_optimizer, may_overflow
 
+_BALANCE_SHARE = 100.0  # of the rate: a balance has far to go, and few steps for it
 _SEEDING = 2  # tells the seeds of layers from the draws of orders and mixing
 
 
@@ -34,11 +37,11 @@ class Taken:
     """What some steps came to.
 
     Attributes:
-        losses: mean cross-entropy of each step's batch, in nats, up to the first that was not finite.
+        losses: of each output, the mean over each step's batch, in nats, up to the first step that was not finite.
         finite: whether all were. If not, all weights are what they were before the last one.
     """
 
-    losses: tuple[float, ...]
+    losses: tuple[tuple[float, ...], ...]
     finite: bool
 
 
@@ -46,17 +49,22 @@ class Stepping:
     """Takes a model's trainable variables from step to step, in place. They start, for L2-SP, where they are now.
 
     Attributes:
-        model: features (b, …) to logits (b, k); regularizers of its layers are left out.
+        model: features (b, …) to logits (b, K); regularizers of its layers are left out.
+        losses: of its outputs.
         trained: its trainable variables by name.
+        balance: (outputs,) what the losses are weighed by, trained with them; None where their weights are fixed.
         optimizer: with all its variables.
         averages: the moving average of each that is trained; empty where the stage has none.
     """
 
-    def __init__(self, model: keras.Model, stage: Stage, *, highest_rate: float | None = None) -> None:
+    def __init__(
+        self, model: keras.Model, labelling: Labelling, stage: Stage, *, highest_rate: float | None = None
+    ) -> None:
         """Set everything up.
 
         Args:
             model: what is trainable is set already.
+            labelling: what its logits say.
             stage: how to train.
             highest_rate: that any step will have; by default the stage's rate, which is a number then.
 
@@ -64,14 +72,17 @@ class Stepping:
             ValueError: if nothing is trainable.
         """
         names = {id(variable): name for name, variable in name_variables(model).items()}
-        self.model = model
+        self.model, self.losses = model, OutputLosses(labelling)
         self.trained = {names[id(each)]: each for each in model.trainable_variables}
         if not self.trained:
             raise ValueError(f"nothing is trainable in {model.name!r}")
         self._strategy = strategy_of([*self.trained.values()])
         with self._strategy.scope() if self._strategy else nullcontext():
             shares = _shares(model, self.trained, stage.layer_decay)
-            self.optimizer = make_optimizer(stage, self.trained, shares)
+            is_balanced = stage.balance == "uncertainty" and len(labelling) > 1
+            self.balance = tf.Variable(tf.zeros(len(labelling)), name="balance") if is_balanced else None
+            moved = {**self.trained, **({"balance": self.balance} if is_balanced else {})}
+            self.optimizer = make_optimizer(stage, moved, {**shares, "balance": _BALANCE_SHARE})
             self.averages = [tf.Variable(each) for each in copy_values([*self.trained.values()])] if stage.ema else []
         self._stage = stage
         self._guarded = self._has_to_guard(float(stage.rate) if highest_rate is None else highest_rate)
@@ -89,9 +100,14 @@ class Stepping:
 
     def begin_anew(self) -> None:
         """Go back to where a new one would start with the weights as they are now; what is traced is used again."""
-        for each in self.optimizer.variables:
+        for each in self.own_variables:
             each.assign(tf.zeros_like(each))
         assign_values(self.averages, [each.value for each in self.trained.values()] if self.averages else [])
+
+    @property
+    def own_variables(self) -> list[Any]:
+        """What it remembers beside the model and the moving averages: all zeros at the start."""
+        return [*self.optimizer.variables, *([] if self.balance is None else [self.balance])]
 
     @property
     def _replicas(self) -> int:
@@ -111,10 +127,10 @@ class Stepping:
         losses, count, finite = self._run(
             tf.convert_to_tensor(chunk.features),
             tf.convert_to_tensor(chunk.targets),
-            tf.constant(chunk.counts),
+            tf.constant(chunk.known),
             tf.constant(np.asarray(rates, np.float32)),
         )
-        return Taken(tuple(losses.numpy()[: int(count)].tolist()), bool(finite))
+        return Taken(tuple(map(tuple, losses.numpy()[: int(count)].tolist())), bool(finite))
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -163,7 +179,7 @@ def _shares(model: keras.Model, trained: Mapping[str, Any], decay: float) -> dic
 
 
 class _Step:
-    """One step, or a device's part of one: a function of (features, targets, count, rate) to (loss, was it taken)."""
+    """One step, or a device's part of one: (features, targets, known, rate) to (losses of outputs, was it taken)."""
 
     def __init__(self, stepping: Stepping, stage: Stage, guarded: bool, replicas: int) -> None:
         """Settle what it works on.
@@ -175,20 +191,23 @@ class _Step:
             replicas: devices that have a part each.
         """
         self._model, self._optimizer, self._averages = stepping.model, stepping.optimizer, stepping.averages
+        self._losses, self._balance = stepping.losses, stepping.balance
         self._trained = [*stepping.trained.values()]
+        self._moved = [*self._trained, *([] if self._balance is None else [self._balance])]
         self._pulled = _pulled(stepping) if stage.l2_sp else []
         self._starts = [tf.convert_to_tensor(value) for value in copy_values(self._pulled)]
         self._statistics = _statistics(stepping.model)
         self._stage, self._guarded, self._replicas = stage, guarded, replicas
 
-    def __call__(self, features: Any, targets: Any, count: Any, rate: Any) -> tuple[Any, Any]:
+    def __call__(self, features: Any, targets: Any, known: Any, rate: Any) -> tuple[Any, Any]:
         kept = [read_here(each) for each in self._statistics]
         with tf.GradientTape() as tape:
-            loss = cross_entropy(self._model(features, training=True), targets, count)
+            means = self._losses.means(self._model(features, training=True), targets, known)
             penalty = distance_penalty([each.value for each in self._pulled], self._starts, self._stage.l2_sp)
-            whole = loss + penalty / self._replicas
-        gradients = tape.gradient(whole, [each.value for each in self._trained])
-        loss, whole, gradients = self._added_up(loss, whole, gradients)
+            whole = self._losses.total(means, self._balance, replicas=self._replicas) + penalty / self._replicas
+        sources = [each.value if isinstance(each, keras.Variable) else each for each in self._moved]
+        gradients = tape.gradient(whole, sources)
+        loss, whole, gradients = self._added_up(means, whole, gradients)
         finite = _are_finite([whole, *(each for each in gradients if each is not None), *self._statistics])
 
         def apply() -> Any:
@@ -210,15 +229,15 @@ class _Step:
 
     def _apply(self, gradients: Sequence[Any], rate: Any) -> Any:
         """Update the weights; whether they are finite now. If not, they are what they were."""
-        kept = [read_here(each) for each in self._trained] if self._guarded else []
+        kept = [read_here(each) for each in self._moved] if self._guarded else []
         self._optimizer.apply(gradients, rate)
         share = self._stage.ema
         for average, each in zip(self._averages, self._trained if self._averages else [], strict=True):
             assign_here(average, share * read_here(average) + (1 - share) * read_here(each))
         if not self._guarded:
             return True
-        finite = _are_finite(self._trained)
-        self._restore(finite, self._trained, kept)
+        finite = _are_finite(self._moved)
+        self._restore(finite, self._moved, kept)
         return finite
 
     def _restore(self, unless: Any, variables: Sequence[Any], values: Sequence[Any]) -> None:
@@ -232,12 +251,13 @@ class _Step:
 
 
 def _make_run(step: _Step, strategy: Any, like: Chunk) -> Any:
-    """A function of (features, targets, counts, rates) of s steps to (losses, steps tried, whether all were taken).
+    """A function of (features, targets, known, rates) of s steps to (losses, steps tried, whether all were taken).
 
     It is traced once, for batches such as those of a chunk and any number of steps.
     """
-    shapes = [(None, *like.features.shape[1:]), (None, *like.targets.shape[1:]), (None,), (None,)]
-    dtypes = (like.features.dtype, like.targets.dtype, tf.int32, tf.float32)
+    outputs = like.known.shape[1]
+    shapes = [(None, *like.features.shape[1:]), (None, *like.targets.shape[1:]), (None, outputs), (None,)]
+    dtypes = (like.features.dtype, like.targets.dtype, tf.float32, tf.float32)
     signature = [tf.TensorSpec(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
 
     def one(*batch: Any) -> Any:
@@ -247,14 +267,14 @@ def _make_run(step: _Step, strategy: Any, like: Chunk) -> Any:
         return tuple(strategy.experimental_local_results(each)[0] for each in found)
 
     @tf.function(input_signature=signature, autograph=False)  # type: ignore[untyped-decorator]
-    def run(features: Any, targets: Any, counts: Any, rates: Any) -> Any:
-        steps = tf.shape(counts)[0]
+    def run(features: Any, targets: Any, known: Any, rates: Any) -> Any:
+        steps = tf.shape(rates)[0]
 
         def body(place: Any, losses: Any, _: Any) -> Any:
-            loss, taken = one(features[place], targets[place], counts[place], rates[place])
+            loss, taken = one(features[place], targets[place], known[place], rates[place])
             return place + 1, losses.write(place, loss), taken
 
-        start = (tf.constant(0), tf.TensorArray(tf.float32, steps, element_shape=()), tf.constant(True))
+        start = (tf.constant(0), tf.TensorArray(tf.float32, steps, element_shape=(outputs,)), tf.constant(True))
         count, losses, finite = tf.while_loop(
             lambda place, _, taken: tf.logical_and(place < steps, taken), body, start, parallel_iterations=1
         )
@@ -266,10 +286,10 @@ def _make_run(step: _Step, strategy: Any, like: Chunk) -> Any:
 def _part_of(batch: Sequence[Any]) -> tuple[Any, ...]:
     """What of a batch is this device's."""
     context = tf.distribute.get_replica_context()
-    features, targets, count, rate = batch
+    features, targets, known, rate = batch
     size = features.shape[0] // context.num_replicas_in_sync
     start = context.replica_id_in_sync_group * size
-    return features[start : start + size], targets[start : start + size], count, rate
+    return features[start : start + size], targets[start : start + size], known, rate
 
 
 def _pulled(stepping: Stepping) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
@@ -36,20 +37,21 @@ class Track:
         """Have these in the place of its own."""
         self.rest = with_tensors(self.rest, tensors)
 
-    def settle(self, model: keras.Model, before: Weights, choice: Choice | None, head: str) -> None:
+    def settle(self, model: keras.Model, before: Weights, choice: Choice | None, heads: Sequence[str]) -> None:
         """Take what is kept of a model's weights: all, or those on the line, as sure as they should be.
 
         Args:
             model: after a stage; that of a trial has the weights on the line already.
             before: its weights before the stage.
             choice: what is kept; None for all.
-            head: name of the layer that gives the logits.
+            heads: names of the layers that give the logits, in the order of the outputs.
         """
         kept = copy_variables(model)
         if choice is not None:
             kept = kept if self.is_trial else interpolate(before, kept, choice.alpha)
-            for name in (f"{head}/kernel", f"{head}/bias"):
-                kept[name] = (kept[name] / choice.temperature).astype(kept[name].dtype)
+            for head, temperature in zip(heads, choice.temperatures, strict=True):
+                for name in (f"{head}/kernel", f"{head}/bias"):
+                    kept[name] = (kept[name] / temperature).astype(kept[name].dtype)
         self.take(kept)
 
 

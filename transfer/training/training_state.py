@@ -40,7 +40,7 @@ class TrainingState:
         rate: the learning rate at its highest, as given or found.
         epoch: epochs that are complete.
         step: steps taken in the next one.
-        loss: sum of its examples' losses so far.
+        losses: sum of its examples' losses so far, of each output.
         history: of the complete epochs.
         best_epoch: the one with the lowest validation loss; 0 where there is none yet.
         variables: of the model, random generators' among them, in its order.
@@ -53,7 +53,7 @@ class TrainingState:
     rate: float
     epoch: int
     step: int
-    loss: float
+    losses: tuple[float, ...]
     history: tuple[Epoch, ...]
     best_epoch: int
     variables: Arrays = field(repr=False)
@@ -187,7 +187,8 @@ def _read(file: BufferedReader, size: int) -> tuple[int, TrainingState]:
 
 
 def _state(head: Json, groups: Mapping[str, Arrays]) -> TrainingState:
-    plain: dict[str, Json] = {name: head[name] for name in ("asked", "rate", "epoch", "step", "loss", "best_epoch")}
+    plain: dict[str, Json] = {name: head[name] for name in ("asked", "rate", "epoch", "step", "losses", "best_epoch")}
+    plain["losses"] = tuple(plain["losses"])
     arrays: dict[str, Json] = dict(groups)
     return TrainingState(**plain, history=tuple(Epoch(**each) for each in head["history"]), **arrays)
 

@@ -1,0 +1,78 @@
+"""The simple things that a result of several outputs must beat, on the same examples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transfer.data.targets import known, known_rows
+from transfer.evidence.baselines import LEARNT_FROM, flat_rows
+from transfer.labellings import Output
+from transfer.specs import Progress, silent
+from transfer.training.batching import Readable
+from transfer.training.coordinates import row_blocks
+from transfer.training.labels import Labels
+from transfer.training.solving_outputs import solve_output
+
+_ANSWERED = 2**21  # numbers at once
+
+
+def most_frequent(labels: Labels, count: int) -> NDArray[np.float64]:
+    """Logits (count, K) of one who only knows how often each class, and each yes, is in training; numbers' means.
+
+    Args:
+        labels: of the training examples.
+        count: of the examples that are asked.
+    """
+    parts = [_frequencies(*each) for each in zip(labels.labelling, labels.targets, strict=True)]
+    return np.tile(np.concatenate(parts), (count, 1))
+
+
+def _frequencies(output: Output, values: NDArray[Any]) -> NDArray[np.float64]:
+    there = known(values)
+    if output.kind == "regression":
+        return np.array([each[ok].mean() if ok.any() else 0.0 for each, ok in zip(values.T, there.T, strict=True)])
+    if output.kind == "sigmoid":
+        yes = (values == 1).sum(0)
+        return np.asarray(np.log((yes + 0.5) / (there.sum(0) - yes + 0.5)))
+    return np.asarray(np.log(np.bincount(values[there], minlength=len(output.classes)) + 0.5))
+
+
+def linear_on_inputs(
+    inputs: NDArray[Any] | Readable,
+    train: NDArray[np.int64],
+    labels: Labels,
+    test: NDArray[np.int64],
+    *,
+    seed: int,
+    progress: Progress = silent,
+) -> NDArray[np.float64]:
+    """Logits (len(test), K) of heads on raw input, regularised by cross-validation like the probe's.
+
+    They learn from `baselines.LEARNT_FROM` examples at the most.
+
+    Args:
+        inputs: (n, …) raw values of all examples, or what reads them, a few at a time.
+        train: indices to learn from.
+        labels: of these.
+        test: indices to answer.
+        seed: of the folds.
+        progress: told of each C tried.
+    """
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(train))[:LEARNT_FROM])
+    rows, kernels, biases = flat_rows(inputs, train[chosen]), list[NDArray[Any]](), list[NDArray[Any]]()
+    for output, values in zip(labels.labelling, labels[chosen].targets, strict=True):
+        if not known_rows(values).any():
+            kernels.append(np.zeros((rows.shape[1], len(output.classes))))
+            biases.append(np.zeros(len(output.classes)))
+            continue
+        head = solve_output(rows, output, values, seed=seed, progress=progress)
+        kernels.append(head.kernel.astype(np.float64))
+        biases.append(head.bias)
+    kernel, bias = np.concatenate(kernels, axis=1), np.concatenate(biases)
+    logits = np.empty((len(test), kernel.shape[1]))
+    for block in row_blocks(len(test), rows.shape[1], _ANSWERED):
+        logits[block] = flat_rows(inputs, test[block]) @ kernel + bias
+    return logits
