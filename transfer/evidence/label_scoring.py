@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.data.targets import known
-from transfer.evidence.average_precision import Ranked, average_precision, rank
+from transfer.evidence.average_precision import average_precisions
 from transfer.evidence.class_scoring import share
+from transfer.evidence.ranking import Ranked, rank_label
 from transfer.evidence.resampling import Bootstrapped, Floats, bootstrap, mean_defined, ratio
 from transfer.labellings import Output
 from transfer.output_scores import ClassScore, OutputScore
@@ -36,23 +37,29 @@ def score_labels(output: Output, wanted: Labels, answers: Labels, probabilities:
     Source: Tsoumakas, Katakis & Vlahavas (2010), "Mining multi-label data", section 7.
     """
     n, asked = len(wanted), known(wanted)
-    ranked = [rank(wanted[:, place], probabilities[:, place]) for place in range(len(output.classes))]
-    found = bootstrap(lambda counts: _statistics(counts, wanted, answers, ranked), n, seed)
+    ranked = [rank_label(wanted[:, place], probabilities[:, place]) for place in range(len(output.classes))]
+    columns = _columns(wanted, answers)
+    found = bootstrap(lambda counts: _statistics(counts, columns, ranked), n, seed)
     means = found.measures(MEANS, (n, n, n, int(asked.sum())))
     matches = share("exact match", int(((wanted == answers) | ~asked).all(1).sum()), n)
     classes = _per_label(output, wanted, answers, found)
     return OutputScore(output.name, output.kind, n, (*means, matches), classes, _notes(output, wanted, found))
 
 
-def _statistics(counts: Floats, wanted: Labels, answers: Labels, ranked: list[Ranked]) -> Floats:
-    """(b, 4 + 2 k): `MEANS`, then F1 and average precision of each label."""
+def _columns(wanted: Labels, answers: Labels) -> Floats:
+    """(n, 2 k + 2): of each label yes wanted and answered, and how many of the two; then labels wrong and known."""
     asked = known(wanted)
     yes, said = wanted == 1, (answers == 1) & asked
-    hits = counts @ (yes & said)
-    sizes = counts @ (yes.astype(np.float64) + said)
-    f1, precision = ratio(2 * hits, sizes), np.stack([average_precision(each, counts) for each in ranked], axis=1)
-    micro = ratio(2 * hits.sum(1), sizes.sum(1))
-    wrong = ratio(counts @ ((wanted != answers) & asked).sum(1), counts @ asked.sum(1))
+    wrong = ((wanted != answers) & asked).sum(1)
+    return np.column_stack([yes & said, yes.astype(np.int64) + said, wrong, asked.sum(1)]).astype(np.float64)
+
+
+def _statistics(counts: Floats, columns: Floats, ranked: list[Ranked | None]) -> Floats:
+    """(b, 4 + 2 k): `MEANS`, then F1 and average precision of each label."""
+    k, sums = len(ranked), counts @ columns
+    hits, sizes = sums[:, :k], sums[:, k : 2 * k]
+    f1, precision = ratio(2 * hits, sizes), average_precisions(ranked, counts)
+    micro, wrong = ratio(2 * hits.sum(1), sizes.sum(1)), ratio(sums[:, -2], sums[:, -1])
     means = np.stack([mean_defined(f1), micro, mean_defined(precision), wrong], axis=1)
     return np.concatenate([means, f1, precision], axis=1)
 

@@ -31,7 +31,9 @@ def score_numbers(output: Output, wanted: Floats, answers: Floats, numbers: Floa
     """
     asked = np.isfinite(wanted) & np.isfinite(numbers)
     k, counts = len(output.classes), asked.sum(0)
-    found = bootstrap(lambda drawn: _statistics(drawn, wanted, numbers, asked), len(wanted), seed)
+    columns = _columns(wanted, numbers, asked)
+    least = _CONSTANT * columns[:, 4 * k :].max(0)
+    found = bootstrap(lambda drawn: _statistics(drawn, columns, least), len(wanted), seed)
     means = found[: len(NAMES)].measures(NAMES, (len(wanted),) * len(NAMES))
     denied = np.isfinite(wanted) & ~np.isfinite(answers)
     answered = _answered(denied, wanted) if output.parent else ()
@@ -49,19 +51,26 @@ def _answered(denied: NDArray[np.bool_], wanted: Floats) -> tuple[Measure, ...]:
     return (share("not denied", int((rows & ~denied.any(1)).sum()), int(rows.sum())),)
 
 
-def _statistics(counts: Floats, wanted: Floats, numbers: Floats, asked: NDArray[np.bool_]) -> Floats:
-    """(b, 3 + 3 k): the means of `NAMES` over the numbers, then each of them for each number."""
-    sizes = np.maximum(asked.sum(0), 1)
-    centred = np.where(asked, wanted, 0) - np.where(asked, wanted, 0).sum(0) / sizes
-    centred = np.where(asked, centred, 0)
-    error = np.where(asked, wanted - numbers, 0)
-    total = counts @ asked
-    square = counts @ error**2
-    spread = counts @ centred**2 - ratio((counts @ centred) ** 2, total)
-    steady = spread <= _CONSTANT * np.maximum(total, 1) * (centred**2).max(0, initial=0)
-    absolute, root = ratio(counts @ np.abs(error), total), np.sqrt(ratio(square, total))
-    determined = 1 - ratio(square, np.where(steady | np.isnan(spread), 0, spread))
-    each = (absolute, root, determined)
+def _columns(wanted: Floats, numbers: Floats, asked: NDArray[np.bool_]) -> Floats:
+    """(n, 5 k): of each number whether it is measured, error, error squared, what is wanted less its mean, squared."""
+    known = np.where(asked, wanted, 0)
+    centred = np.where(asked, known - known.sum(0) / np.maximum(asked.sum(0), 1), 0)
+    error = np.where(asked, known - numbers, 0)
+    return np.column_stack([asked, np.abs(error), error**2, centred, centred**2]).astype(np.float64)
+
+
+def _statistics(counts: Floats, columns: Floats, least: Floats) -> Floats:
+    """(b, 3 + 3 k): the means of `NAMES` over the numbers, then each of them for each number.
+
+    Args:
+        counts: (b, n).
+        columns: (n, 5 k).
+        least: (k,), what numbers must differ by, squared, for R² to be defined.
+    """
+    total, absolute, square, centred, centred_square = np.split(counts @ columns, 5, axis=1)
+    spread = centred_square - ratio(centred**2, total)
+    differing = np.where(spread > least * total, spread, 0)
+    each = (ratio(absolute, total), np.sqrt(ratio(square, total)), 1 - ratio(square, differing))
     return np.concatenate([np.stack([mean_defined(one) for one in each], axis=1), *each], axis=1)
 
 

@@ -21,6 +21,7 @@ from transfer.output_scores import Measure
 RESAMPLES = 1000
 LEAST = 10  # examples; fewer tell nothing of how a measure moves
 _DEFINED = 0.9  # share of the resamples in which a measure must be defined
+CACHED = 2**17  # counts at once that stay in the processor's cache
 _BLOCK = 2**21  # counts at once
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -82,9 +83,15 @@ def bootstrap(statistic: Statistic, count: int, seed: int) -> Bootstrapped:
     return Bootstrapped(values, np.where(tells, low, np.nan), np.where(tells, high, np.nan))
 
 
-def resamples(count: int, seed: int) -> Iterator[Floats]:
-    """How often each of n examples is drawn, in blocks (b, n) of 1,000 resamples in all."""
-    random, size = np.random.default_rng(seed), max(1, _BLOCK // count)
+def resamples(count: int, seed: int, *, numbers: int = _BLOCK) -> Iterator[Floats]:
+    """How often each of n examples is drawn, in blocks (b, n) of 1,000 resamples in all.
+
+    Args:
+        count: n.
+        seed: of the draws.
+        numbers: about how many a block has.
+    """
+    random, size = np.random.default_rng(seed), max(1, numbers // count)
     for start in range(0, RESAMPLES, size):
         rows = min(size, RESAMPLES - start)
         drawn = random.integers(0, count, (rows, count)) + np.arange(0, rows * count, count)[:, None]

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.evidence.resampling import Floats, ratio, resamples
+from transfer.evidence.ranking import Ranked, rank_label
+from transfer.evidence.resampling import CACHED, Floats, resamples
 from transfer.labellings import Output
 from transfer.specs import Json
 from transfer.tabulating import format_table, shorten
@@ -126,53 +127,24 @@ def find_thresholds(
 
 
 def _find(name: str, wanted: Labels, scores: Floats, seed: int) -> LabelThreshold:
-    rows = wanted >= 0
-    has, scores = (wanted[rows] == 1).astype(np.float64), scores[rows]
-    positives, negatives = int(has.sum()), int((1 - has).sum())
-    at_half = _defined(ratio(2 * (has * (scores >= DEFAULT)).sum(), has.sum() + (scores >= DEFAULT).sum()))
-    if min(positives, negatives) < LEAST:
+    wanted, scores = wanted[wanted >= 0], scores[wanted >= 0]
+    has, said = wanted == 1, scores >= DEFAULT
+    positives, negatives = int(has.sum()), int((~has).sum())
+    at_half = 2 * int((has & said).sum()) / int(has.sum() + said.sum()) if (has | said).any() else None
+    cuts = rank_label(wanted, scores)
+    if cuts is None or min(positives, negatives) < LEAST:
         return LabelThreshold(name, DEFAULT, None, None, at_half, at_half, positives, negatives)
-    cuts = _cuts(has, scores)
-    f1 = cuts.f1(np.ones((1, len(has))))[0]
-    drawn = cuts.thresholds[np.concatenate([cuts.f1(counts).argmax(1) for counts in resamples(len(has), seed)])]
-    low, high = np.quantile(drawn, (0.025, 0.975)).tolist()
+    middles = cuts.above + (cuts.below - cuts.above) / 2
+    thresholds = np.where(middles > cuts.below, middles, cuts.above)  # between neighbouring numbers there is none
+    near = np.argsort(np.abs(thresholds - DEFAULT), kind="stable")  # of equals the first is taken
+    thresholds, f1 = thresholds[near], _f1(cuts, np.ones((1, len(wanted))))[0, near]
+    drawn = [_f1(cuts, counts)[:, near].argmax(1) for counts in resamples(len(wanted), seed, numbers=CACHED)]
+    low, high = np.quantile(thresholds[np.concatenate(drawn)], (0.025, 0.975)).tolist()
     best = int(f1.argmax())
-    return LabelThreshold(name, float(cuts.thresholds[best]), low, high, float(f1[best]), at_half, positives, negatives)
+    return LabelThreshold(name, float(thresholds[best]), low, high, float(f1[best]), at_half, positives, negatives)
 
 
-def _defined(value: Floats) -> float | None:
-    return None if np.isnan(value) else float(value)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Cuts:
-    """The thresholds that part a label's examples differently, those next to 0.5 first.
-
-    Attributes:
-        thresholds: (g,).
-        order: (n,), places of the examples, the highest probability first.
-        has: (n,), in that order.
-        lasts: (g,), place in that order of the last example that each threshold answers with yes.
-    """
-
-    thresholds: Floats
-    order: NDArray[np.int64]
-    has: Floats
-    lasts: NDArray[np.int64]
-
-    def f1(self, counts: Floats) -> Floats:
-        """(b, g), of examples that count (b, n) times; 0 where no example has the label or a yes."""
-        in_order = counts[:, self.order]
-        said, hits = in_order.cumsum(1)[:, self.lasts], (in_order * self.has).cumsum(1)
-        return np.asarray(2 * hits[:, self.lasts] / np.maximum(said + hits[:, -1:], 1), np.float64)
-
-
-def _cuts(has: Floats, scores: Floats) -> _Cuts:
-    order = np.argsort(-scores, kind="stable")
-    falling = scores[order]
-    lasts = np.flatnonzero(np.append(falling[1:] != falling[:-1], True))
-    above, below = falling[lasts], np.append(falling[lasts[:-1] + 1], min(0.0, falling[-1]))
-    middles = above + (below - above) / 2
-    thresholds = np.where(middles > below, middles, above)  # between neighbouring numbers there is none
-    near = np.argsort(np.abs(thresholds - DEFAULT), kind="stable")
-    return _Cuts(thresholds[near], order, has[order], lasts[near])
+def _f1(cuts: Ranked, counts: Floats) -> Floats:
+    """(b, c), of examples that count (b, n) times; 0 where no example has the label or a yes."""
+    hits = cuts.hits(counts)
+    return np.asarray(2 * hits / np.maximum(cuts.seen(counts) + hits[:, -1:], 1), np.float64)
