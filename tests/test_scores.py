@@ -1,6 +1,7 @@
 """Scores as they are printed."""
 
-from transfer.scores import Evaluation, Interval, Score
+from transfer.answers import Evaluation
+from transfer.scores import Interval, Score
 
 
 def test_an_evaluation_prints_what_it_left_out_the_whole_and_each_class():

@@ -1,4 +1,4 @@
-"""The values that work gives back: plans and receipts, results, runs, predictions."""
+"""The values that work gives back: plans and receipts, results, runs."""
 
 from __future__ import annotations
 
@@ -233,23 +233,6 @@ class Result:
                 "outputs": tuple(map(WayScores.from_json, values.get("outputs", ()))),
             }
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """A network's answer for one input.
-
-    Attributes:
-        name: the input's name.
-        label: the most probable class.
-        probability: what the network gives it.
-        probabilities: (k,), in the order of the run's classes.
-    """
-
-    name: str
-    label: str
-    probability: float
-    probabilities: tuple[float, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-
-from transfer.errors import Problem
-from transfer.specs import Json
-from transfer.tabulating import format_table
+from dataclasses import dataclass
 
 NUMBERS = ("accuracy", "right")  # columns that are aligned to the right
 BY_CLASS = ("class", "accuracy", "right")
@@ -66,40 +62,3 @@ class Score:
         share = self.accuracy
         bounds = f"{share.low:.3f} to {share.high:.3f}"
         return self.name, f"{share.value:.3f}", bounds, f"{self.correct}/{self.examples}"
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """How a finished run answers other examples; printed, it is two tables.
-
-    Attributes:
-        score: on the examples that the run did not learn from.
-        seen: number of examples left out because the run learnt from them.
-        per_class: for each class that occurs, right answers and examples.
-        left_out: files that could not be used, and why.
-    """
-
-    score: Score
-    seen: int
-    per_class: tuple[tuple[str, int, int], ...]
-    left_out: tuple[Problem, ...] = ()
-
-    def __str__(self) -> str:
-        tables = ((ANSWERED, [self.score.cells]), (BY_CLASS, self.class_cells))
-        return "\n".join([*self.opening, *(format_table(head, rows, numbers=NUMBERS) for head, rows in tables)])
-
-    __repr__ = __str__
-
-    @property
-    def opening(self) -> tuple[str, ...]:
-        """What stands above the scores in print."""
-        return (f"{self.seen} examples left out: the run learnt from them",) if self.seen else ()
-
-    @property
-    def class_cells(self) -> list[tuple[str, str, str]]:
-        """Rows under `BY_CLASS`."""
-        return [(name, f"{right / count:.3f}", f"{right}/{count}") for name, right, count in self.per_class]
-
-    def to_json(self) -> Json:
-        """As plain values."""
-        return asdict(self)

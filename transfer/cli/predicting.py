@@ -16,7 +16,7 @@ from transfer.cli.options import classes_option, json_option, strict_option
 @strict_option
 @json_option
 def command(run: Path, inputs: tuple[Path, ...], into: str | None, strict: bool, as_json: bool) -> None:
-    """Give each of the INPUTS its class and probability: pictures, folders of pictures, or one .npz with an array x.
+    """Give each of the INPUTS its classes with their probabilities: pictures, folders of them, or one .npz with an x.
 
     \b
     transfer predict runs/photos new.jpg more/
@@ -34,5 +34,4 @@ def command(run: Path, inputs: tuple[Path, ...], into: str | None, strict: bool,
         show_json(found.to_json())
         return
     show_problems("left out", found.left_out)
-    rows = [(each.name, each.label, f"{each.probability:.3f}") for each in found.answers]
-    show_table(("input", "class", "probability"), rows, numbers=("probability",))
+    show_table(found.columns, found.rows, numbers=("probability",))

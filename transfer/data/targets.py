@@ -99,3 +99,25 @@ def with_parents(labelling: Labelling, targets: Sequence[Values]) -> tuple[Value
             implied = implied_parents(labelling, output, filled[labelling.place(output.name)])
             parent[parent == UNKNOWN] = implied[parent == UNKNOWN]
     return tuple(filled)
+
+
+def translate_targets(given: Labelling, targets: Sequence[Values], wanted: Labelling) -> tuple[Values, ...]:
+    """Labels of one labelling as those of another that has all its outputs and classes, by their names.
+
+    What only the other one has is not known; of a label that the given one does not have neither yes nor no is. The
+    outputs of two labellings with one each correspond whatever they are called.
+    """
+    names = wanted.names if given.is_single and wanted.is_single else given.names
+    known_values = dict(zip(names, zip(given, targets, strict=True), strict=True))
+    found = []
+    for output in wanted:
+        values = unknown_like(output, len(targets[0]))
+        if output.name in known_values:
+            own, said = known_values[output.name]
+            places = np.array([output.classes.index(name) for name in own.classes], np.int64)
+            if output.kind == "softmax":
+                values = np.where(said == UNKNOWN, UNKNOWN, places[said])
+            else:
+                values[:, places] = said
+        found.append(values)
+    return tuple(found)

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.answers import Evaluation
 from transfer.data.labelled import LabelledSet
+from transfer.data.targets import translate_targets
 from transfer.errors import DataError, Problem
-from transfer.evidence.scoring import score_answers
-from transfer.jobs.feeding import feed_of_run, read_features
+from transfer.jobs.asking_runs import ask, labelling_of
 from transfer.jobs.running import load_run
-from transfer.scores import Evaluation
+from transfer.jobs.scoring_answers import score_several, score_single
+from transfer.labellings import Labelling
 from transfer.specs import Progress, silent
-from transfer.training.features import make_runner
-
-BATCH = 16
+from transfer.training.labels import Labels
 
 
 def evaluate(
@@ -33,7 +33,7 @@ def evaluate(
 
     Args:
         run: its folder.
-        data: its classes are among the run's, by name.
+        data: its outputs and classes are among the run's, by name.
         custom_objects: classes of the caller's that the run holds, by name.
         skip_unreadable: whether pictures that cannot be decoded are left out.
         progress: told of what is going on.
@@ -42,7 +42,8 @@ def evaluate(
         DataError: if the labels are not the run's, nothing new is in the set, or examples cannot be read.
     """
     loaded = load_run(run, custom_objects=custom_objects)
-    _refuse_other_labels(data, loaded.result.classes)
+    labelling = labelling_of(loaded)
+    _refuse_other_labels(data.labelling, labelling, data.source)
     learnt = set(loaded.asked.get("learnt", ()))
     fresh = np.array([place for place, digest in enumerate(data.digests()) if digest not in learnt], np.int64)
     if not len(fresh):
@@ -50,9 +51,9 @@ def evaluate(
             f"All {len(data)} examples of {data.source} were learnt from in this run.",
             next_step="give examples that it has not seen",
         )
-    asked = data.subset(fresh).with_classes(loaded.result.classes)
-    feed = feed_of_run(loaded.model, loaded.asked["input"])
-    found = read_features(make_runner(loaded.model, BATCH), feed, asked, BATCH, None, progress)
+    asked = data.subset(fresh)
+    targets = translate_targets(data.labelling, asked.targets, labelling)
+    found = ask(loaded, asked, progress)
     if found.failures and not skip_unreadable:
         raise DataError(
             f"{len(found.failures)} of {len(asked)} examples of {data.source} cannot be read.",
@@ -63,21 +64,38 @@ def evaluate(
     good = np.array([place for place in range(len(asked)) if place not in bad], np.int64)
     if not len(good):
         raise DataError(f"No example of {data.source} can be read.", [problem for _, problem in found.failures])
-    answers, wanted = found.values[good].argmax(1), asked.labels[good]
-    return Evaluation(
-        score=score_answers("run", answers, wanted),
-        seen=len(data) - len(fresh),
-        per_class=_per_class(answers, wanted, loaded.result.classes),
-        left_out=(*data.problems, *(problem for _, problem in found.failures)),
-    )
+    labels = Labels(labelling, targets)[good]
+    left_out = (*data.problems, *(problem for _, problem in found.failures))
+    answers = [each[good] for each in found.answers]
+    seen = len(data) - len(fresh)
+    if labelling.is_single:
+        score = score_single("run", labels, answers[0]).score
+        return Evaluation(
+            score, seen, _per_class(answers[0], labels.targets[0], labelling.outputs[0].classes), left_out
+        )
+    scored = score_several("run", labels, answers, [each[good] for each in found.probabilities], seed=0)
+    return Evaluation(scored.score, seen, (), left_out, scored.outputs)
 
 
-def _refuse_other_labels(data: LabelledSet, classes: tuple[str, ...]) -> None:
-    unknown = [name for name in data.classes if name not in classes]
-    if unknown:
+def _refuse_other_labels(given: Labelling, wanted: Labelling, source: str) -> None:
+    problems = []
+    for output in given:
+        if given.is_single and wanted.is_single:
+            known = wanted.outputs[0]
+        elif output.name not in wanted.names:
+            problems.append(Problem(output.name, f"one of the outputs {', '.join(wanted.names)}", "another output"))
+            continue
+        else:
+            known = wanted[output.name]
+        if known.kind != output.kind:
+            problems.append(Problem(output.name, known.kind, output.kind))
+            continue
+        unknown = [name for name in output.classes if name not in known.classes]
+        problems += [Problem(name, f"one of {', '.join(known.classes)}", name) for name in unknown]
+    if problems:
         raise DataError(
-            f"The labels of {data.source} do not match the run's.",
-            [Problem(name, f"one of {', '.join(classes)}", name) for name in unknown],
+            f"The labels of {source} do not match the run's.",
+            problems,
             next_step="rename the classes as the run has them",
         )
 

@@ -8,16 +8,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from transfer.answers import OutputAnswer, Prediction
 from transfer.data.inputs import read_inputs
 from transfer.errors import DataError, Problem
-from transfer.jobs.feeding import feed_of_run, read_features
+from transfer.jobs.asking_runs import Asked, ask
 from transfer.jobs.running import load_run
-from transfer.results import Prediction
+from transfer.labellings import Labelling, Output
 from transfer.specs import Json, Progress, silent
-from transfer.training.features import make_runner
-
-BATCH = 16
+from transfer.training.decoding import DENIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,27 +25,42 @@ class Predictions:
     """Answers for some inputs.
 
     Attributes:
-        classes: of the run, in the order of its outputs.
+        labelling: of the run.
         answers: in the order of the inputs.
         left_out: inputs that could not be read, and why.
     """
 
-    classes: tuple[str, ...]
+    labelling: Labelling
     answers: tuple[Prediction, ...]
     left_out: tuple[Problem, ...]
 
-    def to_json(self) -> Json:
-        """As plain values, with a probability for each class."""
-        answers = [
-            {
-                "name": each.name,
-                "label": each.label,
-                "probability": each.probability,
-                "probabilities": dict(zip(self.classes, each.probabilities, strict=True)),
-            }
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Above `rows`."""
+        if self.labelling.is_single:
+            return ("input", "class", "probability")
+        return ("input", *self.labelling.names)
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """A row for each input."""
+        if self.labelling.is_single:
+            return [(each.name, each.label, f"{each.probability:.3f}") for each in self.answers]
+        outputs = self.labelling.outputs
+        return [
+            (
+                each.name,
+                *(answer.describe(output.classes) for answer, output in zip(each.outputs, outputs, strict=True)),
+            )
             for each in self.answers
         ]
-        return {"answers": answers, "left_out": [asdict(problem) for problem in self.left_out]}
+
+    def to_json(self) -> Json:
+        """As plain values, with a probability for each class."""
+        return {
+            "answers": [each.to_json(self.labelling) for each in self.answers],
+            "left_out": [asdict(problem) for problem in self.left_out],
+        }
 
 
 def predict(
@@ -56,7 +71,7 @@ def predict(
     strict: bool = False,
     progress: Progress = silent,
 ) -> Predictions:
-    """Give each input its class and probability.
+    """Give each input its classes and probabilities.
 
     Args:
         run: its folder.
@@ -70,10 +85,9 @@ def predict(
     """
     examples = read_inputs(inputs)
     loaded = load_run(run, custom_objects=custom_objects)
-    feed = feed_of_run(loaded.model, loaded.asked["input"])
-    found = read_features(make_runner(loaded.model, BATCH), feed, examples, BATCH, None, progress)
-    left_out = (*examples.problems, *(problem for _, problem in found.failures))
-    bad = {place for place, _ in found.failures}
+    asked = ask(loaded, examples, progress)
+    left_out = (*examples.problems, *(problem for _, problem in asked.failures))
+    bad = {place for place, _ in asked.failures}
     if left_out and (strict or len(bad) == len(examples)):
         raise DataError(
             f"{len(left_out)} of {len(examples) + len(examples.problems)} inputs cannot be read.",
@@ -82,10 +96,28 @@ def predict(
             if strict and len(bad) < len(examples)
             else "give pictures (PNG, JPEG, …), folders of pictures, or one .npz with an array x",
         )
-    classes = loaded.result.classes
     answers = tuple(
-        Prediction(name, classes[int(np.argmax(row))], float(row.max()), tuple(map(float, row)))
-        for place, (name, row) in enumerate(zip(examples.names, found.values, strict=True))
-        if place not in bad
+        Prediction(name, _answers(asked, place)) for place, name in enumerate(examples.names) if place not in bad
     )
-    return Predictions(classes, answers, left_out)
+    return Predictions(asked.labelling, answers, left_out)
+
+
+def _answers(asked: Asked, place: int) -> tuple[OutputAnswer, ...]:
+    """Of each output, for one input."""
+    return tuple(
+        OutputAnswer(output.name, output.kind, _names(output, values[place]), tuple(map(float, shares[place])))
+        for output, values, shares in zip(asked.labelling, asked.answers, asked.probabilities, strict=True)
+    )
+
+
+def _names(output: Output, answer: NDArray[Any]) -> tuple[str, ...] | None:
+    """The classes of an answer; None where the parent denies it."""
+    if output.kind == "softmax":
+        return None if answer == DENIED else (output.classes[int(answer)],)
+    if output.kind == "regression":
+        return None if np.isnan(answer).all() else ()
+    return (
+        None
+        if (answer == DENIED).all()
+        else tuple(n for n, yes in zip(output.classes, answer, strict=True) if yes == 1)
+    )

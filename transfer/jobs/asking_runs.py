@@ -1,0 +1,68 @@
+"""What the network of a finished run gives for some examples, output by output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from transfer.data.inputs import Examples
+from transfer.errors import Problem
+from transfer.jobs.feeding import feed_of_run, read_features
+from transfer.labellings import Labelling
+from transfer.results import Run
+from transfer.specs import Progress
+from transfer.training.decoding import decode
+from transfer.training.features import make_runner
+from transfer.training.labels import logit_places
+
+BATCH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Answers for n examples.
+
+    Attributes:
+        labelling: of the outputs.
+        probabilities: (n, k) of each; of a regression its numbers.
+        answers: as labels; see `decode`.
+        failures: (place, what is wrong) of examples that could not be read; what stands there means nothing.
+    """
+
+    labelling: Labelling
+    probabilities: tuple[NDArray[np.float32], ...] = field(repr=False)
+    answers: tuple[NDArray[Any], ...] = field(repr=False)
+    failures: tuple[tuple[int, Problem], ...] = ()
+
+
+def labelling_of(run: Run) -> Labelling:
+    """What the outputs of a run are."""
+    return run.result.labelling or Labelling.of_classes(run.result.classes)
+
+
+def ask(run: Run, examples: Examples, progress: Progress) -> Asked:
+    """Run the network of a run over examples.
+
+    Raises:
+        DataError: if they do not fit it.
+    """
+    labelling = labelling_of(run)
+    feed = feed_of_run(run.model, run.asked["input"])
+    runner = make_runner(_joined(run.model, labelling), BATCH)
+    found = read_features(runner, feed, examples, BATCH, None, progress)
+    probabilities = tuple(found.values[:, places] for places in logit_places(labelling))
+    thresholds = (run.result.decisions or {}).get("thresholds", {})
+    limits = {name: [each["value"] for each in known["labels"]] for name, known in thresholds.items()}
+    return Asked(labelling, probabilities, decode(labelling, probabilities, limits), found.failures)
+
+
+def _joined(model: keras.Model, labelling: Labelling) -> keras.Model:
+    """The outputs side by side, in the order of the labelling."""
+    if labelling.is_single:
+        return model
+    parts = [model.output[name] for name in labelling.names]
+    return keras.Model(model.inputs[0], keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0])
