@@ -39,3 +39,11 @@ def test_the_share_is_of_the_examples_of_which_anything_is_known():
 def test_of_numbers_alone_there_is_no_share():
     ages = Labelling((Output("age", "regression"),))
     assert score_exact_match(ages, (np.ones((3, 1)),), (np.ones((3, 1)),)) is None
+
+
+def test_examples_that_are_alike_tell_less():
+    targets, answers = ([np.repeat(each, 9, axis=0) for each in values] for values in (TARGETS, ANSWERS))
+    alone = score_exact_match(LABELLING, targets, answers)
+    found = score_exact_match(LABELLING, targets, answers, np.repeat(np.arange(7), 9))
+    assert found.value == alone.value
+    assert found.high - found.low > 2 * (alone.high - alone.low)

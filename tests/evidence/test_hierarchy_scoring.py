@@ -70,6 +70,17 @@ def test_more_examples_have_narrower_bounds_around_the_same_value():
     assert few.low < many.low < many.value < many.high < few.high
 
 
+def test_groups_of_examples_that_are_alike_have_wider_bounds():
+    targets, answers = ([np.tile(places(column, which), 60) for column in range(3)] for which in (0, 1))
+    rest = [np.full((len(CASES) * 60, 1), -1), np.zeros(len(CASES) * 60, np.int64)]
+    groups = np.tile(np.arange(len(CASES)), 60)
+    (found,) = score_hierarchy(LABELLING, (*targets, *rest), (*answers, *rest), seed=0, groups=groups)
+    whole, single = found["hierarchical F1"], score(60)["hierarchical F1"]
+    assert whole.value == single.value
+    assert whole.high - whole.low > 3 * (single.high - single.low)
+    assert found.notes == ("bounds by 10 groups",)
+
+
 def test_outputs_without_finer_ones_have_no_score():
     flat = Labelling((FOOD, Output("place", classes=("shop", "home"))))
     assert score_hierarchy(flat, (np.zeros(3, np.int64),) * 2, (np.zeros(3, np.int64),) * 2, seed=0) == ()

@@ -204,6 +204,22 @@ def test_bounds_of_classes_hold_the_truth_about_as_often_as_they_say(name):
     assert 0.90 <= held / 200 <= 0.985
 
 
+@pytest.mark.parametrize("case", [(KIND, softmax_case), (TAGS, sigmoid_case)], ids=["softmax", "sigmoid"])
+def test_examples_that_come_several_times_tell_nothing_more_where_they_are_groups(case):
+    output, make = case
+    values = make(7)
+    one = score_output(output, *values, seed=0, groups=np.arange(len(values[0])))
+    six = score_output(
+        output, *(np.repeat(each, 6, axis=0) for each in values), seed=0, groups=np.arange(6 * len(values[0])) // 6
+    )
+    alone = score_output(output, *(np.repeat(each, 6, axis=0) for each in values), seed=0)
+    assert six.notes[0] == f"bounds by {one.examples} groups"
+    for found, expected, naive in zip(six.measures, one.measures, alone.measures, strict=True):
+        assert found.value == pytest.approx(expected.value)
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.003)
+        assert naive.high - naive.low < 0.5 * (found.high - found.low)
+
+
 def test_shapes_that_do_not_agree_are_a_slip():
     with pytest.raises(ValueError, match="output 'kind' of 5 classes"):
         score_output(KIND, np.zeros(3, np.int64), np.zeros(3, np.int64), np.zeros((3, 4)), seed=0)

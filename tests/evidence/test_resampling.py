@@ -28,7 +28,7 @@ def test_resamples_in_blocks_are_as_many_and_repeat():
 
 def test_bounds_are_those_of_scipy_but_for_chance():
     values = np.random.default_rng(1).exponential(size=200)
-    found = bootstrap(mean_of(values), 200, seed=0)
+    found = bootstrap(mean_of(values), np.arange(200), seed=0)
     expected = scipy_bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=2).confidence_interval
     assert found.values[0] == pytest.approx(values.mean())
     assert found.low[0] == pytest.approx(expected.low, abs=0.02)
@@ -43,7 +43,7 @@ def test_bounds_are_quantiles_of_the_resamples_that_define_the_measure():
         return np.where(counts[:, 0] > 4, np.nan, means)[:, None]
 
     drawn = np.concatenate([statistic(counts) for counts in resamples(40, 7)])[:, 0]
-    found = bootstrap(statistic, 40, seed=7)
+    found = bootstrap(statistic, np.arange(40), seed=7)
     assert 0 < np.isnan(drawn).sum() < 100
     assert (found.low[0], found.high[0]) == pytest.approx(tuple(np.nanquantile(drawn, [0.025, 0.975])))
 
@@ -51,20 +51,20 @@ def test_bounds_are_quantiles_of_the_resamples_that_define_the_measure():
 def test_bounds_hold_the_truth_about_as_often_as_they_say():
     held = 0
     for trial in range(300):
-        found = bootstrap(mean_of(np.random.default_rng(trial).normal(size=60)), 60, seed=trial)
+        found = bootstrap(mean_of(np.random.default_rng(trial).normal(size=60)), np.arange(60), seed=trial)
         held += found.low[0] <= 0 <= found.high[0]
     assert 0.90 <= held / 300 <= 0.98
 
 
 @pytest.mark.parametrize("count", [1, LEAST - 1])
 def test_few_examples_have_no_bounds(count):
-    found = bootstrap(mean_of(np.arange(float(count))), count, seed=0)
+    found = bootstrap(mean_of(np.arange(float(count))), np.arange(count), seed=0)
     assert found.values[0] == (count - 1) / 2
     assert np.isnan([found.low[0], found.high[0]]).all()
 
 
 def test_where_no_two_resamples_differ_there_are_no_bounds():
-    assert np.isnan(bootstrap(mean_of(np.ones(100)), 100, seed=0).low[0])
+    assert np.isnan(bootstrap(mean_of(np.ones(100)), np.arange(100), seed=0).low[0])
 
 
 def test_where_many_resamples_leave_it_undefined_there_are_no_bounds():
@@ -73,11 +73,11 @@ def test_where_many_resamples_leave_it_undefined_there_are_no_bounds():
     def statistic(counts):
         return np.where(counts[:, 0] == 0, np.nan, counts @ values)[:, None]
 
-    assert np.isnan(bootstrap(statistic, 50, seed=0).low[0])
+    assert np.isnan(bootstrap(statistic, np.arange(50), seed=0).low[0])
 
 
 def test_measures_that_are_not_defined_are_left_out():
-    found = bootstrap(lambda counts: np.stack([counts.sum(1) * np.nan, counts.sum(1)], axis=1), 30, seed=0)
+    found = bootstrap(lambda counts: np.stack([counts.sum(1) * np.nan, counts.sum(1)], axis=1), np.arange(30), seed=0)
     (measure,) = found.measures(("nothing", "count"), (1, 30))
     assert (measure.name, measure.value, measure.low, measure.high, measure.examples) == ("count", 30.0, None, None, 30)
 
@@ -86,3 +86,25 @@ def test_ratios_and_means_pass_over_what_is_not_defined():
     shares = ratio(np.array([[1.0, 2.0], [0.0, 3.0]]), np.array([[2.0, 0.0], [0.0, 0.0]]))
     np.testing.assert_array_equal(shares, [[0.5, np.nan], [np.nan, np.nan]])
     np.testing.assert_array_equal(mean_defined(shares), [0.5, np.nan])
+
+
+def test_groups_are_drawn_as_wholes():
+    random = np.random.default_rng(3)
+    groups = np.repeat(np.arange(40), 5)
+    values = random.normal(size=40)[groups] + 0.1 * random.normal(size=200)
+    found = bootstrap(mean_of(values), groups, seed=0)
+    of_groups = bootstrap(mean_of(values.reshape(40, 5).mean(1)), np.arange(40), seed=0)
+    assert (found.low[0], found.high[0]) == pytest.approx((of_groups.low[0], of_groups.high[0]))
+
+
+def test_few_groups_have_no_bounds_however_many_examples_they_are_of():
+    found = bootstrap(mean_of(np.arange(900.0)), np.arange(900) % (LEAST - 1), seed=0)
+    assert np.isnan(found.low[0])
+
+
+def test_bounds_never_leave_their_value_out():
+    values = np.zeros(200)
+    values[0] = 1.0
+    highest = bootstrap(lambda counts: (values * (counts > 0)).max(1)[:, None] + counts[:, :3], np.arange(200), seed=0)
+    assert (highest.low <= highest.values).all()
+    assert (highest.values <= highest.high).all()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.data.exchanging import exchange_units
+from transfer.data.grouping import number_groups, sum_units
 from transfer.data.label_columns import LabelColumns, label_columns
 from transfer.data.splitting import refuse_small, split_stratified
 from transfer.data.stratifying import deal_units, draw_shots, mend_sides
@@ -73,18 +74,6 @@ def one_sided(labelling: Labelling, targets: Sequence[Values], train: Rows, test
         for name, one, other in zip(columns.names, learnt, tested, strict=False)
         if not (one and other)
     )
-
-
-def number_groups(groups: Rows | None, count: int) -> Rows:
-    """(n,), from 0 on without a gap: the group of each example; each its own where there are none."""
-    return np.arange(count) if groups is None else np.unique(groups, return_inverse=True)[1].reshape(-1)
-
-
-def sum_units(has: NDArray[np.bool_], units: Rows) -> Rows:
-    """(n, m) to (u, m): how many examples of each unit have each thing."""
-    counts = np.zeros((int(units.max()) + 1, has.shape[1]), np.int64)
-    np.add.at(counts, units, has)
-    return counts
 
 
 def deal(counts: Rows, sizes: Rows, lacking: NDArray[np.float64], room: NDArray[np.float64], seed: int) -> Rows:

@@ -8,16 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.data.targets import UNKNOWN
-from transfer.evidence.intervals import wilson
+from transfer.evidence.intervals import wilson, wilson_of_groups
 from transfer.evidence.resampling import Bootstrapped, Floats, bootstrap, mean_defined, ratio
 from transfer.labellings import Output
 from transfer.output_scores import ClassScore, Measure, OutputScore
 from transfer.tabulating import shorten
 
 Places = NDArray[np.integer[Any]]
+Units = NDArray[np.int64]
 
 
-def score_classes(output: Output, wanted: Places, answers: Places, *, seed: int) -> OutputScore:
+def score_classes(output: Output, wanted: Places, answers: Places, units: Units, *, seed: int) -> OutputScore:
     """Accuracy, balanced accuracy and macro F1; recall, precision and F1 of each class.
 
     Balanced accuracy is the mean recall of the classes that some example has. Macro F1 is the mean of the classes that
@@ -27,24 +28,25 @@ def score_classes(output: Output, wanted: Places, answers: Places, *, seed: int)
         output: of softmax.
         wanted: (n,), all known.
         answers: (n,); -1 where the answer to the parent denies every class, which is wrong.
+        units: (n,), from 0 on without a gap: of what is drawn together.
         seed: of the resamples.
 
     Source: Brodersen et al. (2010), "The balanced accuracy and its posterior distribution".
     """
     k, n = len(output.classes), len(wanted)
-    right = int((wanted == answers).sum())
-    found = bootstrap(lambda counts: _statistics(counts, wanted, answers, k), n, seed)
-    measures = (share("accuracy", right, n), *found.measures(("balanced accuracy", "macro F1"), (n, n)))
+    found = bootstrap(lambda counts: _statistics(counts, wanted, answers, k), units, seed)
+    measures = (share("accuracy", wanted == answers, units), *found.measures(("balanced accuracy", "macro F1"), (n, n)))
     having = np.bincount(wanted, minlength=k)
     absent = [name for name, count in zip(output.classes, having, strict=True) if not count]
     notes = (f"{len(absent)} of {k} classes have no example here: {shorten(absent)}",) if absent else ()
-    return OutputScore(output.name, output.kind, n, measures, _per_class(output, wanted, answers, found), notes)
+    return OutputScore(output.name, output.kind, n, measures, _per_class(output, wanted, answers, units, found), notes)
 
 
-def share(name: str, right: int, examples: int) -> Measure:
-    """Right answers among all, with Wilson's interval."""
-    found = wilson(right, examples)
-    return Measure(name, found.value, found.low, found.high, examples)
+def share(name: str, right: NDArray[np.bool_], units: Units) -> Measure:
+    """Right answers (n,) among all, with Wilson's interval, where groups are drawn together that of groups."""
+    together = len(np.unique(units)) < len(units)
+    found = wilson_of_groups(right, units) if together else wilson(int(right.sum()), len(right))
+    return Measure(name, found.value, found.low, found.high, len(right))
 
 
 def _statistics(counts: Floats, wanted: Places, answers: Places, k: int) -> Floats:
@@ -65,12 +67,14 @@ def sums_by_class(counts: Floats, places: Places, k: int) -> Floats:
     return sums[:, ends[1:]] - sums[:, ends[:-1]]
 
 
-def _per_class(output: Output, wanted: Places, answers: Places, found: Bootstrapped) -> tuple[ClassScore, ...]:
+def _per_class(
+    output: Output, wanted: Places, answers: Places, units: Units, found: Bootstrapped
+) -> tuple[ClassScore, ...]:
     k, n = len(output.classes), len(wanted)
     scores = []
     for place, name in enumerate(output.classes):
         has, said = wanted == place, answers == place
-        recall = (share("recall", int((has & said).sum()), int(has.sum())),) if has.any() else ()
+        recall = (share("recall", said[has], units[has]),) if has.any() else ()
         several = found[2 + place :: k]  # precision and F1
         rest = several.measures(("precision", "F1"), (int(said.sum()), int((has | said).sum())))
         scores.append(ClassScore(name, int(has.sum()), n, (*recall, *rest)))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.data.grouping import number_groups
 from transfer.data.targets import known
 from transfer.evidence.class_scoring import share
 from transfer.labellings import Labelling
@@ -40,7 +41,19 @@ def exact_matches(
     return right & asked, asked
 
 
-def score_exact_match(labelling: Labelling, targets: Sequence[Values], answers: Sequence[Values]) -> Measure | None:
-    """Share of the examples that `exact_matches` finds right among those of which anything is known; None for none."""
+def score_exact_match(
+    labelling: Labelling,
+    targets: Sequence[Values],
+    answers: Sequence[Values],
+    groups: NDArray[np.int64] | None = None,
+) -> Measure | None:
+    """Share of the examples that `exact_matches` finds right among those of which anything is known; None for none.
+
+    Args:
+        labelling: the outputs.
+        targets: their labels.
+        answers: of the same shapes.
+        groups: (n,), numbers of groups of examples that are alike; bounds are wider then.
+    """
     right, asked = exact_matches(labelling, targets, answers)
-    return share("exact match", int(right.sum()), int(asked.sum())) if asked.any() else None
+    return share("exact match", right[asked], number_groups(groups, len(right))[asked]) if asked.any() else None

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.data.grouping import number_groups
 from transfer.data.targets import known
 from transfer.evidence.resampling import Floats, bootstrap, ratio
 from transfer.labellings import Labelling, Output
@@ -27,7 +28,12 @@ NAMES = ("hierarchical precision", "hierarchical recall", "hierarchical F1")
 
 
 def score_hierarchy(
-    labelling: Labelling, targets: Sequence[Values], answers: Sequence[Values], *, seed: int
+    labelling: Labelling,
+    targets: Sequence[Values],
+    answers: Sequence[Values],
+    *,
+    seed: int,
+    groups: NDArray[np.int64] | None = None,
 ) -> tuple[OutputScore, ...]:
     """A score for each softmax output that has others under it, of all of them together.
 
@@ -39,12 +45,14 @@ def score_hierarchy(
         targets: their labels.
         answers: of the same shapes, -1 where the answer to the parent denies them.
         seed: of the resamples from which bounds come.
+        groups: (n,), numbers of groups of examples that are alike; bounds are wider then.
     """
     scores = []
     for root in labelling:
         tree = _tree(labelling, root) if root.kind == "softmax" and not root.parent else ()
         if len(tree) > 1:
-            scores.append(_score(labelling, tree, targets, answers, seed))
+            sizes = _count_classes(labelling, tree, targets, answers)
+            scores.append(_score(tree, sizes, groups, seed))
     return tuple(scores)
 
 
@@ -56,16 +64,15 @@ def _tree(labelling: Labelling, root: Output) -> tuple[Output, ...]:
     return (root, *below)
 
 
-def _score(
-    labelling: Labelling, tree: tuple[Output, ...], targets: Sequence[Values], answers: Sequence[Values], seed: int
-) -> OutputScore:
-    sizes = _count_classes(labelling, tree, targets, answers)
-    sizes = sizes[sizes[:, 0] > 0]
-    name, n = ", ".join(each.name for each in tree), len(sizes)
+def _score(tree: tuple[Output, ...], sizes: Floats, groups: NDArray[np.int64] | None, seed: int) -> OutputScore:
+    rows = sizes[:, 0] > 0
+    name, n = ", ".join(each.name for each in tree), int(rows.sum())
     if not n:
         return OutputScore(name, "hierarchy", 0, (), notes=("known of no example here",))
-    found = bootstrap(lambda counts: _statistics(counts, sizes), n, seed)
-    return OutputScore(name, "hierarchy", n, found.measures(NAMES, (n,) * len(NAMES)))
+    units = number_groups(None if groups is None else groups[rows], n)
+    found = bootstrap(lambda counts: _statistics(counts, sizes[rows]), units, seed)
+    notes = () if groups is None else (f"bounds by {units.max() + 1} groups",)
+    return OutputScore(name, "hierarchy", n, found.measures(NAMES, (n,) * len(NAMES)), notes=notes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from transfer.data.targets import known
 from transfer.evidence.average_precision import average_precisions
-from transfer.evidence.class_scoring import share
+from transfer.evidence.class_scoring import Units, share
 from transfer.evidence.ranking import Ranked, rank_label
 from transfer.evidence.resampling import Bootstrapped, Floats, bootstrap, mean_defined, ratio
 from transfer.labellings import Output
@@ -20,7 +20,9 @@ Labels = NDArray[np.integer[Any]]
 MEANS = ("macro F1", "micro F1", "mean average precision", "Hamming loss")
 
 
-def score_labels(output: Output, wanted: Labels, answers: Labels, probabilities: Floats, *, seed: int) -> OutputScore:
+def score_labels(
+    output: Output, wanted: Labels, answers: Labels, probabilities: Floats, units: Units, *, seed: int
+) -> OutputScore:
     """F1, mean average precision, Hamming loss and exact match; accuracy, F1 and average precision of each label.
 
     What is not known of an example counts for nothing. An answer that the parent denies, -1, is another than the one
@@ -32,6 +34,7 @@ def score_labels(output: Output, wanted: Labels, answers: Labels, probabilities:
         wanted: (n, k), 1, 0 or -1 where not known; something is known of each example.
         answers: (n, k), 1, 0 or -1 where denied.
         probabilities: (n, k).
+        units: (n,), from 0 on without a gap: of what is drawn together.
         seed: of the resamples.
 
     Source: Tsoumakas, Katakis & Vlahavas (2010), "Mining multi-label data", section 7.
@@ -39,10 +42,10 @@ def score_labels(output: Output, wanted: Labels, answers: Labels, probabilities:
     n, asked = len(wanted), known(wanted)
     ranked = [rank_label(wanted[:, place], probabilities[:, place]) for place in range(len(output.classes))]
     columns = _columns(wanted, answers)
-    found = bootstrap(lambda counts: _statistics(counts, columns, ranked), n, seed)
+    found = bootstrap(lambda counts: _statistics(counts, columns, ranked), units, seed)
     means = found.measures(MEANS, (n, n, n, int(asked.sum())))
-    matches = share("exact match", int(((wanted == answers) | ~asked).all(1).sum()), n)
-    classes = _per_label(output, wanted, answers, found)
+    matches = share("exact match", ((wanted == answers) | ~asked).all(1), units)
+    classes = _per_label(output, wanted, answers, units, found)
     return OutputScore(output.name, output.kind, n, (*means, matches), classes, _notes(output, wanted, found))
 
 
@@ -64,12 +67,14 @@ def _statistics(counts: Floats, columns: Floats, ranked: list[Ranked | None]) ->
     return np.concatenate([means, f1, precision], axis=1)
 
 
-def _per_label(output: Output, wanted: Labels, answers: Labels, found: Bootstrapped) -> tuple[ClassScore, ...]:
+def _per_label(
+    output: Output, wanted: Labels, answers: Labels, units: Units, found: Bootstrapped
+) -> tuple[ClassScore, ...]:
     k, scores = len(output.classes), []
     for place, name in enumerate(output.classes):
         asked = wanted[:, place] >= 0
-        count, right = int(asked.sum()), int(((wanted == answers)[:, place] & asked).sum())
-        accuracy = (share("accuracy", right, count),) if count else ()
+        right, count = (wanted == answers)[asked, place], int(asked.sum())
+        accuracy = (share("accuracy", right, units[asked]),) if count else ()
         rest = found[len(MEANS) + place :: k].measures(("F1", "average precision"), (count, count))
         scores.append(ClassScore(name, int((wanted[:, place] == 1).sum()), count, (*accuracy, *rest)))
     return tuple(scores)

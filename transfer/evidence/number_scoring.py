@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.evidence.class_scoring import share
+from transfer.data.targets import known_rows
+from transfer.evidence.class_scoring import Units, share
 from transfer.evidence.resampling import Floats, bootstrap, mean_defined, ratio
 from transfer.labellings import Output
 from transfer.output_scores import ClassScore, Measure, OutputScore
@@ -14,7 +15,9 @@ NAMES = ("mean absolute error", "root mean squared error", "R²")
 _CONSTANT = 1e-12
 
 
-def score_numbers(output: Output, wanted: Floats, answers: Floats, numbers: Floats, *, seed: int) -> OutputScore:
+def score_numbers(
+    output: Output, wanted: Floats, answers: Floats, numbers: Floats, units: Units, *, seed: int
+) -> OutputScore:
     """Mean absolute error, root mean squared error and R² of each number, and their means over the numbers.
 
         R² = 1 - sum (wanted - number)² / sum (wanted - mean wanted)²
@@ -27,16 +30,17 @@ def score_numbers(output: Output, wanted: Floats, answers: Floats, numbers: Floa
         wanted: (n, k), NaN where not known; something is known of each example.
         answers: (n, k), NaN where denied.
         numbers: (n, k), what the head says.
+        units: (n,), from 0 on without a gap: of what is drawn together.
         seed: of the resamples.
     """
     asked = np.isfinite(wanted) & np.isfinite(numbers)
     k, counts = len(output.classes), asked.sum(0)
     columns = _columns(wanted, numbers, asked)
     least = _CONSTANT * columns[:, 4 * k :].max(0)
-    found = bootstrap(lambda drawn: _statistics(drawn, columns, least), len(wanted), seed)
+    found = bootstrap(lambda drawn: _statistics(drawn, columns, least), units, seed)
     means = found[: len(NAMES)].measures(NAMES, (len(wanted),) * len(NAMES))
     denied = np.isfinite(wanted) & ~np.isfinite(answers)
-    answered = _answered(denied, wanted) if output.parent else ()
+    answered = _answered(denied, wanted, units) if output.parent else ()
     each = tuple(
         ClassScore(name, int(count), int(count), found[len(NAMES) + place :: k].measures(NAMES, (int(count),) * 3))
         for place, (name, count) in enumerate(zip(output.classes, counts, strict=True))
@@ -46,9 +50,9 @@ def score_numbers(output: Output, wanted: Floats, answers: Floats, numbers: Floa
     )
 
 
-def _answered(denied: NDArray[np.bool_], wanted: Floats) -> tuple[Measure, ...]:
-    rows = np.isfinite(wanted).any(1)
-    return (share("not denied", int((rows & ~denied.any(1)).sum()), int(rows.sum())),)
+def _answered(denied: NDArray[np.bool_], wanted: Floats, units: Units) -> tuple[Measure, ...]:
+    rows = known_rows(wanted)
+    return (share("not denied", denied[rows].sum(1) == 0, units[rows]),)
 
 
 def _columns(wanted: Floats, numbers: Floats, asked: NDArray[np.bool_]) -> Floats:

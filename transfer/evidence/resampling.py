@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from transfer.output_scores import Measure
 
 RESAMPLES = 1000
-LEAST = 10  # examples; fewer tell nothing of how a measure moves
+LEAST = 10  # examples or groups; fewer tell nothing of how a measure moves
 _DEFINED = 0.9  # share of the resamples in which a measure must be defined
 CACHED = 2**17  # counts at once that stay in the processor's cache
 _BLOCK = 2**21  # counts at once
@@ -61,30 +61,31 @@ class Bootstrapped:
         return Bootstrapped(self.values[places], self.low[places], self.high[places])
 
 
-def bootstrap(statistic: Statistic, count: int, seed: int) -> Bootstrapped:
-    """Values of a statistic with percentile bounds.
+def bootstrap(statistic: Statistic, units: NDArray[np.int64], seed: int) -> Bootstrapped:
+    """Values of a statistic with percentile bounds, widened to the value where they leave it out.
 
-    There are none where examples are fewer than `LEAST`, where no two resamples differ (all answers are right, say), or
+    There are none where units are fewer than `LEAST`, where no two resamples differ (all answers are right, say), or
     where a tenth of them leaves the statistic undefined.
 
     Args:
         statistic: of counts (b, n), to (b, m).
-        count: n, at least 1.
+        units: (n,), n > 0, from 0 on without a gap: what is drawn as a whole; each example its own, or a group.
         seed: of the draws.
     """
-    values = statistic(np.ones((1, count)))[0]
-    nothing = np.full(len(values), np.nan)
+    values = statistic(np.ones((1, len(units))))[0]
+    nothing, count = np.full(len(values), np.nan), int(units.max()) + 1
     if count < LEAST:
         return Bootstrapped(values, nothing, nothing)
-    drawn = np.concatenate([statistic(counts) for counts in resamples(count, seed)])
+    drawn = np.concatenate([statistic(counts[:, units]) for counts in resamples(count, seed)])
     defined = np.isfinite(drawn).sum(0)
     low, high = _quantiles(drawn)
+    low, high = np.fmin(low, values), np.fmax(high, values)
     tells = (defined >= _DEFINED * RESAMPLES) & (low < high)
     return Bootstrapped(values, np.where(tells, low, np.nan), np.where(tells, high, np.nan))
 
 
 def resamples(count: int, seed: int, *, numbers: int = _BLOCK) -> Iterator[Floats]:
-    """How often each of n examples is drawn, in blocks (b, n) of 1,000 resamples in all.
+    """How often each of n units is drawn, in blocks (b, n) of 1,000 resamples in all.
 
     Args:
         count: n.

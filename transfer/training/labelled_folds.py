@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.data.grouping import number_groups, sum_units
 from transfer.data.label_columns import label_columns
-from transfer.data.labelled_splits import deal, number_groups, sum_units
+from transfer.data.labelled_splits import deal
 from transfer.labellings import Labelling
 from transfer.training.stratified_folds import stratified_folds
 
