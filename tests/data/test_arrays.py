@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from transfer.data.arrays import from_arrays, read_npz, read_npz_inputs
+from transfer.data.array_files import read_array_inputs, read_npz
+from transfer.data.arrays import from_arrays
 from transfer.errors import DataError
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3)
@@ -182,7 +183,7 @@ def test_the_next_step_is_another_where_the_form_is_right_and_what_is_in_it_is_n
 def test_inputs_alone_with_values_missing_say_what_to_do(tmp_path):
     np.savez(tmp_path / "rows.npz", x=np.array([[1.0], [np.nan]]))
     with pytest.raises(DataError) as caught:
-        read_npz_inputs(tmp_path / "rows.npz")
+        read_array_inputs(tmp_path / "rows.npz")
     assert caught.value.next_step == "leave out rows with values that are missing, or fill these in before"
 
 

@@ -1,220 +1,226 @@
-"""Arrays with labels: `x` and `y`, from memory or from an .npz file."""
+"""Arrays with labels: `x` and `y`, from memory, from an .npz file or from an HDF5 file."""
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import prod
-from pathlib import Path
-from typing import Any, BinaryIO
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from transfer.data.array_labels import LabelArray, encode_arrays, infer_outputs
+from transfer.data.array_problems import (
+    LABELLED,
+    ONCE,
+    TWO_CLASSES,
+    WHOLE,
+    array_error,
+    count_rows,
+    kept_inputs,
+    problems_of_inputs,
+)
+from transfer.data.column_names import output_name
+from transfer.data.encoding import rows_known
 from transfer.data.labelled import LabelledSet
-from transfer.errors import DataError, Problem
+from transfer.data.named_arrays import NamedArrays
+from transfer.data.wanted import EVERYTHING, Wanted
+from transfer.errors import Problem, nearest
+from transfer.labellings import Labelling
 
-_TRUSTED_BYTES = 2**30  # an array above this must not be compressed by more than
-_TRUSTED_RATIO = 100
-_MAX_EXAMPLES = 10**7
-_NEXT_STEP = "write it with numpy.savez(path, x=…, y=…): x (n, …) numbers, y (n,) labels"
-_FINITE, _TWO_CLASSES, _LABELLED = "finite numbers", "at least 2 classes", "a label for every row"
-_WHOLE, _ONCE = "whole numbers", "each name once"
-_STEPS = {  # by what was expected, where writing the same again would not help
-    _FINITE: "leave out rows with values that are missing, or fill these in before",
-    _TWO_CLASSES: "add examples of another class: there is nothing to tell apart",
-    _LABELLED: "leave out rows without a label, or label them",
-    _WHOLE: "give the number or the name of a class for each row: classes are learnt here, not quantities",
-    _ONCE: "call each class by a name of its own",
-}
-_DAMAGE = (OSError, EOFError, ValueError, TypeError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_Array = NDArray[Any]
+_Classes = Sequence[str] | Mapping[str, Sequence[str]]
 
 
 def from_arrays(
-    x: ArrayLike, y: ArrayLike, classes: Sequence[str] | None = None, *, source: str = "arrays"
+    x: ArrayLike | Mapping[str, ArrayLike] | NamedArrays,
+    y: ArrayLike | Mapping[str, ArrayLike],
+    classes: _Classes | None = None,
+    *,
+    labelling: Labelling | None = None,
+    groups: ArrayLike | None = None,
+    source: str = "arrays",
 ) -> LabelledSet:
     """A labelled set of arrays.
 
     Args:
-        x: (n, …), at least two axes, finite numbers.
+        x: (n, …), at least two axes, finite numbers; or several of these by the names of a network's inputs.
         y: (n,) or (n, 1). Whole numbers of any size, whose distinct values in order are the classes; texts or booleans
-            likewise. Where `classes` are given, whole numbers are places in it and texts stand in it.
-        classes: names.
+            likewise. Where `classes` are given, whole numbers are places in it and texts stand in it. Of several
+            outputs arrays by their names: of classes (n,), of any of k labels (n, k) of 1 and 0, of numbers (n,) or
+            (n, k); -1, NaN and an empty text are not known.
+        classes: names; of several outputs by their names.
+        labelling: what the labels are; with it (n, k) of 1 and 0 are labels too.
+        groups: (n,), whose equal values stay together when the set is divided; None for none.
         source: where the arrays come from, for messages.
 
     Raises:
         DataError: for everything that is wrong with them.
     """
-    inputs, labels = np.asarray(x), _label_array(y)
-    problems = [*_problems_of_inputs(inputs), *_problems_of_labels(labels)]
-    if inputs.ndim and labels.ndim and len(inputs) != len(labels):
-        problems.append(Problem("y", f"{len(inputs)} labels, one for each row of x", str(len(labels))))
+    wanted = EVERYTHING if labelling is None else Wanted(labelling)
+    return labelled_arrays(x, y, classes, wanted, groups=groups, source=source)
+
+
+def labelled_arrays(
+    x: ArrayLike | Mapping[str, ArrayLike] | NamedArrays,
+    y: ArrayLike | Mapping[str, ArrayLike],
+    classes: _Classes | None,
+    wanted: Wanted,
+    *,
+    groups: ArrayLike | None,
+    source: str,
+) -> LabelledSet:
+    """The same with what is asked of the labels.
+
+    Raises:
+        DataError: for everything that is wrong with the arrays.
+    """
+    inputs = _inputs(x)
+    if isinstance(y, Mapping) or wanted.labelling is not None or wanted.kinds is not None:
+        found = _of_outputs(inputs, y, classes, wanted, source)
+    else:
+        found = _of_labels(inputs, y, classes, source)
+    return found if groups is None else _grouped(found, np.asarray(groups), len(next(iter(inputs.values()))), source)
+
+
+def _inputs(x: ArrayLike | Mapping[str, ArrayLike] | NamedArrays) -> dict[str, _Array]:
+    """The arrays by name; one alone has none."""
+    if isinstance(x, NamedArrays):
+        return dict(x.arrays)
+    return {name: np.asarray(each) for name, each in x.items()} if isinstance(x, Mapping) else {"": np.asarray(x)}
+
+
+def _problems_of_all(inputs: Mapping[str, _Array]) -> list[Problem]:
+    """What is wrong with inputs, each for itself."""
+    if not inputs:
+        return [Problem("x", "at least one array of inputs", "none")]
+    return [problem for name, each in inputs.items() for problem in problems_of_inputs(each, _called(name))]
+
+
+def _problems_of_lengths(inputs: Mapping[str, _Array], labels: Mapping[str, _Array]) -> list[Problem]:
+    """Arrays that do not have as many rows as the first of the inputs."""
+    arrays = {_called(name): each for name, each in inputs.items() if each.ndim}
+    if not arrays:
+        return []
+    first, count = next((name, len(each)) for name, each in arrays.items())
+    pairs = [("rows", name, each) for name, each in arrays.items()]
+    pairs += [("labels", name, each) for name, each in labels.items() if each.ndim]
+    return [
+        Problem(name, f"{count} {what}, one for each row of {first}", str(len(each)))
+        for what, name, each in pairs
+        if len(each) != count
+    ]
+
+
+def _called(name: str) -> str:
+    return f"x_{name}" if name else "x"
+
+
+def _kept(inputs: Mapping[str, _Array]) -> _Array | NamedArrays:
+    if "" in inputs:
+        return kept_inputs(inputs[""])
+    return NamedArrays({name: kept_inputs(each) for name, each in inputs.items()})
+
+
+def _names(count: int) -> tuple[str, ...]:
+    return tuple(f"x[{place}]" for place in range(count))
+
+
+def _of_labels(inputs: Mapping[str, _Array], y: ArrayLike, classes: _Classes | None, source: str) -> LabelledSet:
+    """Examples of one class each."""
+    labels = label_array(y)
+    problems = [*_problems_of_all(inputs), *_problems_of_labels(labels), *_problems_of_lengths(inputs, {"y": labels})]
     if problems:
-        raise _error(source, problems)
-    names = None if classes is None else tuple(_text(name) for name in classes)
+        raise array_error(source, problems)
+    names = None if classes is None else tuple(text_of(name) for name in classes)
     indices, names = _indexed(labels.reshape(-1), names, source)
     if len(np.unique(indices)) < 2:
-        raise _error(source, [Problem("y", _TWO_CLASSES, f"1: every label is {names[indices[0]]!r}")])
-    view = inputs.view() if inputs.dtype.isnative else inputs.astype(inputs.dtype.newbyteorder("="))
-    view.flags.writeable = False
-    return LabelledSet.of_labels(source, tuple(f"x[{i}]" for i in range(len(view))), indices, names, view)
+        raise array_error(source, [Problem("y", TWO_CLASSES, f"1: every label is {names[indices[0]]!r}")])
+    return LabelledSet.of_labels(source, _names(len(indices)), indices, names, _kept(inputs))
 
 
-def read_npz(path: Path) -> LabelledSet:
-    """The arrays `x`, `y` and, where it is there, `classes` of an .npz file.
+def _of_outputs(
+    inputs: Mapping[str, _Array],
+    y: ArrayLike | Mapping[str, ArrayLike],
+    classes: _Classes | None,
+    wanted: Wanted,
+    source: str,
+) -> LabelledSet:
+    """Examples with labels of several outputs, without those of which nothing is known."""
+    arrays = _label_arrays(y, classes, wanted, source)
+    labels = {each.name: each.values for each in arrays.values()}
+    problems = [*_problems_of_all(inputs), *_problems_of_lengths(inputs, labels)]
+    problems += [
+        Problem(each.name, "(n,) or (n, k)", str(each.values.shape))
+        for each in arrays.values()
+        if each.values.ndim not in (1, 2) or each.values.dtype.kind not in "buifUS"
+    ]
+    if problems:
+        raise array_error(source, problems)
+    labelling = wanted.labelling or infer_outputs(arrays, wanted.kinds or {}, wanted.separator)
+    targets, problems = encode_arrays(labelling, arrays, wanted.separator)
+    if problems:
+        raise array_error(source, problems)
+    known = rows_known(targets)
+    left_out = tuple(Problem(f"x[{row}]", found="nothing is known of it") for row in np.flatnonzero(~known).tolist())
+    if not known.any():
+        raise array_error(source, [Problem("y", LABELLED, "nothing is known of any")])
+    if known.all():
+        return LabelledSet(source, _names(len(known)), labelling, targets, _kept(inputs))
+    rows = np.flatnonzero(known)
+    names = tuple(f"x[{row}]" for row in rows.tolist())
+    kept = _kept({name: each[rows] for name, each in inputs.items()})
+    return LabelledSet(source, names, labelling, tuple(values[rows] for values in targets), kept, left_out)
 
-    Each array's header is read first, so that nothing is allocated on the word of a file that does not hold as much.
-    Pickled objects are refused.
+
+def _label_arrays(
+    y: ArrayLike | Mapping[str, ArrayLike], classes: _Classes | None, wanted: Wanted, source: str
+) -> dict[str, LabelArray]:
+    """The arrays of labels by the names of their outputs.
 
     Raises:
-        DataError: if it is not an .npz file, an array is missing or damaged, or as in `from_arrays`.
+        DataError: if an output has none; names all of these.
     """
-    try:
-        with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
-            arrays = _read_members(str(path), archive, path.stat().st_size)
-    except _DAMAGE as error:
-        raise _error(str(path), [Problem(str(path), "an .npz file", str(error) or type(error).__name__)]) from error
-    classes = arrays.get("classes")
-    if classes is not None and (classes.ndim != 1 or classes.dtype.kind not in "US"):
-        raise _error(str(path), [Problem("classes", "(k,) names", f"{classes.shape} {classes.dtype}")])
-    return from_arrays(
-        arrays["x"], arrays["y"], None if classes is None else [_text(name) for name in classes], source=str(path)
-    )
+    given = dict(y) if isinstance(y, Mapping) else {"": y}
+    names = wanted.labelling.names if wanted.labelling is not None else tuple(wanted.kinds or ())
+    if list(given) == [""] and len(names) == 1:
+        given = {names[0]: given[""]}
+    found = {output_name(name): (name, label_array(each)) for name, each in given.items() if name}
+    missing = [name for name in names if name not in found]
+    if missing or not found:
+        problems = [
+            Problem("y", f"an array of the output {name!r}", f"nearest: {nearest(name, found) or 'none'}")
+            for name in missing
+        ]
+        raise array_error(source, problems or [Problem("y", "arrays by the names of outputs", "none")])
+    by_name = classes if isinstance(classes, Mapping) else dict.fromkeys(found, classes) if classes else {}
+    return {
+        name: LabelArray(
+            f"y_{called}" if isinstance(y, Mapping) else "y",
+            values,
+            tuple(map(text_of, by_name[called])) if by_name.get(called) is not None else None,
+        )
+        for name, (called, values) in found.items()
+        if not names or name in names
+    }
 
 
-def read_npz_inputs(path: Path) -> NDArray[Any]:
-    """The array `x` of an .npz file, (n, …), whether or not labels stand beside it.
+def _grouped(found: LabelledSet, groups: _Array, count: int, source: str) -> LabelledSet:
+    """The set with its groups, of which some rows may have been left out.
 
     Raises:
-        DataError: as `read_npz` does.
+        DataError: if there are not as many as rows.
     """
-    try:
-        with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
-            inputs = _read_members(str(path), archive, path.stat().st_size, needed=("x",))["x"]
-    except DataError as error:
-        raise _input_error(path, error.problems) from error
-    except _DAMAGE as error:
-        raise _input_error(path, [Problem(str(path), "an .npz file", str(error) or type(error).__name__)]) from error
-    problems = _problems_of_inputs(inputs)
-    if problems:
-        raise _input_error(path, problems)
-    return inputs
+    if groups.shape != (count,) or groups.dtype.kind not in "buifUS":
+        raise array_error(
+            source, [Problem("groups", f"({count},), one for each row", f"{groups.shape} {groups.dtype}")]
+        )
+    rows = [int(name[2:-1]) for name in found.names]
+    numbers = np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    return replace(found, groups=numbers[rows])
 
 
-def _input_error(path: Path, problems: Sequence[Problem]) -> DataError:
-    step = "write it with numpy.savez(path, x=…): x (n, …) numbers, a row an example"
-    return DataError(f"{path} holds no inputs that can be asked about.", problems, _step(problems, step))
-
-
-@dataclass(frozen=True, slots=True)
-class _Header:
-    """What a member says of its array; `size_bytes` counts the header as well."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    size_bytes: int
-
-
-def _read_members(
-    source: str, archive: zipfile.ZipFile, file_bytes: int, needed: Sequence[str] = ("x", "y")
-) -> dict[str, NDArray[Any]]:
-    members: dict[str, zipfile.ZipInfo] = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-    if len(members) != len(archive.infolist()):
-        raise _error(source, [Problem(source, "each array once", "a name that stands there twice")])
-    missing = [name for name in needed if name not in members]
-    if missing:
-        there = f"the arrays {', '.join(map(repr, members))}" if members else "no array"
-        raise _error(source, [Problem(name, f"an array {name!r}", there) for name in missing])
-    wanted = {name: info for name, info in members.items() if name in (*needed, "classes")}
-    headers = {name: _read_header(archive, info) for name, info in wanted.items()}
-    problems = [
-        Problem(name, found=fault)
-        for name, info in wanted.items()
-        if (fault := _fault(headers[name], info, file_bytes))
-    ] or _faults_between(headers)
-    if problems:
-        raise _error(source, problems)
-    return {name: _read_array(archive, info) for name, info in wanted.items()}
-
-
-def _read_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Header:
-    with archive.open(info) as stream:
-        version = np.lib.format.read_magic(stream)
-        readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-        if version not in readers:
-            raise ValueError(
-                f"{info.filename} has the .npy version {version}, which no array of numbers or texts needs"
-            )
-        shape, _, dtype = readers[version](stream)
-        return _Header(shape, dtype, stream.tell() + prod(shape) * dtype.itemsize)
-
-
-def _fault(header: _Header, info: zipfile.ZipInfo, file_bytes: int) -> str:
-    """What is wrong with a member before it is read; empty where nothing is."""
-    if header.dtype.hasobject:
-        return "Python objects, which are never loaded: they may run code"
-    if header.dtype.itemsize == 0 or not header.shape or min(header.shape) <= 0:
-        return f"an empty array: shape {header.shape}, type {header.dtype}"
-    if header.size_bytes != info.file_size:
-        return f"its header promises {header.size_bytes} bytes and the file holds {info.file_size}"
-    stored = min(info.compress_size, file_bytes)
-    limit = stored if info.compress_type == zipfile.ZIP_STORED else max(_TRUSTED_BYTES, _TRUSTED_RATIO * stored)
-    if info.file_size > limit:
-        return f"{stored} bytes that claim to become {info.file_size}"
-    return ""
-
-
-def _faults_between(headers: Mapping[str, _Header]) -> list[Problem]:
-    """What is wrong with the arrays together, before one of them is read."""
-    n = headers["x"].shape[0]
-    if n > _MAX_EXAMPLES:
-        return [Problem("x", f"at most {_MAX_EXAMPLES} examples", str(n))]
-    if "y" in headers and headers["y"].shape[0] != n:
-        return [Problem("y", f"{n} labels, one for each row of x", str(headers["y"].shape[0]))]
-    return []
-
-
-def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
-    with archive.open(info) as stream:
-        array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
-        stream.read(1)  # the end, where zipfile compares the checksum
-    return array
-
-
-def holds_arrays(stream: BinaryIO) -> bool:
-    """Whether a file is a zip archive with .npy members."""
-    try:
-        with zipfile.ZipFile(stream) as archive:
-            return any(name.endswith(".npy") for name in archive.namelist())
-    except _DAMAGE:
-        return False
-
-
-def _error(source: str, problems: Sequence[Problem]) -> DataError:
-    return DataError(f"{source} cannot be used as a labelled set.", problems, _step(problems, _NEXT_STEP))
-
-
-def _step(problems: Sequence[Problem], otherwise: str) -> str:
-    """What helps against these problems, where their form is right and what they hold is not."""
-    known = dict.fromkeys(_STEPS[each.expected] for each in problems if each.expected in _STEPS)
-    return "; ".join(known) if all(each.expected in _STEPS for each in problems) else otherwise
-
-
-def _problems_of_inputs(x: NDArray[Any]) -> list[Problem]:
-    if x.dtype.kind not in "buif":
-        return [Problem("x", "numbers", f"type {x.dtype}")]
-    if x.ndim < 2 or x.size == 0:
-        return [Problem("x", "(n, …) with at least two axes, none of them 0", str(x.shape))]
-    if x.dtype.kind != "f" or (finite := np.isfinite(x)).all():
-        return []
-    row = int(np.argmin(finite.reshape(len(x), -1).all(axis=1)))
-    count = x.size - np.count_nonzero(finite)
-    return [Problem("x", _FINITE, f"NaN or infinite in {count} of {x.size} values, first in row {row}")]
-
-
-def _label_array(y: ArrayLike) -> NDArray[Any]:
+def label_array(y: ArrayLike) -> NDArray[Any]:
     """As an array; texts that came as Python objects, as pandas gives them, become numpy's."""
     labels = np.asarray(y)
     return (
@@ -234,17 +240,13 @@ def _problems_of_labels(y: NDArray[Any]) -> list[Problem]:
     if y.dtype.kind == "f":
         unlabelled = ~np.isfinite(rows)
         if unlabelled.any():
-            return [Problem("y", _LABELLED, _count(unlabelled, "NaN or infinite"))]
+            return [Problem("y", LABELLED, count_rows(unlabelled, "NaN or infinite"))]
         uneven = rows != np.rint(rows)
         if uneven.any():
-            return [Problem("y", _WHOLE, _count(uneven, "not whole"))]
+            return [Problem("y", WHOLE, count_rows(uneven, "not whole"))]
     if y.dtype.kind in "US" and (rows == rows.dtype.type()).any():
-        return [Problem("y", _LABELLED, _count(rows == rows.dtype.type(), "empty"))]
+        return [Problem("y", LABELLED, count_rows(rows == rows.dtype.type(), "empty"))]
     return []
-
-
-def _count(wrong: NDArray[np.bool_], what: str) -> str:
-    return f"{what} in {np.count_nonzero(wrong)} of {len(wrong)} rows, first in row {int(np.argmax(wrong))}"
 
 
 def _indexed(
@@ -259,18 +261,18 @@ def _indexed(
     if y.dtype.kind == "f":
         found: tuple[Any, ...] = tuple(int(value) for value in values)
     else:
-        found = tuple(_text(value) if y.dtype.kind in "US" else value.item() for value in values)
+        found = tuple(text_of(value) if y.dtype.kind in "US" else value.item() for value in values)
     if classes is None:
         return places.astype(np.int64), tuple(map(str, found))
     if len(set(classes)) < len(classes):
-        raise _error(source, [Problem("classes", _ONCE, f"{len(classes)} names, {len(set(classes))} distinct")])
+        raise array_error(source, [Problem("classes", ONCE, f"{len(classes)} names, {len(set(classes))} distinct")])
     known = {name: i for i, name in enumerate(classes)}
     targets = [known.get(value) if isinstance(value, str) else _place(int(value), len(classes)) for value in found]
     unknown = [value for value, target in zip(found, targets, strict=True) if target is None]
     if unknown:
         expected = "names in classes" if isinstance(unknown[0], str) else f"0 to {len(classes) - 1}, places in classes"
         shown = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
-        raise _error(source, [Problem("y", expected, shown)])
+        raise array_error(source, [Problem("y", expected, shown)])
     return np.array(targets, dtype=np.int64)[places], classes
 
 
@@ -278,5 +280,5 @@ def _place(value: int, count: int) -> int | None:
     return value if 0 <= value < count else None
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     return value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)

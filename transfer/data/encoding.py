@@ -16,6 +16,7 @@ from transfer.errors import nearest
 from transfer.labellings import Labelling, Output
 
 _Cell = TypeVar("_Cell")
+Wrong = list[tuple[int, int, tuple[str, str]]]  # row, column, what was expected and found
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +56,47 @@ def encode_columns(
     faults: list[Fault] = []
     for each in bound:
         parent = targets[labelling.place(each.output.parent)] if each.output.parent else None
-        encode = _encode_divided if each.is_divided else _encode_sigmoid
-        if each.output.kind == "softmax":
-            values, wrong = _encode_softmax(each, columns, parent, labelling)
-        else:
-            values, wrong = encode(each, columns, separator)
-        if parent is not None and each.output.kind == "sigmoid":
-            values = _applying(values, labelling, each.output, parent)
+        values, wrong = encode_output(each, columns, labelling, parent, separator)
         targets.append(values)
         faults += [Fault(row, header[column], *found) for row, column, found in wrong]
-    filled = with_parents(labelling, targets)
-    faults += [
-        Fault(row, text.partition(" stands under ")[0], "", text) for row, text in faults_of_parents(labelling, filled)
+    filled, strange = settle_parents(labelling, targets)
+    return filled, [*faults, *(Fault(row, text.partition(" stands under ")[0], "", text) for row, text in strange)]
+
+
+def encode_output(
+    bound: Bound,
+    columns: Sequence[Sequence[str]],
+    labelling: Labelling,
+    parent: Values | None,
+    separator: str | None,
+) -> tuple[Values, Wrong]:
+    """Labels of one output, and the cells that are none: (row, column, (what was expected, what was found)).
+
+    Args:
+        bound: the output and its columns.
+        columns: cells.
+        labelling: all outputs.
+        parent: labels of that under which it stands, where it does and they are known.
+        separator: as for `encode_columns`.
+    """
+    if bound.output.kind == "softmax":
+        return _encode_softmax(bound, columns, parent, labelling)
+    return (_encode_divided if bound.is_divided else _encode_sigmoid)(bound, columns, separator)
+
+
+def settle_parents(labelling: Labelling, targets: Sequence[Values]) -> tuple[tuple[Values, ...], list[tuple[int, str]]]:
+    """Labels with what they imply of their parents, and (row, what is wrong) where a parent's class is another one.
+
+    A no under a class that an example does not have, or is not known to have, does not apply.
+    """
+    applying = [
+        _applying(values, labelling, each, targets[labelling.place(each.parent)])
+        if each.parent and each.kind == "sigmoid"
+        else values
+        for each, values in zip(labelling, targets, strict=True)
     ]
-    return filled, faults
+    filled = with_parents(labelling, applying)
+    return filled, faults_of_parents(labelling, filled)
 
 
 def rows_known(targets: Sequence[Values]) -> NDArray[np.bool_]:
@@ -76,12 +104,9 @@ def rows_known(targets: Sequence[Values]) -> NDArray[np.bool_]:
     return np.asarray(np.any([known_rows(values) for values in targets], axis=0), np.bool_)
 
 
-_Wrong = list[tuple[int, int, tuple[str, str]]]  # row, column, what was expected and found
-
-
 def _encode_softmax(
     bound: Bound, columns: Sequence[Sequence[str]], parent: Values | None, labelling: Labelling
-) -> tuple[Values, _Wrong]:
+) -> tuple[Values, Wrong]:
     output, column = bound.output, bound.places[0]
     above = labelling[output.parent].classes if output.parent else ()
     places = {name: place for place, name in enumerate(output.classes)}
@@ -106,7 +131,7 @@ def _encode_softmax(
     return values, _fill(values, list(zip(cells, parents.tolist(), strict=True)), value, column)
 
 
-def _encode_sigmoid(bound: Bound, columns: Sequence[Sequence[str]], separator: str | None) -> tuple[Values, _Wrong]:
+def _encode_sigmoid(bound: Bound, columns: Sequence[Sequence[str]], separator: str | None) -> tuple[Values, Wrong]:
     output, column = bound.output, bound.places[0]
     places = {name: place for place, name in enumerate(output.classes)}
     between = separator_of(known_cells(columns[column]), separator)
@@ -129,10 +154,10 @@ def _encode_sigmoid(bound: Bound, columns: Sequence[Sequence[str]], separator: s
     return values, _fill(values, columns[column], value, column)
 
 
-def _encode_divided(bound: Bound, columns: Sequence[Sequence[str]], _: str | None) -> tuple[Values, _Wrong]:
+def _encode_divided(bound: Bound, columns: Sequence[Sequence[str]], _: str | None) -> tuple[Values, Wrong]:
     is_number = bound.output.kind == "regression"
     values = unknown_like(bound.output, len(columns[bound.places[0]]))
-    wrong: _Wrong = []
+    wrong: Wrong = []
     for place, column in enumerate(bound.places):
         wrong += _fill(values[:, place], columns[column], _number if is_number else _answer, column)
     return values, wrong
@@ -152,10 +177,10 @@ def _answer(cell: str) -> int:
     return value
 
 
-def _fill(values: Values, cells: Sequence[_Cell], value: Callable[[_Cell], Any], column: int) -> _Wrong:
+def _fill(values: Values, cells: Sequence[_Cell], value: Callable[[_Cell], Any], column: int) -> Wrong:
     """Set the labels that cells say, each distinct cell worked out once; the rows of those that say none."""
     said: dict[_Cell, Any] = {}
-    wrong: _Wrong = []
+    wrong: Wrong = []
     for row, cell in enumerate(cells):
         if cell not in said:
             try:

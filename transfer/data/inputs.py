@@ -11,9 +11,11 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.data.arrays import holds_arrays, read_npz_inputs
+from transfer.data.array_files import Read, is_hdf5, read_array_inputs
 from transfer.data.folders import list_pictures
+from transfer.data.hdf5_files import SIGNATURE, read_hdf5_arrays
 from transfer.data.named_arrays import NamedArrays
+from transfer.data.npz_files import holds_arrays, read_npz_arrays
 from transfer.errors import DataError, Problem, nearest
 
 
@@ -90,7 +92,7 @@ def one_array(examples: Examples) -> NDArray[Any]:
 
 
 def read_inputs(paths: Sequence[str | os.PathLike[str]]) -> Inputs:
-    """Pictures, folders of pictures (with all that lies below them), or one `.npz` file with an array `x`.
+    """Pictures, folders of pictures (with all that lies below them), or a file of arrays, .npz or HDF5, with `x`.
 
     Pictures are not looked into here: one that cannot be decoded is found when it is loaded.
 
@@ -107,12 +109,11 @@ def read_inputs(paths: Sequence[str | os.PathLike[str]]) -> Inputs:
         around = [each.name for each in Path(missing[0].where).absolute().parent.glob("*")]
         near = nearest(Path(missing[0].where).name, around)
         raise DataError(f"{missing[0].where} does not exist.", missing, f"nearest there: {near}" if near else "")
-    arrays = [path for path in found if _is_npz(path)]
-    if arrays:
+    readers = {path: read for path in found if (read := _reader(path))}
+    if readers:
         if len(found) > 1:
             raise DataError("Arrays are asked about one file at a time.", [Problem(str(path)) for path in found])
-        rows = read_npz_inputs(arrays[0])
-        return Inputs.of_array(rows, str(arrays[0]))
+        return Inputs.of_array(read_array_inputs(found[0], readers[found[0]]), str(found[0]))
     pictures: list[Path] = []
     problems: list[Problem] = []
     for path in found:
@@ -130,8 +131,11 @@ def read_inputs(paths: Sequence[str | os.PathLike[str]]) -> Inputs:
     return Inputs(source, tuple(map(str, pictures)), tuple(pictures), tuple(problems))
 
 
-def _is_npz(path: Path) -> bool:
+def _reader(path: Path) -> Read | None:
+    """What reads a file of arrays; None for any other."""
     if not path.is_file():
-        return False
+        return None
     with path.open("rb") as stream:
-        return holds_arrays(stream)
+        if is_hdf5(stream.read(len(SIGNATURE))):
+            return read_hdf5_arrays
+        return read_npz_arrays if holds_arrays(stream) else None

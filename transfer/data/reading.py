@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from transfer.data.arrays import from_arrays, holds_arrays, read_npz
+from transfer.data.array_files import is_hdf5, read_hdf5, read_npz
+from transfer.data.arrays import from_arrays
 from transfer.data.folders import read_folder
 from transfer.data.images import MAX_PIXELS
 from transfer.data.inputs import Examples, Inputs, read_inputs
 from transfer.data.labelled import LabelledSet
+from transfer.data.npz_files import holds_arrays
 from transfer.data.table_pictures import Leniency
 from transfer.data.tables import find_table, looks_tabular, read_table
 from transfer.data.wanted import Wanted
@@ -77,9 +79,11 @@ def read_labelled(
         with source.open("rb") as stream:
             start = stream.read(_START)
             if holds_arrays(stream):
-                return read_npz(source)
+                return read_npz(source, wanted)
     except OSError as error:
         raise _other(source, f"a file that cannot be read: {error.strerror}") from error
+    if is_hdf5(start):
+        return read_hdf5(source, wanted)
     if looks_tabular(source, start):
         return read_table(source, wanted=wanted, leniency=leniency)
     raise _other(source, f"a file that starts with {start[:8]!r}" if start else "an empty file")
