@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from transfer.cli.options import extraction_options, force_option, into_option, json_option, restoring_options
+from transfer.cli.extraction_options import extraction_options
+from transfer.cli.options import force_option, into_option, json_option, restoring_options
 
 if TYPE_CHECKING:
     from transfer.jobs.extracted import Extracted
@@ -43,6 +44,7 @@ def command(
 
     \b
     transfer extract digits_mlp --drop-last --head dense_3:5 --freeze backbone -o student.keras
+    transfer extract vgg16.h5 --at features --head food:5 --head tags:8:sigmoid -o student.keras
     transfer extract vgg16.h5 --at features --head label:5,hidden=256,dropout=0.3 --dry-run
     transfer extract pretrained_weights.h5 --into module:create_model --drop-last --head label:5 -o student.keras
     """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from transfer.cli.caching import cache_options
+from transfer.cli.labelling_options import labelling_options
 from transfer.cli.options import (
     PREPROCESSING_NAMES,
     SecondsType,
@@ -28,6 +29,7 @@ from transfer.cli.options import (
 from transfer.cli.recipe_options import recipe_options
 
 if TYPE_CHECKING:
+    from transfer.cli.labelling_options import LabelChoice
     from transfer.cli.recipe_options import RecipeChoice
     from transfer.jobs.cached_features import Cache
     from transfer.specs import Restoring
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     help="Share to test on otherwise.  [default: 0.25]",
 )
 @click.option("--test", "test_data", type=click.Path(path_type=Path), help="Test on these instead.")
+@labelling_options
 @recipe_options
 @click.option(
     "--time-limit",
@@ -104,6 +107,7 @@ def command(
     shots: int | None,
     test_share: float | None,
     test_data: Path | None,
+    labelled_by: LabelChoice,
     choice: RecipeChoice,
     time_limit: float | None,
     cache: Cache | None,
@@ -119,14 +123,17 @@ def command(
     """Restore FILE, put a new head on it, learn the labelled set DATA, and say what the result is worth.
 
     DATA is a folder with one subfolder of pictures a class or with a labels.csv, a table (CSV, TSV) of pictures and
-    classes, or an .npz with arrays x and y. The old classifier (all after the last global pooling or flatten, or the
-    last Dense) is dropped unless told otherwise.
+    classes, or an .npz with arrays x and y. Several columns of labels are several outputs, each with a head; what they
+    were taken for is shown, and --labelling says it otherwise. The old classifier (all after the last global pooling or
+    flatten, or the last Dense) is dropped unless told otherwise.
 
     \b
     transfer finetune mobilenet_v2_imagenet photos/ -o runs/photos
     transfer finetune mobilenet_v2_imagenet photos/ --epochs 20 --rate auto --time-limit 5m -o runs/tuned
     transfer finetune mobilenet_v2_imagenet photos/ --recipe full --set stages.1.augment=flip,shift -o runs/full
     transfer finetune mobilenet_v2_imagenet photos/ --unfreeze-from block_15_expand --dry-run
+    transfer finetune mobilenet_v2_imagenet photos/ --labels labels.csv --head food --head tags:sigmoid -o runs/food
+    transfer finetune mobilenet_v2_imagenet photos/ --labels labels.csv --labelling food.toml -o runs/coarse_to_fine
     transfer finetune pretrained.h5 photos/ --into module:create_model --preprocessing torch --shots 20 -o runs/photos
     """
     started = time.monotonic()
@@ -141,7 +148,6 @@ def command(
     from transfer.cli.scores import show_run
     from transfer.cli.showing import progress_bar, show_json, show_problems
     from transfer.data.doubts import refuse_unreadable
-    from transfer.data.reading_leniently import read_leniently, read_strictly
     from transfer.jobs.clock import TimeLimit
     from transfer.jobs.run_folders import refuse_foreign
     from transfer.weights.opening import begin_opening
@@ -152,11 +158,21 @@ def command(
     limit = TimeLimit(time_limit, started) if time_limit else None
     if limit is not None and not dry_run:
         limit.refuse_hopeless()
-    read = read_leniently if dry_run else read_strictly
-    labelled, damaged = read(data, strict=strict, skip_unreadable=skip_unreadable)
-    test, more_damaged = read(test_data, strict=strict, skip_unreadable=skip_unreadable) if test_data else (None, ())
+    how_to_read = {"strict": strict, "skip_unreadable": skip_unreadable, "leniently": dry_run}
+    labelled, damaged = labelled_by.read(data, **how_to_read)
+    test, more_damaged = labelled_by.alike(labelled)(test_data, **how_to_read) if test_data else (None, ())
+    if not labelled.labelling.is_single and not as_json:
+        click.echo(f"labels    {labelled.source}", err=True)
+        for line in str(labelled.labelling).splitlines():
+            click.echo(f"          {line}", err=True)
     share = test_share or 0.25
-    count = len(labelled) if test else shots * len(labelled.classes) if shots else round(len(labelled) * (1 - share))
+    count = (
+        len(labelled)
+        if test
+        else shots * sum(len(each.classes) for each in labelled.labelling)
+        if shots
+        else round(len(labelled) * (1 - share))
+    )
     recipe = choice.resolve(max(1, count))
     with begin_opening(file) as opening:  # another process reads the structure while TensorFlow is imported
         import_tensorflow()

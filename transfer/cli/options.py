@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from transfer.specs import Head, Preprocessing
+    from transfer.specs import Preprocessing
 
 PREPROCESSING_NAMES = ("raw", "unit", "torch", "tf", "caffe")
 
@@ -113,47 +113,6 @@ def dropped(*, drop_last: bool, drop_last_n: int | None, at: str | None) -> int:
     return drop_last_n or int(drop_last)
 
 
-class HeadType(click.ParamType[Any]):
-    """`label:5` as a `Head`, `tags:7,kind=sigmoid,hidden=256+64,dropout=0.3,pool=concat` as one with options."""
-
-    name = "NAME:CLASSES"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Head:
-        from transfer.specs import Head
-
-        first, *options = str(value).split(",")
-        name, _, classes = first.rpartition(":")
-        try:
-            if not name or not classes.isdecimal():
-                raise ValueError("a name, ':' and the number of classes")
-            given: dict[str, Any] = {}
-            for key, text in (
-                (key.strip(), text.strip()) for key, _, text in (each.partition("=") for each in options)
-            ):
-                if key in given:
-                    raise ValueError(f"{key} is given twice")
-                given[key] = _head_option(key, text)
-            return Head(name, int(classes), **given)
-        except ValueError as error:
-            form = "NAME:CLASSES, such as label:5 or tags:7,kind=sigmoid,hidden=256+64,dropout=0.3,pool=concat"
-            self.fail(f"{value!r} is not {form} ({error})", param, ctx)
-
-
-def _head_option(key: str, text: str) -> Any:
-    if key == "hidden":
-        if not all(units.isdecimal() for units in text.split("+")):
-            raise ValueError(f"hidden is units joined by '+', 256+64, not {text!r}")
-        return tuple(int(units) for units in text.split("+"))
-    if key == "dropout":
-        try:
-            return float(text)
-        except ValueError:
-            raise ValueError(f"dropout is a share in [0, 1), not {text!r}") from None
-    if key in ("kind", "pool"):
-        return text
-    raise ValueError(f"a head has kind, hidden, dropout and pool, not {key!r}")
-
-
 class SecondsType(click.ParamType[Any]):
     """`90`, `90s`, `10m` or `1.5h` as seconds."""
 
@@ -189,96 +148,3 @@ def preprocessing_named(name: str | None) -> Preprocessing | None:
     from transfer.specs import PREPROCESSINGS
 
     return PREPROCESSINGS[name] if name else None
-
-
-_EXTRACTION = (
-    drop_option,
-    drop_n_option,
-    click.option(
-        "--at",
-        multiple=True,
-        metavar="LAYER",
-        help="The last layer to keep, 'backbone/pool' for one inside a nested model, 'features' for where a "
-        "classifier's features end. Given several times: features of several scales.",
-    ),
-    click.option("--flatten", is_flag=True, help="Open all nested models."),
-    click.option(
-        "--head",
-        "heads",
-        multiple=True,
-        type=HeadType(),
-        help="Attach a dense layer of logits; may be given several times. Options follow: label:5,hidden=64,"
-        "dropout=0.2,pool=concat,kind=sigmoid.",
-    ),
-    click.option(
-        "--freeze",
-        multiple=True,
-        metavar="NAME",
-        help="Layers to fix: 'backbone' for all that is kept, a name, a path, a pattern with *, or re:EXPRESSION.",
-    ),
-    click.option("--freeze-up-to", metavar="LAYER", help="Fix a layer and everything that it depends on."),
-    click.option("--unfreeze-last", type=click.IntRange(min=0), metavar="N", help="Train the last N blocks alone."),
-    click.option(
-        "--batch-norm",
-        type=click.Choice(["frozen", "adapt", "train"]),
-        default="frozen",
-        show_default=True,
-        help="Where layers are frozen: fix all batch normalization, that in frozen parts, or none.",
-    ),
-    click.option("--channels", type=click.IntRange(min=1), metavar="N", help="Take images of N channels."),
-    click.option("--input-size", "size", type=SizeType(), help="Take images of this size."),
-    seed_option,
-)
-
-
-def _refuse_slips(
-    at: tuple[str, ...],
-    *,
-    heads: tuple[Head, ...],
-    freeze: tuple[str, ...],
-    freeze_up_to: str | None,
-    unfreeze_last: int | None,
-) -> None:
-    """Say in the words of the command line what an `Extraction` would refuse in those of Python.
-
-    Raises:
-        click.UsageError: if options do not go together, or a name comes twice.
-    """
-    if unfreeze_last is not None and (freeze or freeze_up_to):
-        beside = "--freeze" if freeze else "--freeze-up-to"
-        raise click.UsageError(f"--unfreeze-last fixes everything before the last blocks: give no {beside} beside it.")
-    for option, names in (("--at", at), ("--head", [head.name for head in heads])):
-        if len(set(names)) < len(names):
-            raise click.UsageError(f"{option}: a name comes twice: {', '.join(names)}.")
-
-
-def extraction_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """All options that say what is taken from a network, handed over as one `Extraction`."""
-
-    @functools.wraps(function)
-    def gathered(drop_last: bool, drop_last_n: int | None, at: tuple[str, ...], **options: Any) -> Any:
-        from transfer.specs import Extraction
-
-        count = dropped(drop_last=drop_last, drop_last_n=drop_last_n, at=at[0] if at else None)
-        _refuse_slips(at, **{name: options[name] for name in ("heads", "freeze", "freeze_up_to", "unfreeze_last")})
-        names = (
-            "flatten",
-            "heads",
-            "freeze",
-            "freeze_up_to",
-            "unfreeze_last",
-            "batch_norm",
-            "channels",
-            "size",
-            "seed",
-        )
-        try:
-            how = Extraction(drop_last=count, at=at, **{name: options.pop(name) for name in names})
-        except ValueError as error:
-            raise click.UsageError(f"{error}.") from error
-        return function(**options, extraction=how)
-
-    decorated: Callable[..., Any] = gathered
-    for option in reversed(_EXTRACTION):
-        decorated = option(decorated)
-    return decorated

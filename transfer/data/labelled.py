@@ -113,6 +113,10 @@ class LabelledSet:
         places = np.array([classes.index(name) for name in self.classes], np.int64)
         return replace(self, labelling=Labelling.of_classes(classes), targets=(places[self.labels],))
 
+    def renamed(self, name: str) -> LabelledSet:
+        """The same with another name for its single output."""
+        return replace(self, labelling=Labelling.of_classes(self.classes, name))
+
     def _refuse_several(self, what: str) -> None:
         if not self.labelling.is_single:
             raise DataError(

@@ -7,10 +7,25 @@ import os
 from pathlib import Path
 
 from transfer.errors import DataError, OutputError, Problem
+from transfer.labellings import Labelling
 from transfer.specs import Json
 
 SCHEMA = 1
 ASKED, RESULT, MODEL, HISTORY, TIMING = "run.json", "result.json", "model.keras", "history.jsonl", "timing.json"
+
+
+def read_outputs(folder: Path) -> Labelling | None:
+    """What the outputs of a finished run are; None where it has one class of several for each example.
+
+    Raises:
+        DataError: if the folder is no finished run.
+    """
+    read_asked(folder)
+    try:
+        described = json.loads((folder / RESULT).read_text()).get("labelling")
+        return Labelling.from_json(described) if described else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # what reads the whole run says why
 
 
 def refuse_foreign(folder: Path) -> None:
