@@ -5,9 +5,18 @@ import json
 import numpy as np
 import pytest
 
-from transfer.data.doubts import Conflict, Doubts, find_doubts, refuse_unreadable, warn_of_labels
+from transfer.data.doubts import (
+    Conflict,
+    Doubts,
+    find_doubts,
+    find_doubts_of_outputs,
+    refuse_unreadable,
+    warn_of_labels,
+    warn_of_outputs,
+)
 from transfer.data.labelled import LabelledSet
 from transfer.errors import DataError, Problem
+from transfer.labellings import Labelling, Output
 
 CLASSES = ("cat", "dog", "owl")
 
@@ -113,3 +122,49 @@ def test_unreadable_examples_are_refused_with_all_of_them():
     assert refused.value.problems == bad
     assert refused.value.summary == "20 of 40 examples of photos cannot be read."
     refuse_unreadable((), 40, "photos")
+
+
+SEVERAL = Labelling(
+    (Output("food", classes=("fruit", "cake")), Output("tags", "sigmoid", ("x", "y")), Output("price", "regression"))
+)
+
+
+def several(food, tags, price) -> list:
+    return [np.array(food), np.array(tags), np.array(price, float)[:, None]]
+
+
+def test_the_same_bytes_with_other_labels_are_told_output_by_output():
+    targets = several([0, 1, -1, 0, 0], [[1, 0], [1, 0], [1, 1], [0, 0], [-1, 0]], [1, 1, np.nan, 2, 2.5])
+    found = find_doubts_of_outputs(["a", "a", "a", "b", "b"], SEVERAL, targets, list("vwxyz"))
+    assert found.conflicts == (
+        Conflict(("v", "w"), ("fruit", "cake"), "food"),
+        Conflict(("v", "w", "x"), ("x", "x", "x, y"), "tags"),
+        Conflict(("y", "z"), ("2", "2.5"), "price"),
+    )
+    assert str(found.conflicts[1]) == "tags: v (x) = w (x) = x (x, y)"
+    assert found.repeated == 0
+    assert json.loads(json.dumps(found.to_json()))["same_bytes_other_class"][0] == {
+        "output": "food",
+        "names": ["v", "w"],
+        "classes": ["fruit", "cake"],
+    }
+
+
+def test_what_is_not_known_contradicts_nothing_and_repeats_only_itself():
+    targets = several([0, -1, 0], [[1, -1], [1, 0], [1, -1]], [np.nan, 3, np.nan])
+    found = find_doubts_of_outputs(["a", "a", "a"], SEVERAL, targets, list("uvw"))
+    assert (found.conflicts, found.repeated) == ((), 1)
+
+
+def test_classes_and_tags_of_few_examples_are_named_with_their_output():
+    tags = np.zeros((70, 2), int)
+    tags[:66, 0] = 1
+    tags[:6, 1] = 1
+    food = np.repeat([0, 1, -1], [60, 4, 6])
+    digests = [str(place) for place in range(70)]
+    found = find_doubts_of_outputs(digests, SEVERAL, several(food, tags, [0] * 70), digests)
+    assert found.outputs == (("food", (("fruit", 60), ("cake", 4))), ("tags", (("x", 66), ("y", 6))))
+    assert (found.counts, found.small, found.ratio) == ((), (("food cake", 4),), 15)
+    assert any("60 examples of 'fruit' and 4 of 'cake'" in each for each in found.warnings)
+    assert warn_of_outputs(digests, SEVERAL, several(food, tags, [0] * 70), digests) == found.warnings
+    assert found.to_json()["examples_to_learn_from"] == {"food": {"fruit": 60, "cake": 4}, "tags": {"x": 66, "y": 6}}

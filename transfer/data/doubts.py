@@ -9,7 +9,9 @@ from textwrap import fill
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.data.targets import Values, known, shown_label
 from transfer.errors import DataError, Problem
+from transfer.labellings import Labelling, Output
 from transfer.specs import Json
 from transfer.tabulating import shorten
 
@@ -26,14 +28,22 @@ class Conflict:
 
     Attributes:
         names: of the examples.
-        classes: of each.
+        classes: of each; of an output of tags or numbers what it says.
+        output: of which they are; empty where there is one of classes alone.
     """
 
     names: tuple[str, ...]
     classes: tuple[str, ...]
+    output: str = ""
 
     def __str__(self) -> str:
-        return " = ".join(f"{name} ({kind})" for name, kind in zip(self.names, self.classes, strict=True))
+        pairs = " = ".join(f"{name} ({kind})" for name, kind in zip(self.names, self.classes, strict=True))
+        return f"{self.output}: {pairs}" if self.output else pairs
+
+    def to_json(self) -> Json:
+        """As plain values."""
+        named = {"output": self.output} if self.output else {}
+        return {"names": list(self.names), "classes": list(self.classes), **named}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +51,12 @@ class Doubts:
     """What digests and labels show, and what looking at the examples showed.
 
     Attributes:
-        conflicts: examples of the same bytes and different classes.
-        repeated: examples whose bytes have come before under the same class.
+        conflicts: examples of the same bytes and different classes, output by output; what is not known differs from
+            nothing.
+        repeated: examples whose bytes have come before with the same labels.
         leaked: names of test examples whose bytes are learnt from; they are left out of the test.
-        counts: (class, examples to learn from), in the order of the classes.
+        counts: (class, examples to learn from), in the order of the classes, where there is one output of classes.
+        outputs: where there are others (output, such pairs); of tags the examples that have one. None of numbers.
         unreadable: each example that cannot be read, and why.
         left_out: what lies among the examples and takes no part, and why.
         blank: names of examples that are one value throughout.
@@ -56,6 +68,7 @@ class Doubts:
     repeated: int = 0
     leaked: tuple[str, ...] = ()
     counts: tuple[tuple[str, int], ...] = ()
+    outputs: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = ()
     unreadable: tuple[Problem, ...] = ()
     left_out: tuple[Problem, ...] = ()
     blank: tuple[str, ...] = ()
@@ -64,14 +77,18 @@ class Doubts:
 
     @property
     def small(self) -> tuple[tuple[str, int], ...]:
-        """Classes with few examples to learn from."""
-        return tuple((name, count) for name, count in self.counts if count < FEW)
+        """Classes with few examples to learn from; those of an output among several begin with its name."""
+        several = ((f"{output} {name}", count) for output, counts in self.outputs for name, count in counts)
+        return tuple((name, count) for name, count in (*self.counts, *several) if count < FEW)
 
     @property
     def ratio(self) -> float:
-        """Examples to learn from of the largest class to those of the smallest; 1 where there are none."""
-        counts = [count for _, count in self.counts]
-        return max(counts) / max(1, min(counts)) if counts else 1.0
+        """Examples to learn from of the largest class to those of the smallest of its output; 1 for none."""
+        return _ratio(self._most_uneven)
+
+    @property
+    def _most_uneven(self) -> tuple[tuple[str, int], ...]:
+        return max([self.counts, *(counts for _, counts in self.outputs)], key=_ratio)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -83,7 +100,7 @@ class Doubts:
             named = shorten([f"{name} ({count})" for name, count in self.small])
             yield f"classes with fewer than {FEW} examples to learn from: {named}; add some, or leave the class out"
         if self.ratio > UNEVEN:
-            most, least = (pick(self.counts, key=lambda each: each[1]) for pick in (max, min))
+            most, least = (pick(self._most_uneven, key=lambda each: each[1]) for pick in (max, min))
             yield (
                 f"classes of very different size: {most[1]} examples of {most[0]!r} and {least[1]} of {least[0]!r}; "
                 "accuracy over all examples says little of the small ones"
@@ -123,11 +140,11 @@ class Doubts:
             "examples_read": self.seen,
             "unreadable": [asdict(each) for each in self.unreadable],
             "left_out": [asdict(each) for each in self.left_out],
-            "same_bytes_other_class": [asdict(each) for each in self.conflicts],
+            "same_bytes_other_class": [each.to_json() for each in self.conflicts],
             "same_bytes_same_class": self.repeated,
             "test_examples_learnt_from": list(self.leaked),
             "one_value_throughout": list(self.blank),
-            "examples_to_learn_from": dict(self.counts),
+            "examples_to_learn_from": {name: dict(counts) for name, counts in self.outputs} or dict(self.counts),
             "largest_to_smallest_class": self.ratio,
         }
 
@@ -151,26 +168,84 @@ def find_doubts(
         train: places of the examples to learn from; None for all.
         test: of those to test on.
     """
+    labelling = Labelling.of_classes(tuple(classes))
+    return find_doubts_of_outputs(digests, labelling, [np.asarray(labels, np.int64)], names, train=train, test=test)
+
+
+def find_doubts_of_outputs(
+    digests: Sequence[str],
+    labelling: Labelling,
+    targets: Sequence[Values],
+    names: Sequence[str],
+    *,
+    train: Places | None = None,
+    test: Places = (),
+) -> Doubts:
+    """What digests and labels of any outputs show; arguments as for `find_doubts`.
+
+    Args:
+        digests: of each example's bytes.
+        labelling: what labels are.
+        targets: labels of each output, as a `LabelledSet` has them.
+        names: of the examples.
+        train: places of the examples to learn from; None for all.
+        test: of those to test on.
+    """
     groups: dict[str, list[int]] = {}
     for place, digest in enumerate(digests):
         groups.setdefault(digest, []).append(place)
-    kinds = {digest: {int(labels[place]) for place in places} for digest, places in groups.items()}
-    conflicts = tuple(
-        Conflict(tuple(names[place] for place in places), tuple(classes[labels[place]] for place in places))
-        for digest, places in groups.items()
-        if len(kinds[digest]) > 1
-    )
+    several = [places for places in groups.values() if len(places) > 1]
+    kinds = [len({b"".join(values[place].tobytes() for values in targets) for place in places}) for places in several]
     learnt = np.arange(len(digests)) if train is None else np.asarray(train, np.int64)
-    known = {digests[place] for place in learnt.tolist()}
-    counts = np.bincount(np.asarray(labels, np.int64)[learnt], minlength=len(classes)).tolist()
+    seen = {digests[place] for place in learnt.tolist()}
+    counts = tuple(
+        (output.name, tuple(zip(output.classes, _counts(output, values[learnt]), strict=True)))
+        for output, values in zip(labelling, targets, strict=True)
+        if output.kind != "regression"
+    )
     return Doubts(
-        conflicts=conflicts,
-        repeated=len(digests) - sum(map(len, kinds.values())),
-        leaked=tuple(names[place] for place in np.asarray(test, np.int64).tolist() if digests[place] in known),
-        counts=tuple(zip(classes, counts, strict=True)),
+        conflicts=tuple(_conflicts(several, labelling, targets, names)),
+        repeated=sum(map(len, several)) - sum(kinds),
+        leaked=tuple(names[place] for place in np.asarray(test, np.int64).tolist() if digests[place] in seen),
+        counts=counts[0][1] if labelling.is_single else (),
+        outputs=() if labelling.is_single else counts,
         seen=len(digests),
         examples=len(digests),
     )
+
+
+def _ratio(counts: Sequence[tuple[str, int]]) -> float:
+    """The largest to the smallest, which counts as at least 1."""
+    sizes = [count for _, count in counts]
+    return max(sizes) / max(1, min(sizes)) if sizes else 1.0
+
+
+def _counts(output: Output, values: Values) -> list[int]:
+    """Examples of each class, or those that have each label."""
+    if output.kind == "softmax":
+        counts = np.bincount(values[values >= 0], minlength=len(output.classes))
+    else:
+        counts = (values == 1).sum(0)
+    return [int(count) for count in counts]
+
+
+def _conflicts(
+    several: Sequence[Sequence[int]], labelling: Labelling, targets: Sequence[Values], names: Sequence[str]
+) -> Iterator[Conflict]:
+    """Of examples with the same bytes those of which an output says different things."""
+    for places in several:
+        for output, values in zip(labelling, targets, strict=True):
+            rows = [place for place in places if known(values[place : place + 1]).any()]
+            if _differ(values[rows]):
+                called = "" if labelling.is_single else output.name
+                said = tuple(shown_label(output, values[place]) for place in rows)
+                yield Conflict(tuple(names[place] for place in rows), said, called)
+
+
+def _differ(values: Values) -> bool:
+    """Whether labels of the same thing, where they are known, are not all the same."""
+    columns = values.reshape(len(values), -1).T
+    return any(len(np.unique(column[known(column)])) > 1 for column in columns)
 
 
 def refuse_unreadable(unreadable: Sequence[Problem], count: int, source: str) -> None:
@@ -214,6 +289,17 @@ def warn_of_labels(
 ) -> tuple[str, ...]:
     """What digests and labels show to be wrong, in a sentence each; arguments as for `find_doubts`."""
     return find_doubts(digests, labels, names, classes, train=train).warnings
+
+
+def warn_of_outputs(
+    digests: Sequence[str],
+    labelling: Labelling,
+    targets: Sequence[Values],
+    names: Sequence[str],
+    train: Places | None = None,
+) -> tuple[str, ...]:
+    """The same for any outputs; arguments as for `find_doubts_of_outputs`."""
+    return find_doubts_of_outputs(digests, labelling, targets, names, train=train).warnings
 
 
 def _of_conflicts(conflicts: Sequence[Conflict]) -> Iterable[str]:

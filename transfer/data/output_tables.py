@@ -18,10 +18,10 @@ from transfer.data.rows import columns_error
 from transfer.data.sheet_labels import SheetLabels, label_sheet
 from transfer.data.sheets import Sheet, sheet_error
 from transfer.data.table_pictures import Leniency, TableSource, by_line, check_pictures, refuse_faults
-from transfer.data.targets import Values, known
+from transfer.data.targets import Values, known, shown_label
 from transfer.data.wanted import Wanted
 from transfer.errors import Problem
-from transfer.labellings import Labelling, Output
+from transfer.labellings import Labelling
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,24 +124,11 @@ def _located(
     return list(examples.values()), left_out
 
 
-def _differing(labels: SheetLabels, first: int, second: int) -> Iterator[tuple[str, str]]:
+def _differing(labels: SheetLabels, first: int, second: int) -> Iterator[tuple[str, ...]]:
     """What two rows say differently, the second's before the first's."""
     for output, values in zip(labels.labelling, labels.targets, strict=True):
         if not np.array_equal(values[first], values[second], equal_nan=values.dtype.kind == "f"):
-            yield show_label(output, values[second]), show_label(output, values[first])
-
-
-def show_label(output: Output, value: Values) -> str:
-    """What an output says of one example: `food 'fruit'`, `tags loud, old`, `price 3.5`."""
-    found = known(np.asarray(value))
-    if not found.any():
-        return f"{output.name} not known"
-    if output.kind == "softmax":
-        return f"{output.name} {output.classes[int(value)]!r}"
-    if output.kind == "sigmoid":
-        names = [name for name, said in zip(output.classes, value.tolist(), strict=True) if said == 1]
-        return f"{output.name} {', '.join(names) or 'none'}"
-    return f"{output.name} {', '.join(f'{number:g}' for number in value.tolist())}"
+            yield tuple(f"{output.name} {shown_label(output, values[row])}" for row in (second, first))
 
 
 def _faults_of_outputs(sheet: Sheet, labelling: Labelling, targets: Sequence[Values]) -> Iterator[Problem]:

@@ -55,6 +55,18 @@ def unknown_like(output: Output, count: int) -> Values:
     return np.full((count, len(output.classes)), np.nan)
 
 
+def shown_label(output: Output, value: Values) -> str:
+    """What an output says of one example, in words: `fruit`, `loud, old`, `none`, `3.5`, `not known`."""
+    if not known(np.asarray(value)).any():
+        return "not known"
+    if output.kind == "softmax":
+        return output.classes[int(value)]
+    if output.kind == "sigmoid":
+        said = [name for name, one in zip(output.classes, value.tolist(), strict=True) if one == 1]
+        return ", ".join(said) or "none"
+    return ", ".join(f"{number:g}" for number in value.tolist())
+
+
 def implied_parents(labelling: Labelling, output: Output, values: Values) -> NDArray[np.int64]:
     """(n,) places in the parent's classes that labels of an output imply; -1 where they imply none.
 
