@@ -62,7 +62,7 @@ def test_a_class_that_nothing_has_and_nothing_is_answered_counts_for_nothing_and
     score = score_output(KIND, wanted, answers, np.full((20, 5), 0.2), seed=0)
     assert score["balanced accuracy"].value == pytest.approx((1 + 0.5 + 0) / 3)
     assert score["macro F1"].value == pytest.approx((0.8 + 2 / 3 + 0 + 0) / 4)
-    assert score.notes == ("2 of 5 classes have no example here: d, e",)
+    assert score.notes[0] == "2 of 5 classes have no example here: d, e"
     assert score.per_class[4].measures == ()
 
 
@@ -118,6 +118,20 @@ def test_labels_without_an_example_are_left_out_of_the_mean_average_precision_an
         "1 of 5 labels are known of no example here: e",
         "2 of 5 labels have no example here and count for nothing in the mean average precision: b, e",
         "2 of 5 labels are neither wanted nor answered and count for nothing in macro F1: b, e",
+    )
+
+
+def test_classes_and_labels_with_few_examples_are_told_of_as_bounds_are_too_narrow_then():
+    wanted = np.repeat([0, 1, 2, 3, 4], [30, 30, 4, 0, 1])
+    score = score_output(KIND, wanted, wanted, np.full((65, 5), 0.2), seed=0)
+    told = "have fewer than 5 examples here, so that bounds of"
+    assert score.notes[1] == (
+        f"2 of 5 classes {told} balanced accuracy and macro F1 are narrower than they should be: c, e"
+    )
+    several = np.stack([wanted == place for place in range(5)], axis=1).astype(np.int64)
+    score = score_output(TAGS, several, several, several.astype(float), seed=0)
+    assert score.notes[-1] == (
+        f"2 of 5 labels {told} macro F1 and mean average precision are narrower than they should be: c, e"
     )
 
 

@@ -90,6 +90,23 @@ def test_bounds_narrow_towards_half_the_best_f1():
     assert spreads[1] < spreads[0] / 2
 
 
+def test_groups_of_examples_that_are_alike_have_wider_bounds():
+    random = np.random.default_rng(2)
+    scores = np.repeat(random.random(60), 20)
+    wanted = np.repeat((random.random(60) < scores[::20]).astype(np.int64), 20)
+    alone, together = (
+        find_thresholds(ONE, wanted[:, None], scores[:, None], seed=0, groups=groups).labels[0]
+        for groups in (None, np.arange(1200) // 20)
+    )
+    assert together.value == alone.value
+    assert together.high - together.low > 1.5 * (alone.high - alone.low)
+
+
+def test_where_nothing_is_known_all_keep_one_half():
+    found = find_thresholds(ONE, np.full((4, 1), -1), np.zeros((4, 1)), seed=0)
+    assert (found.labels[0].value, found.labels[0].f1) == (0.5, None)
+
+
 def test_they_are_applied_printed_and_come_back_from_json():
     output = Output("tags", "sigmoid", ("loud", "rare"))
     wanted = np.array([[1, 0]] * 6 + [[0, 0]] * 6)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from transfer.data.targets import known
 from transfer.evidence.average_precision import average_precisions
-from transfer.evidence.class_scoring import Units, share
+from transfer.evidence.class_scoring import Units, note_rare, share
 from transfer.evidence.ranking import Ranked, rank_label
 from transfer.evidence.resampling import Bootstrapped, Floats, bootstrap, mean_defined, ratio
 from transfer.labellings import Output
@@ -81,7 +81,7 @@ def _per_label(
 
 
 def _notes(output: Output, wanted: Labels, found: Bootstrapped) -> tuple[str, ...]:
-    """Which labels are left out of which mean."""
+    """Which labels are left out of which mean, and which make its bounds doubtful."""
     k = len(output.classes)
     unknown = [name for name, asked in zip(output.classes, known(wanted).sum(0), strict=True) if not asked]
     without = [name for name, yes in zip(output.classes, (wanted == 1).sum(0), strict=True) if not yes]
@@ -91,4 +91,6 @@ def _notes(output: Output, wanted: Labels, found: Bootstrapped) -> tuple[str, ..
         (without, "have no example here and count for nothing in the mean average precision"),
         (silent, "are neither wanted nor answered and count for nothing in macro F1"),
     )
-    return tuple(f"{len(names)} of {k} labels {what}: {shorten(names)}" for names, what in said if names)
+    notes = [f"{len(names)} of {k} labels {what}: {shorten(names)}" for names, what in said if names]
+    rare = note_rare(output, (wanted == 1).sum(0), "labels", "macro F1 and mean average precision")
+    return (*notes, *rare)

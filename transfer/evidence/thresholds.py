@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.data.grouping import number_groups
+from transfer.data.targets import known_rows
 from transfer.evidence.ranking import Ranked, rank_label
 from transfer.evidence.resampling import CACHED, Floats, resamples
 from transfer.labellings import Output
@@ -101,7 +104,12 @@ class Thresholds:
 
 
 def find_thresholds(
-    output: Output, wanted: Labels, probabilities: NDArray[np.floating[Any]], *, seed: int
+    output: Output,
+    wanted: Labels,
+    probabilities: NDArray[np.floating[Any]],
+    *,
+    seed: int,
+    groups: NDArray[np.int64] | None = None,
 ) -> Thresholds:
     """The threshold of each label with the highest F1; of several equally good ones that next to 0.5.
 
@@ -112,6 +120,7 @@ def find_thresholds(
         wanted: (n, k), 1, 0 or -1 where not known.
         probabilities: (n, k); of a child p(label | its parent's class).
         seed: of the resamples from which bounds come.
+        groups: (n,), numbers of groups of examples that are alike; bounds are wider then.
 
     Raises:
         ValueError: if shapes do not agree.
@@ -119,32 +128,66 @@ def find_thresholds(
     Source: Lipton, Elkan & Naryanaswamy (2014), "Optimal thresholding of classifiers to maximize F1 measure".
     """
     if wanted.shape != probabilities.shape or wanted.shape[1:] != (len(output.classes),):
-        raise ValueError(
-            f"{wanted.shape} labels and {probabilities.shape} probabilities of {len(output.classes)} labels"
-        )
-    columns = zip(output.classes, wanted.T, np.asarray(probabilities, np.float64).T, strict=True)
-    return Thresholds(output.name, tuple(_find(name, has, scores, seed) for name, has, scores in columns))
+        found = f"{wanted.shape} labels and {probabilities.shape} probabilities"
+        raise ValueError(f"{found} of {len(output.classes)} labels")
+    rows = known_rows(wanted)
+    wanted, scores = wanted[rows], np.asarray(probabilities[rows], np.float64)
+    units = number_groups(None if groups is None else groups[rows], len(wanted))
+    cuts = [_cut(*column) for column in zip(wanted.T, scores.T, strict=True)]
+    drawn = _draw(cuts, units, seed) if any(cuts) else [None] * len(cuts)
+    columns = zip(output.classes, wanted.T, scores.T, cuts, drawn, strict=True)
+    return Thresholds(output.name, tuple(_choose(*column) for column in columns))
 
 
-def _find(name: str, wanted: Labels, scores: Floats, seed: int) -> LabelThreshold:
-    wanted, scores = wanted[wanted >= 0], scores[wanted >= 0]
-    has, said = wanted == 1, scores >= DEFAULT
-    positives, negatives = int(has.sum()), int((~has).sum())
-    at_half = 2 * int((has & said).sum()) / int(has.sum() + said.sum()) if (has | said).any() else None
-    cuts = rank_label(wanted, scores)
-    if cuts is None or min(positives, negatives) < LEAST:
-        return LabelThreshold(name, DEFAULT, None, None, at_half, at_half, positives, negatives)
-    middles = cuts.above + (cuts.below - cuts.above) / 2
-    thresholds = np.where(middles > cuts.below, middles, cuts.above)  # between neighbouring numbers there is none
-    near = np.argsort(np.abs(thresholds - DEFAULT), kind="stable")  # of equals the first is taken
-    thresholds, f1 = thresholds[near], _f1(cuts, np.ones((1, len(wanted))))[0, near]
-    drawn = [_f1(cuts, counts)[:, near].argmax(1) for counts in resamples(len(wanted), seed, numbers=CACHED)]
-    low, high = np.quantile(thresholds[np.concatenate(drawn)], (0.025, 0.975)).tolist()
-    best = int(f1.argmax())
-    return LabelThreshold(name, float(thresholds[best]), low, high, float(f1[best]), at_half, positives, negatives)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cuts:
+    """Where a label's examples may be cut, the threshold next to 0.5 first, so that of equally good ones it is taken.
+
+    Attributes:
+        ranked: the examples in order.
+        near: (c,), places of the cuts.
+        thresholds: (c,), in that order.
+    """
+
+    ranked: Ranked
+    near: NDArray[np.int64]
+    thresholds: Floats
+
+    def f1(self, counts: Floats) -> Floats:
+        """(b, c), of examples that count (b, n) times; 0 where no example has the label or a yes."""
+        hits = self.ranked.hits(counts)
+        f1 = 2 * hits / np.maximum(self.ranked.seen(counts) + hits[:, -1:], 1)
+        return np.asarray(f1[:, self.near], np.float64)
 
 
-def _f1(cuts: Ranked, counts: Floats) -> Floats:
-    """(b, c), of examples that count (b, n) times; 0 where no example has the label or a yes."""
-    hits = cuts.hits(counts)
-    return np.asarray(2 * hits / np.maximum(cuts.seen(counts) + hits[:, -1:], 1), np.float64)
+def _cut(wanted: Labels, scores: Floats) -> _Cuts | None:
+    """Of one label, (n,) and (n,); None where too few examples have it or lack it."""
+    ranked = rank_label(wanted, scores)
+    if ranked is None or min((wanted == 1).sum(), (wanted == 0).sum()) < LEAST:
+        return None
+    middles = ranked.above + (ranked.below - ranked.above) / 2
+    thresholds = np.where(middles > ranked.below, middles, ranked.above)  # between neighbouring numbers there is none
+    near = np.argsort(np.abs(thresholds - DEFAULT), kind="stable")
+    return _Cuts(ranked, near, thresholds[near])
+
+
+def _draw(cuts: Sequence[_Cuts | None], units: NDArray[np.int64], seed: int) -> list[Floats | None]:
+    """Of each label the best thresholds of 1,000 resamples, (1000,)."""
+    best: list[list[NDArray[np.int64]]] = [[] for _ in cuts]
+    for counts in resamples(int(units.max()) + 1, seed, numbers=CACHED):
+        drawn = counts[:, units]
+        for places, each in zip(best, cuts, strict=True):
+            places.extend([each.f1(drawn).argmax(1)] if each else [])
+    return [each.thresholds[np.concatenate(places)] if each else None for places, each in zip(best, cuts, strict=True)]
+
+
+def _choose(name: str, wanted: Labels, scores: Floats, cuts: _Cuts | None, drawn: Floats | None) -> LabelThreshold:
+    has, lacks = wanted == 1, wanted == 0
+    said = (scores >= DEFAULT) & (has | lacks)
+    counts = int(has.sum()), int(lacks.sum())
+    at_half = 2 * int((has & said).sum()) / (counts[0] + int(said.sum())) if (has | said).any() else None
+    if cuts is None or drawn is None:
+        return LabelThreshold(name, DEFAULT, None, None, at_half, at_half, *counts)
+    f1 = cuts.f1(np.ones((1, len(wanted))))[0]
+    low, high = np.quantile(drawn, (0.025, 0.975)).tolist()
+    return LabelThreshold(name, float(cuts.thresholds[f1.argmax()]), low, high, float(f1.max()), at_half, *counts)
