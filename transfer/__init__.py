@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from transfer.analysis.drift import Drift as Drift
     from transfer.analysis.flops import Flops as Flops
     from transfer.data.arrays import from_arrays as from_arrays
+    from transfer.data.frames import from_frame as from_frame
     from transfer.data.labelled import LabelledSet as LabelledSet
     from transfer.data.labelling_files import read_labelling as read_labelling
     from transfer.data.reading import read_labelled as read_labelled
@@ -68,6 +69,7 @@ _HOMES = {
     "extract": "transfer.models.extracting",
     "finetune": "transfer.jobs.finetuning",
     "from_arrays": "transfer.data.arrays",
+    "from_frame": "transfer.data.frames",
     "insert_layer": "transfer.models.editing",
     "load_run": "transfer.jobs.running",
     "match": "transfer.weights.matching",

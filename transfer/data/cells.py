@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import isfinite
 
-SEPARATORS = (";", "|")  # between the labels of a cell, where none is given
+SEPARATORS = ("\x1f", ";", "|")  # between the labels of a cell, where none is given; the first in lists of pandas
 NONE = frozenset({"-", "none"})
 _UNKNOWN = frozenset({"", "nan", "na", "n/a", "#n/a", "<na>"})  # as spreadsheets and pandas write nothing
 _ANSWERS = {"1": 1, "0": 0, "1.0": 1, "0.0": 0, "yes": 1, "no": 0, "true": 1, "false": 0}

@@ -111,7 +111,9 @@ class LabelledSet:
             ValueError: if a class is not among them.
         """
         places = np.array([classes.index(name) for name in self.classes], np.int64)
-        return replace(self, labelling=Labelling.of_classes(classes), targets=(places[self.labels],))
+        return replace(
+            self, labelling=Labelling.of_classes(classes, self.labelling.names[0]), targets=(places[self.labels],)
+        )
 
     def renamed(self, name: str) -> LabelledSet:
         """The same with another name for its single output."""

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from transfer.data.column_names import PATHS, plain_name
 from transfer.data.encoding import rows_known
 from transfer.data.labelled import LabelledSet
 from transfer.data.locating import is_picture, locate_picture
-from transfer.data.rows import columns_error
+from transfer.data.rows import columns_error, path_columns
 from transfer.data.sheet_labels import SheetLabels, label_sheet
 from transfer.data.sheets import Sheet, sheet_error
 from transfer.data.table_pictures import Leniency, TableSource, by_line, check_pictures, refuse_faults
@@ -85,7 +84,7 @@ def _path_column(sheet: Sheet, root: Path) -> int:
     """
     if not sheet.is_header:
         raise columns_error(sheet)
-    named = [place for place, name in enumerate(sheet.header) if plain_name(name) in PATHS]
+    named = path_columns(sheet)
     if not named and sheet.records:
         named = [place for place, cell in enumerate(sheet.records[0].cells) if is_picture(root, cell)]
     if len(named) != 1:

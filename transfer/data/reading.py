@@ -14,9 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from transfer.data.array_files import is_hdf5, read_hdf5, read_npz
 from transfer.data.arrays import from_arrays
 from transfer.data.folders import read_folder
+from transfer.data.frames import is_parquet, read_parquet
 from transfer.data.images import MAX_PIXELS
 from transfer.data.inputs import Examples, Inputs, read_inputs
 from transfer.data.labelled import LabelledSet
+from transfer.data.nested_folders import keep_frequent, relabel_folder
 from transfer.data.npz_files import holds_arrays
 from transfer.data.table_pictures import Leniency
 from transfer.data.tables import find_table, looks_tabular, read_table
@@ -26,7 +28,7 @@ from transfer.labellings import Kind, Labelling
 
 _READABLE = (
     "a folder of pictures with one subfolder a class or a labels.csv, a table (CSV, TSV) of pictures and classes, "
-    "or an .npz file with the arrays x and y"
+    "an .npz or HDF5 file with the arrays x and y, or a Parquet file"
 )
 _START = 2**13  # bytes that tell a table
 
@@ -39,6 +41,7 @@ def read_labelled(
     outputs: Sequence[str | tuple[str, Kind]] | None = None,
     separator: str | None = None,
     group_by: str | None = None,
+    min_examples: int = 0,
     strict: bool = False,
     skip_unreadable: bool = False,
     max_pixels: int = MAX_PIXELS,
@@ -57,6 +60,8 @@ def read_labelled(
         outputs: names of the outputs to learn, or pairs of name and kind, with classes from the data; None for all.
         separator: between the labels of a cell; None for `;` or `|`, whichever occurs.
         group_by: the column whose equal values stay together when the set is divided; None for none.
+        min_examples: of folders within class folders, which are finer classes where two outputs are asked for; those
+            with fewer are not known.
         strict: whether anything left out is an error.
         skip_unreadable: whether damaged pictures are left out, and not an error.
         max_pixels: larger pictures are left out.
@@ -73,7 +78,7 @@ def read_labelled(
         table = find_table(source)
         if table:
             return read_table(table, whole_folder=True, wanted=wanted, leniency=leniency)
-        return _read_folder(source, wanted, leniency)
+        return _read_folder(source, wanted, leniency, min_examples)
     _refuse_no_file(source)
     try:
         with source.open("rb") as stream:
@@ -84,6 +89,8 @@ def read_labelled(
         raise _other(source, f"a file that cannot be read: {error.strerror}") from error
     if is_hdf5(start):
         return read_hdf5(source, wanted)
+    if is_parquet(start):
+        return read_parquet(source, wanted, leniency)
     if looks_tabular(source, start):
         return read_table(source, wanted=wanted, leniency=leniency)
     raise _other(source, f"a file that starts with {start[:8]!r}" if start else "an empty file")
@@ -100,21 +107,23 @@ def _read_beside(folder: Path, table: Path, wanted: Wanted, leniency: Leniency) 
             raise _other(folder, "no folder; a table of labels of its own is for pictures of a folder")
         raise _missing(folder)
     _refuse_no_file(table)
+    with table.open("rb") as stream:
+        if is_parquet(stream.read(_START)):
+            return read_parquet(table, wanted, leniency, folder)
     return read_table(table, folder=folder, whole_folder=True, wanted=wanted, leniency=leniency)
 
 
-def _read_folder(folder: Path, wanted: Wanted, leniency: Leniency) -> LabelledSet:
-    if wanted.is_everything:
-        return read_folder(
-            folder,
-            strict=leniency.strict,
-            skip_unreadable=leniency.skip_unreadable,
-            max_pixels=leniency.max_pixels,
-        )
-    raise DataError(
-        f"{folder} has no table of labels: its subfolders give each picture one class.",
-        next_step="write a labels.csv, or give a table (--labels, labels=…)",
+def _read_folder(folder: Path, wanted: Wanted, leniency: Leniency, min_examples: int) -> LabelledSet:
+    """Pictures of class folders, and of the folders within these where a finer class is asked for.
+
+    Raises:
+        DataError: as `read_folder` and `relabel_folder` do.
+    """
+    found = read_folder(
+        folder, strict=leniency.strict, skip_unreadable=leniency.skip_unreadable, max_pixels=leniency.max_pixels
     )
+    found = relabel_folder(found, folder, wanted)
+    return keep_frequent(found, min_examples) if min_examples and len(found.labelling) == 2 else found
 
 
 def _refuse_no_file(source: Path) -> None:

@@ -77,12 +77,19 @@ def label_columns(sheet: Sheet) -> tuple[int, int] | None:
     if not sheet.is_header:
         return (0, 1) if len(header) == 2 and sheet.begins_with_picture else None
     names = [plain_name(cell) for cell in header]
-    paths = [place for place, name in enumerate(names) if name in PATHS]
-    labels = [place for place, name in enumerate(names) if name in LABELS]
+    paths = path_columns(sheet)
+    labels = [place for place, name in enumerate(names) if name in LABELS and place not in paths]
     if len(names) == 2 and len(paths) + len(labels) == 1:
         known = (paths or labels)[0]
         return (known, 1 - known) if paths else (1 - known, known)
     return (paths[0], labels[0]) if len(paths) == len(labels) == 1 else None
+
+
+def path_columns(sheet: Sheet) -> list[int]:
+    """The places of columns that are said, or by their names known, to hold paths."""
+    if sheet.paths is not None:
+        return [sheet.paths]
+    return [place for place, name in enumerate(sheet.header) if plain_name(name) in PATHS]
 
 
 def columns_error(sheet: Sheet) -> DataError:

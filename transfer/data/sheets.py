@@ -46,6 +46,7 @@ class Sheet:
         records: all other rows, in their order; blank lines are passed over.
         faults: rows that cannot be read.
         unit: what rows are counted by: `line` of a text, `row` of a table in memory.
+        paths: the place of the column of paths where that is said; None where names tell it.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Sheet:
     records: tuple[Record, ...]
     faults: tuple[Problem, ...] = ()
     unit: str = "line"
+    paths: int | None = None
 
     def where(self, line: int) -> str:
         """The row that begins on a line, for messages."""
