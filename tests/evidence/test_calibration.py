@@ -123,6 +123,17 @@ def test_the_temperature_is_the_most_likely_one_to_a_grid_of_five_hundredths(cou
     assert np.log(found.temperature) == pytest.approx(best, abs=0.026)
 
 
+def test_the_error_afterwards_is_of_groups_that_did_not_calibrate():
+    """Logits that say nothing, of thirty groups of one label each: only who has seen its group gets better by them."""
+    random = np.random.default_rng(0)
+    groups = np.repeat(np.arange(30), 40)
+    logits = random.normal(size=(30, 2))[groups]
+    wanted = random.integers(0, 2, (30, 2))[groups]
+    alone, together = (find_calibration(TAGS, wanted, logits, seed=0, groups=numbers) for numbers in (None, groups))
+    assert alone.slopes == together.slopes
+    assert alone.after.value < together.after.value
+
+
 def test_finer_classes_are_calibrated_within_the_coarse_one():
     true = np.random.default_rng(4).normal(0, 2, (6000, 5))
     coarse = np.arange(6000) % 2

@@ -1,6 +1,7 @@
 """What makes the probabilities of an output as sure as they should be, found on examples nothing was learnt from.
 
-Softmax logits are divided by a temperature, which changes no answer. Each sigmoid logit gets a slope and an offset.
+Softmax logits are divided by a temperature, which changes no answer (`training.temperatures`). Each sigmoid logit gets
+a slope and an offset (`platt`).
 """
 
 from __future__ import annotations
@@ -11,18 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.data.grouping import number_groups
 from transfer.data.targets import known, known_rows
-from transfer.evidence.calibration_error import calibration_error, log_softmax, within_parent
+from transfer.evidence.calibration_error import calibration_error
 from transfer.evidence.platt import fit_platt
 from transfer.evidence.resampling import Floats
 from transfer.labellings import Output
 from transfer.output_scores import Measure
 from transfer.specs import Json
 from transfer.tabulating import shorten
+from transfer.training.temperatures import find_temperature
 
 LEAST = 5  # examples that have a label, and that lack it, without which its logits stay
 FOLDS = 5
-_LOGARITHMS = np.linspace(-3, 3, 121)
 
 Labels = NDArray[np.integer[Any]]
 Logits = NDArray[np.floating[Any]]
@@ -82,7 +84,9 @@ class Calibration:
         return cls(**{**values, **lists, **errors})
 
 
-def find_calibration(output: Output, wanted: Labels, logits: Logits, *, seed: int) -> Calibration | None:
+def find_calibration(
+    output: Output, wanted: Labels, logits: Logits, *, seed: int, groups: NDArray[np.int64] | None = None
+) -> Calibration | None:
     """Calibrate an output's logits.
 
     Args:
@@ -90,6 +94,7 @@ def find_calibration(output: Output, wanted: Labels, logits: Logits, *, seed: in
         wanted: (n,) or (n, k), -1 where not known.
         logits: (n, k).
         seed: of the fifths by which the error afterwards is measured.
+        groups: (n,), numbers of groups of examples that are alike; those of one are in one fifth.
 
     Returns:
         None of a regression.
@@ -100,13 +105,14 @@ def find_calibration(output: Output, wanted: Labels, logits: Logits, *, seed: in
     rows = asked & finite
     wanted, values = wanted[rows], np.asarray(logits[rows], np.float64)
     slopes, offsets, left = _find(output, wanted, values)
+    fifths = _fifths(number_groups(None if groups is None else groups[rows], len(wanted)), seed)
     return Calibration(
         output.name,
         output.kind,
         tuple(slopes.tolist()),
         tuple(offsets.tolist()),
         calibration_error(output, wanted, values),
-        calibration_error(output, wanted, _calibrated_by_others(output, wanted, values, seed)),
+        calibration_error(output, wanted, _calibrated_by_others(output, wanted, values, fifths)),
         _notes(output, left, int((asked & ~finite).sum())),
     )
 
@@ -124,7 +130,7 @@ def _find(output: Output, wanted: Labels, logits: Floats) -> tuple[Floats, Float
     """Slopes (k,), offsets (k,), and the labels that are left as they are."""
     k = len(output.classes)
     if output.kind == "softmax":
-        return np.full(k, 1 / _temperature(output, wanted, logits)), np.zeros(k), []
+        return np.full(k, 1 / find_temperature(output, logits, wanted)[0]), np.zeros(k), []
     slopes, offsets, left = np.ones(k), np.zeros(k), []
     for place, name in enumerate(output.classes):
         rows = known(wanted[:, place])
@@ -137,21 +143,12 @@ def _find(output: Output, wanted: Labels, logits: Floats) -> tuple[Floats, Float
     return slopes, offsets, left
 
 
-def _temperature(output: Output, wanted: Labels, logits: Floats) -> float:
-    """At the largest posterior, its logarithm being standard normal before the examples are seen.
-
-    Source: Guo et al. (2017), "On calibration of modern neural networks", section 4.2, but for the prior.
-    """
-    if not len(wanted):
-        return 1.0
-    inside, places = within_parent(output, wanted, logits), np.arange(len(wanted))
-    losses = [-log_softmax(inside / np.exp(each))[places, wanted].sum() for each in _LOGARITHMS]
-    return float(np.exp(_LOGARITHMS[np.argmin(losses + _LOGARITHMS**2 / 2)]))
+def _fifths(units: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).permutation(units.max(initial=-1) + 1)[units] % FOLDS
 
 
-def _calibrated_by_others(output: Output, wanted: Labels, logits: Floats, seed: int) -> Floats:
+def _calibrated_by_others(output: Output, wanted: Labels, logits: Floats, fifths: NDArray[np.int64]) -> Floats:
     """(n, k), each fifth by what the others say."""
-    fifths = np.random.default_rng(seed).permutation(len(wanted)) % FOLDS
     calibrated = logits.copy()
     for fifth in range(FOLDS):
         rows = fifths == fifth

@@ -46,15 +46,15 @@ def find_temperatures(logits: NDArray[np.floating[Any]], labels: Labels) -> Temp
     Source: Guo et al. (2017), "On calibration of modern neural networks", section 4.2, but for the prior.
     """
     found = [
-        _of_output(output, logits[:, places], values)
+        find_temperature(output, logits[:, places], values)
         for output, places, values in zip(labels.labelling, logit_places(labels.labelling), labels.targets, strict=True)
     ]
     whole = sum(output.weight * loss for output, (_, loss) in zip(labels.labelling, found, strict=True))
     return Tempered(tuple(each for each, _ in found), tuple(each for _, each in found), float(whole))
 
 
-def _of_output(output: Output, logits: NDArray[Any], values: NDArray[Any]) -> tuple[float, float]:
-    """The temperature, and the loss at it."""
+def find_temperature(output: Output, logits: NDArray[Any], values: NDArray[Any]) -> tuple[float, float]:
+    """The temperature of one output, and the loss at it: logits (n, k), and its labels."""
     if not np.isfinite(logits).all():
         return 1.0, float("inf")
     plain = score_output(output, logits, values)
