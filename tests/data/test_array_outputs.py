@@ -300,3 +300,43 @@ def test_a_damaged_hdf5_file_is_refused_or_read_as_it_was(tmp_path, share):
     (tmp_path / "b.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     with pytest.raises(DataError):
         read_labelled(tmp_path / "b.h5")
+
+
+@WRITERS
+def test_classes_in_a_file_say_what_places_and_columns_are_whatever_the_order_of_the_labelling(tmp_path, write):
+    labelling = Labelling((Output("a", classes=("s", "r", "q", "p")), Output("b", "sigmoid", ("w", "v", "u"))))
+    path = write(
+        tmp_path / "a.data",
+        x=X,
+        y_a=np.array([0, 1, -1, 2]),
+        classes_a=np.array(["p", "q", "r"]),
+        y_b=np.array([[1, 0], [0, 0], [1, 1], [0, -1]]),
+        classes_b=np.array(["u", "w"]),
+    )
+    found = read_labelled(path, labelling=labelling)
+    assert found.targets[0].tolist() == [3, 2, -1, 1]
+    assert found.targets[1].tolist() == [[0, -1, 1], [0, -1, 0], [1, -1, 1], [-1, -1, 0]]
+    fewer = Labelling((Output("a", classes=("p", "q")), Output("b", "sigmoid", ("u", "v"))))
+    assert [each[::2] for each in problems(read_labelled, path, labelling=fewer)] == [
+        ("y_a[3]", "'r'; nearest: 'q', 'p'"),
+        ("classes of y_b", "'w'; nearest: 'v', 'u'"),
+    ]
+
+
+def test_names_of_classes_that_are_no_such_names_are_told():
+    y = {"a": [0, 1, 0, 1], "b": TAGS, "c": [0, 1, 0, 1]}
+    classes = {"a": ["p", "p"], "b": ["x", "y", "z"], "c": ["", "q"]}
+    assert problems(from_arrays, X, y, classes) == [
+        ("classes of y_a", "each name once", "2 names, 1 distinct"),
+        ("classes of y_b", "2 names, one for each column", "3"),
+        ("classes of y_c", "each name once", "2 names, 1 distinct"),
+    ]
+    assert problems(from_arrays, X, {"a b": TOPIC, "a_b": TOPIC})[0][2] == "two arrays of 'a_b'"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint64, np.int16, np.float32, np.bool_])
+def test_every_type_of_number_is_read(dtype):
+    labelling = Labelling((Output("a", classes=("p", "q")), Output("b", "sigmoid", ("u",)), Output("c", "regression")))
+    y = np.array([0, 1, 1, 0], dtype)
+    found = from_arrays(X, {"a": y[:, None], "b": y, "c": y}, labelling=labelling)
+    assert [values.reshape(-1).tolist() for values in found.targets] == [[0, 1, 1, 0]] * 3

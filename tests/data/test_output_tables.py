@@ -303,3 +303,47 @@ def test_yes_under_two_classes_at_once_is_a_fault():
     targets, faults = encode_columns(bind_columns(labelling, header, "t", free=(0, 1)), header, columns)
     assert {each.row for each in faults} == {0, 2}
     assert targets[1][1].tolist() == [-1, 1], "the crust does not apply to fruit"
+
+
+def test_a_wanted_output_finds_its_column_in_other_case(photos):
+    given = table(photos, "Food,Is Loud,width", "f,1,2", "d,0,3", "f,0,2")
+    found = read_labelled(given, outputs=["food", "is_loud"])
+    assert found.labelling == Labelling(
+        (Output("food", classes=("d", "f")), Output("is_loud", "sigmoid", ("is_loud",)))
+    )
+    assert read_labelled(given, labelling=found.labelling).labelling == found.labelling
+
+
+def test_columns_of_yes_and_no_are_wanted_by_the_name_of_their_one_output(photos):
+    given = table(photos, "id,loud,old", "1,1,0", "2,0,1", "3,1,")
+    expected = Labelling((Output("labels", "sigmoid", ("loud", "old")),))
+    assert read_labelled(given).labelling == expected
+    assert read_labelled(given, outputs=["labels"]).labelling == expected
+
+
+def test_labels_that_no_class_can_have_are_told_with_their_lines(photos):
+    given = table(photos, "topic,tags", "art,x;" + "y" * 256, "sp\vort,x", "art,y")
+    assert problems(given) == [
+        ("labels.csv line 2", "", "a label of 256 characters; a class's name has at most 255"),
+        ("labels.csv line 3", "", "a label with control characters: 'sp\\x0bort'"),
+    ]
+
+
+CELL = st.text(st.sampled_from("ab;|-.1\t \x1f/é"), max_size=5) | st.sampled_from(["nan", "yes", "no", "1.5", "none"])
+
+
+@given(st.lists(CELL, min_size=1, max_size=4), st.data())
+def test_any_columns_give_a_set_or_an_error_and_the_same_again_by_what_was_inferred(header, data):
+    row = st.tuples(*[CELL] * len(header))
+    cells = data.draw(st.lists(row, min_size=1, max_size=8))
+    frame = pandas.DataFrame(cells, columns=[f"c{place}{name}" for place, name in enumerate(header)])
+    columns = {f"x{place}": np.arange(float(len(cells))) for place in range(2)}
+    try:
+        found = transfer.from_frame(frame.assign(**columns), inputs=["x0", "x1"])
+    except DataError:
+        return
+    again = transfer.from_frame(frame.assign(**columns), inputs=["x0", "x1"], labelling=found.labelling)
+    assert again.labelling == found.labelling
+    assert again.names == found.names
+    for ours, theirs in zip(again.targets, found.targets, strict=True):
+        np.testing.assert_array_equal(ours, theirs)

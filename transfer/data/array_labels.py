@@ -15,7 +15,7 @@ from transfer.data.cells import number
 from transfer.data.encoding import encode_output, settle_parents
 from transfer.data.inferring import Column, infer_labelling
 from transfer.data.targets import UNKNOWN, Values
-from transfer.errors import Problem
+from transfer.errors import Problem, nearest
 from transfer.labellings import Kind, Labelling, Output
 
 _MOST_TOLD = 1000
@@ -81,17 +81,18 @@ def encode_arrays(
     problems: list[Problem] = []
     for output in labelling:
         each = arrays[output.name]
-        fault = _fault_of_shape(output, each)
+        fault = _fault_of_classes(output, each) or _fault_of_shape(output, each)
         if fault:
             problems.append(fault)
             continue
         parent = targets[labelling.place(output.parent)] if output.parent and not problems else None
-        if each.values.dtype.kind in "US" and output.kind != "regression":
+        is_named = each.classes is not None and not each.is_wide and output.kind == "softmax"
+        if output.kind != "regression" and (each.values.dtype.kind in "US" or is_named):
             cells = _cells(each)
             values, wrong = encode_output(Bound(output, (0,)), [cells], labelling, parent, separator)
             problems += [Problem(f"{each.name}[{row}]", *found) for row, _, found in wrong[:_MOST_TOLD]]
         else:
-            values, strange = _encode(output, each.values)
+            values, strange = _encode(output, _in_order(output, each))
             problems += [Problem(each.name, *strange)] if strange else []
         targets.append(values)
     if problems:
@@ -173,11 +174,31 @@ def _fault_of_shape(output: Output, each: LabelArray) -> Problem | None:
     if output.kind == "regression" and values.dtype.kind in "US":
         return Problem(each.name, "numbers", f"type {values.dtype}")
     is_cells = values.dtype.kind in "US" and output.kind == "sigmoid"
-    wanted = 1 if output.kind == "softmax" or is_cells else count
+    wanted = (
+        1 if output.kind == "softmax" or is_cells else len(each.classes or output.classes) if each.is_wide else count
+    )
     if values.ndim not in (1, 2) or width != wanted:
         expected = "(n,)" if wanted == 1 else f"(n, {count}), a column for each of {', '.join(output.classes[:8])}"
         return Problem(each.name, expected, str(values.shape))
     return None
+
+
+def _fault_of_classes(output: Output, each: LabelArray) -> Problem | None:
+    """Names of columns that are no classes of the output."""
+    strange = [name for name in each.classes or () if name not in output.classes]
+    if not (each.is_wide and strange):
+        return None
+    near = nearest(strange[0], output.classes)
+    return Problem(f"classes of {each.name}", f"classes of {output.name!r}", f"{strange[0]!r}; nearest: {near}")
+
+
+def _in_order(output: Output, each: LabelArray) -> _Array:
+    """The columns in the order of the output's classes, those that lack not known."""
+    if not each.is_wide or each.classes is None or each.classes == output.classes:
+        return each.values
+    unknown = np.full(len(each.values), np.nan if output.kind == "regression" else UNKNOWN)
+    columns = [each.values[:, each.classes.index(name)] if name in each.classes else unknown for name in output.classes]
+    return np.stack(columns, 1)
 
 
 def _encode(output: Output, values: _Array) -> tuple[Values, tuple[str, str] | None]:

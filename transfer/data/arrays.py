@@ -194,15 +194,34 @@ def _label_arrays(
         ]
         raise array_error(source, problems or [Problem("y", "arrays by the names of outputs", "none")])
     by_name = classes if isinstance(classes, Mapping) else dict.fromkeys(found, classes) if classes else {}
-    return {
+    arrays = {
         name: LabelArray(
             f"y_{called}" if isinstance(y, Mapping) else "y",
-            values,
+            values.reshape(-1) if values.ndim == 2 and values.shape[1] == 1 else values,
             tuple(map(text_of, by_name[called])) if by_name.get(called) is not None else None,
         )
         for name, (called, values) in found.items()
         if not names or name in names
     }
+    problems = [problem for each in arrays.values() for problem in _problems_of_classes(each)]
+    problems += [
+        Problem("y", ONCE, f"two arrays of {name!r}") for name in found if [*map(output_name, given)].count(name) > 1
+    ]
+    if problems:
+        raise array_error(source, problems)
+    return arrays
+
+
+def _problems_of_classes(each: LabelArray) -> list[Problem]:
+    """Names of classes that are no such names, or not as many as columns."""
+    if each.classes is None:
+        return []
+    where = f"classes of {each.name}"
+    if len(set(each.classes)) < len(each.classes) or not all(each.classes):
+        return [Problem(where, ONCE, f"{len(each.classes)} names, {len(set(each.classes) - {''})} distinct")]
+    if each.is_wide and len(each.classes) != each.values.shape[1]:
+        return [Problem(where, f"{each.values.shape[1]} names, one for each column", str(len(each.classes)))]
+    return []
 
 
 def _grouped(found: LabelledSet, groups: _Array, count: int, source: str) -> LabelledSet:

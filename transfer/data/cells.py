@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from math import isfinite
 
 SEPARATORS = ("\x1f", ";", "|")  # between the labels of a cell, where none is given; the first in lists of pandas
 NONE = frozenset({"-", "none"})
+_LONGEST = 255  # of the labels of a cell, as long as a folder's name may be
 _UNKNOWN = frozenset({"", "nan", "na", "n/a", "#n/a", "<na>"})  # as spreadsheets and pandas write nothing
 _ANSWERS = {"1": 1, "0": 0, "1.0": 1, "0.0": 0, "yes": 1, "no": 0, "true": 1, "false": 0}
 
@@ -49,3 +51,13 @@ def parts(cell: str, separator: str | None) -> tuple[str, ...]:
         return ()
     several = cell.split(separator) if separator else [cell]
     return tuple(name for each in several if (name := each.strip()))
+
+
+def fault_of_name(cell: str) -> str:
+    """Why no class can be called so; empty where one can."""
+    longest = max(map(len, parts(cell, separator_of([cell]))), default=0)
+    if longest > _LONGEST:
+        return f"a label of {longest} characters; a class's name has at most {_LONGEST}"
+    if any(unicodedata.category(character) == "Cc" for character in cell if character != SEPARATORS[0]):
+        return f"a label with control characters: {cell!r}"
+    return ""

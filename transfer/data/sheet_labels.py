@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.data.binding import bind_columns, find_column
-from transfer.data.cells import is_unknown, known_cells
+from transfer.data.cells import answer, fault_of_name, is_unknown, known_cells
 from transfer.data.column_names import LABELS, NUMBERING, plain_name
 from transfer.data.encoding import encode_columns
-from transfer.data.inferring import Column, infer_labelling
+from transfer.data.inferring import OF_ANSWERS, Column, infer_labelling
 from transfer.data.rows import columns_error
 from transfer.data.sheets import Sheet
 from transfer.data.targets import Values
@@ -104,21 +104,60 @@ def _inferred(sheet: Sheet, columns: list[tuple[str, ...]], wanted: Wanted, free
     chosen = named if len(named) == 1 else likely
     if not chosen:
         raise columns_error(sheet)
+    _refuse_strange_names(sheet, columns, chosen if wanted.kinds is None else free)
     if len(chosen) == 1 and wanted.kinds is None and wanted.separator is None:
-        classes = known_cells(columns[chosen[0]])
-        if len(classes) < 2:
-            shown = f"{len(classes)}: {', '.join(map(repr, classes))}"
-            raise DataError(
-                f"{sheet.name} has nothing to tell apart.",
-                [Problem(f"column {sheet.header[chosen[0]]!r}", "at least 2 classes", shown)],
-                "add examples of another class",
-            )
-        return Labelling.of_classes(classes)
-    if wanted.kinds is not None:
-        chosen = free
-        _refuse_unknown(sheet, wanted, free)
-    several = [Column(sheet.header[place], columns[place]) for place in chosen]
+        return _of_one_column(sheet, chosen[0], columns[chosen[0]])
+    if wanted.kinds is None or _are_all_answers(sheet, columns, wanted, likely):
+        several = [Column(sheet.header[place], columns[place]) for place in chosen]
+        return infer_labelling(several, separator=wanted.separator)
+    _refuse_unknown(sheet, wanted, free)
+    called = {find_column(name, sheet.header, free): name for name in wanted.kinds}
+    several = [Column(called.get(place, sheet.header[place]), columns[place]) for place in free]
     return infer_labelling(several, kinds=wanted.kinds, separator=wanted.separator)
+
+
+def _are_all_answers(sheet: Sheet, columns: list[tuple[str, ...]], wanted: Wanted, likely: list[int]) -> bool:
+    """Whether the one output that is wanted is that of columns of yes and no, none of which is called so."""
+    return (
+        tuple(wanted.kinds or ()) == (OF_ANSWERS,)
+        and find_column(OF_ANSWERS, sheet.header, likely) is None
+        and all(answer(cell) is not None for place in likely for cell in known_cells(columns[place]))
+    )
+
+
+def _of_one_column(sheet: Sheet, place: int, cells: tuple[str, ...]) -> Labelling:
+    """One class of those that a column names.
+
+    Raises:
+        DataError: if it names fewer than two.
+    """
+    classes = known_cells(cells)
+    if len(classes) > 1:
+        return Labelling.of_classes(classes)
+    shown = f"{len(classes)}: {', '.join(map(repr, classes))}"
+    raise DataError(
+        f"{sheet.name} has nothing to tell apart.",
+        [Problem(f"column {sheet.header[place]!r}", "at least 2 classes", shown)],
+        "add examples of another class",
+    )
+
+
+def _refuse_strange_names(sheet: Sheet, columns: list[tuple[str, ...]], chosen: list[int]) -> None:
+    """Refuse cells that no class can be called: far too long ones, and control characters.
+
+    Raises:
+        DataError: if there are some; names their rows.
+    """
+    problems = []
+    for place in chosen:
+        strange = {cell: fault for cell in set(columns[place]) if (fault := fault_of_name(cell))}
+        rows = [row for row, cell in enumerate(columns[place]) if cell in strange] if strange else []
+        problems += [
+            (row, Problem(sheet.where(sheet.records[row].line), found=strange[columns[place][row]])) for row in rows
+        ]
+    if problems:
+        told = [problem for _, problem in sorted(problems, key=lambda each: each[0])]
+        raise DataError(f"{sheet.name} has labels that are no names of classes.", told, "correct the table")
 
 
 def _refuse_unknown(sheet: Sheet, wanted: Wanted, free: list[int]) -> None:
