@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import transfer
+from transfer.data import hdf5_files
 from transfer.data.array_files import read_array_inputs, read_hdf5, read_npz
 from transfer.data.arrays import from_arrays
 from transfer.data.inputs import read_inputs
@@ -340,3 +341,32 @@ def test_every_type_of_number_is_read(dtype):
     y = np.array([0, 1, 1, 0], dtype)
     found = from_arrays(X, {"a": y[:, None], "b": y, "c": y}, labelling=labelling)
     assert [values.reshape(-1).tolist() for values in found.targets] == [[0, 1, 1, 0]] * 3
+
+
+@pytest.mark.parametrize(
+    ("script", "word"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "damaged or hostile"),
+        ("import time; time.sleep(60)", "damaged or hostile"),
+        ('print(\'{"fault": "so"}\')', "so"),
+    ],
+)
+def test_a_reader_that_crashes_or_hangs_is_an_error(tmp_path, monkeypatch, script, word):
+    path = write_hdf5(tmp_path / "a.h5", x=X, y=np.array([0, 1, 1, 0]))
+    (tmp_path / "child.py").write_text(script)
+    monkeypatch.setattr(hdf5_files, "_SCRIPT", tmp_path / "child.py")
+    monkeypatch.setattr(hdf5_files, "_SECONDS", 0.2)
+    assert word in hdf5_fault(path)[str(path)] or "pipe" in hdf5_fault(path)[str(path)]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_flipped_bytes_are_an_error_or_change_values_alone(tmp_path, seed):
+    path = write_hdf5(tmp_path / "a.h5", x=X, y=np.array([0, 1, 1, 0]))
+    content = bytearray(path.read_bytes())
+    for place in np.random.default_rng(seed).integers(8, len(content), 6):
+        content[place] ^= 0xFF
+    path.write_bytes(content)
+    try:
+        assert read_labelled(path).inputs.shape[0] == 4
+    except DataError as error:
+        assert len(str(error)) < 2048  # noqa: PT017  # either end is right

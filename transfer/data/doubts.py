@@ -204,7 +204,11 @@ def find_doubts_of_outputs(
         if output.kind != "regression"
     )
     return Doubts(
-        conflicts=tuple(_conflicts(several, labelling, targets, names)),
+        conflicts=tuple(
+            _conflicts(
+                [each for each, count in zip(several, kinds, strict=True) if count > 1], labelling, targets, names
+            )
+        ),
         repeated=sum(map(len, several)) - sum(kinds),
         leaked=tuple(names[place] for place in np.asarray(test, np.int64).tolist() if digests[place] in seen),
         counts=counts[0][1] if labelling.is_single else (),

@@ -1,13 +1,21 @@
-"""Reading arrays of an HDF5 file: datasets at its top, of numbers or texts, that lie in the file itself."""
+"""Reading arrays of an HDF5 file: datasets at its top, of numbers or texts, that lie in the file itself.
+
+libhdf5 is not safe on hostile bytes: a child process under limits reads the file, and its crash is an error here.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,15 +24,17 @@ from transfer.data.npz_files import Choose, faults_of_lengths
 from transfer.errors import Problem
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_FILTERS = frozenset(  # those that come with HDF5 and h5py, so that no plug-in is loaded
-    [h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF]
-)
-_TRUSTED_BYTES = 2**30  # an array above this must not be compressed by more than
-_TRUSTED_RATIO = 100
-_MAX_NAMES = 10**4
-_TEXT_BYTES = 2**28  # of texts that are read at a time, were each as long as the file
-_MAX_TEXT_BYTES = 2**26
-_DAMAGE = (OSError, EOFError, ValueError, TypeError, KeyError, RuntimeError, OverflowError, MemoryError)
+_SCRIPT = Path(__file__).with_name("hdf5_child.py")
+_SPARE_BYTES = 2**32  # compressed arrays become larger than the file
+_SECONDS = 30
+_SLOWEST = 5 * 2**20  # bytes a second
+_LONGEST_LINE = 2**24
+# Nothing that a file names is loaded as a filter, and a file on a read-only disk needs no lock.
+_ENVIRONMENT = {"HDF5_PLUGIN_PRELOAD": "::", "HDF5_USE_FILE_LOCKING": "FALSE", "OPENBLAS_NUM_THREADS": "1"}
+
+
+class _DamagedError(Exception):
+    """The child died, or told a fault."""
 
 
 def read_hdf5_arrays(path: Path, choose: Choose) -> dict[str, NDArray[Any]]:
@@ -39,76 +49,74 @@ def read_hdf5_arrays(path: Path, choose: Choose) -> dict[str, NDArray[Any]]:
             none of numbers or texts.
     """
     try:
-        with h5py.File(path, "r", locking=False) as file:
-            names = _names(file)
-            wanted = choose(names)
-            datasets = {name: file[name] for name in wanted if file.get(name, getlink=True).__class__ is h5py.HardLink}
-            problems = [
-                Problem(name, found="a link, not a dataset of this file") for name in wanted if name not in datasets
-            ]
-            size = path.stat().st_size
-            problems += [Problem(name, found=fault) for name, each in datasets.items() for fault in _faults(each, size)]
-            problems = problems or faults_of_lengths({name: each.shape[0] for name, each in datasets.items()})
+        with _child(path) as (requests, answers):
+            wanted = choose(_line(answers, "names")["names"])
+            requests.write(json.dumps({"read": list(wanted)}).encode() + b"\n")
+            requests.flush()
+            told = _line(answers, "faults", "counts")
+            problems = [Problem(name, found=fault) for name, fault in told["faults"]]
+            problems = problems or faults_of_lengths(told["counts"])
             if problems:
                 raise array_error(str(path), problems)
-            return {name: _read(each, size) for name, each in datasets.items()}
-    except _DAMAGE as error:
-        found = " ".join(str(error).split()) or type(error).__name__
-        raise array_error(str(path), [Problem(str(path), "an HDF5 file of arrays", found)]) from error
+            return {name: _array(answers) for name in wanted}
+    except (_DamagedError, OSError) as error:
+        raise array_error(str(path), [Problem(str(path), "an HDF5 file of arrays", str(error))]) from error
 
 
-def _names(file: h5py.File) -> tuple[str, ...]:
-    if len(file) > _MAX_NAMES:
-        raise ValueError(f"{len(file)} names at its top; at most {_MAX_NAMES} are arrays")
-    return tuple(file)
+@contextmanager
+def _child(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """A process that reads the file: what to write requests to, and to read answers from."""
+    length = path.stat().st_size
+    seconds = _SECONDS + length // _SLOWEST
+    values = {
+        "path": os.fspath(path.absolute()),
+        "length": length,
+        "sys_path": sys.path,
+        "memory_bytes": 3 * length + _SPARE_BYTES,
+        "cpu_seconds": seconds,
+    }
+    child = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(_SCRIPT)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**_ENVIRONMENT, **{key: os.environ[key] for key in ("PATH", "SYSTEMROOT") if key in os.environ}},
+    )
+    clock = threading.Timer(2 * seconds, child.kill)
+    clock.start()
+    with child:
+        try:
+            assert child.stdin is not None  # for the type checker: they are pipes
+            assert child.stdout is not None
+            child.stdin.write(json.dumps(values).encode() + b"\n")
+            child.stdin.flush()
+            yield child.stdin, child.stdout
+        finally:
+            clock.cancel()
+            child.kill()
 
 
-def _faults(dataset: h5py.Dataset | h5py.Group, file_bytes: int) -> Iterator[str]:
-    """What is wrong with a dataset before it is read."""
-    if not isinstance(dataset, h5py.Dataset):
-        yield "a group, not a dataset"
-        return
-    is_text = h5py.check_string_dtype(dataset.dtype) is not None
-    if not is_text and dataset.dtype.kind not in "buif":
-        yield f"type {dataset.dtype}, neither numbers nor texts"
-    elif not dataset.shape or min(dataset.shape) <= 0 or dataset.dtype.itemsize == 0:
-        yield f"an empty array: shape {dataset.shape}, type {dataset.dtype}"
-    elif dataset.is_virtual or dataset.external:
-        yield "values that lie in another file"
-    else:
-        yield from _faults_of_storage(dataset, file_bytes)
+def _line(answers: IO[bytes], *keys: str) -> dict[str, Any]:
+    """The next line of the child, with these keys."""
+    try:
+        values: dict[str, Any] = json.loads(answers.readline(_LONGEST_LINE))
+    except ValueError as error:
+        raise _DamagedError("bytes that stop the reader: the file is damaged or hostile") from error
+    if "fault" in values:
+        raise _DamagedError(str(values["fault"]))
+    return {key: values[key] for key in keys}
 
 
-def _faults_of_storage(dataset: h5py.Dataset, file_bytes: int) -> Iterator[str]:
-    plist = dataset.id.get_create_plist()
-    filters = [plist.get_filter(place)[0] for place in range(plist.get_nfilters())]
-    if strange := [each for each in filters if each not in _FILTERS]:
-        yield f"a filter that does not come with HDF5: {strange[0]}"
-    claimed = prod(dataset.shape) * dataset.dtype.itemsize
-    chunk = prod(dataset.chunks or (0,)) * dataset.dtype.itemsize
-    stored = min(dataset.id.get_storage_size(), file_bytes)
-    limit = max(_TRUSTED_BYTES, _TRUSTED_RATIO * stored) if filters and stored else stored
-    if claimed > limit:
-        yield f"{stored} bytes that claim to become {claimed}"
-    elif chunk > max(_TRUSTED_BYTES, 2 * claimed):
-        yield f"chunks of {chunk} bytes for {claimed}"
-
-
-def _read(dataset: h5py.Dataset, file_bytes: int) -> NDArray[Any]:
-    kind = h5py.check_string_dtype(dataset.dtype)
-    if kind is None:
-        numbers: NDArray[Any] = dataset[()]
-        return numbers
-    if kind.length is not None:
-        return np.char.decode(dataset[()], "utf-8", "backslashreplace")
-    step = max(1, min(2**12, _TEXT_BYTES // file_bytes))  # of a text's length nothing is known before it is read
-    texts: list[str] = []
-    length = 0
-    for start in range(0, dataset.shape[0], step):
-        rows = dataset[start : start + step]
-        several = [each.decode(errors="backslashreplace") if isinstance(each, bytes) else "" for each in rows.flat]
-        length = max([length, *map(len, several)])
-        if dataset.size * length * 4 > max(_MAX_TEXT_BYTES, _TRUSTED_RATIO * file_bytes):
-            raise ValueError(f"{dataset.name}: {dataset.size} texts of up to {length} characters are no labels")
-        texts += several
-    return np.array(texts, np.str_).reshape(dataset.shape)
+def _array(answers: IO[bytes]) -> NDArray[Any]:
+    header = _line(answers, "dtype", "shape", "bytes")
+    dtype, shape = np.dtype(header["dtype"]), tuple(header["shape"])
+    if dtype.kind not in "buifU" or prod(shape) * dtype.itemsize != header["bytes"]:
+        raise _DamagedError("an array that is none")
+    values = np.empty(shape, dtype)
+    content = memoryview(values.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+    while content:
+        count = answers.readinto(content)  # type: ignore[attr-defined]
+        if not count:
+            raise _DamagedError("an array that breaks off: the file is damaged or hostile")
+        content = content[count:]
+    return values
