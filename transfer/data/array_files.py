@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.data.array_problems import array_error, problems_of_inputs, step_for
-from transfer.data.arrays import labelled_arrays, text_of
+from transfer.data.arrays import labelled_arrays
+from transfer.data.class_arrays import text_of
 from transfer.data.hdf5_files import SIGNATURE, read_hdf5_arrays
 from transfer.data.inferring import OF_ANSWERS
 from transfer.data.labelled import LabelledSet

@@ -14,12 +14,11 @@ from transfer.data.array_problems import (
     LABELLED,
     ONCE,
     TWO_CLASSES,
-    WHOLE,
     array_error,
-    count_rows,
     kept_inputs,
     problems_of_inputs,
 )
+from transfer.data.class_arrays import indexed_labels, label_array, problems_of_labels, text_of
 from transfer.data.column_names import output_name
 from transfer.data.encoding import rows_known
 from transfer.data.labelled import LabelledSet
@@ -129,11 +128,11 @@ def _names(count: int) -> tuple[str, ...]:
 def _of_labels(inputs: Mapping[str, _Array], y: ArrayLike, classes: _Classes | None, source: str) -> LabelledSet:
     """Examples of one class each."""
     labels = label_array(y)
-    problems = [*_problems_of_all(inputs), *_problems_of_labels(labels), *_problems_of_lengths(inputs, {"y": labels})]
+    problems = [*_problems_of_all(inputs), *problems_of_labels(labels), *_problems_of_lengths(inputs, {"y": labels})]
     if problems:
         raise array_error(source, problems)
     names = None if classes is None else tuple(text_of(name) for name in classes)
-    indices, names = _indexed(labels.reshape(-1), names, source)
+    indices, names = indexed_labels(labels.reshape(-1), names, source)
     if len(np.unique(indices)) < 2:
         raise array_error(source, [Problem("y", TWO_CLASSES, f"1: every label is {names[indices[0]]!r}")])
     return LabelledSet.of_labels(source, _names(len(indices)), indices, names, _kept(inputs))
@@ -237,67 +236,3 @@ def _grouped(found: LabelledSet, groups: _Array, count: int, source: str) -> Lab
     rows = [int(name[2:-1]) for name in found.names]
     numbers = np.unique(groups, return_inverse=True)[1].astype(np.int64)
     return replace(found, groups=numbers[rows])
-
-
-def label_array(y: ArrayLike) -> NDArray[Any]:
-    """As an array; texts that came as Python objects, as pandas gives them, become numpy's."""
-    labels = np.asarray(y)
-    return (
-        labels.astype(np.str_) if labels.dtype.kind in "OT" and all(isinstance(v, str) for v in labels.flat) else labels
-    )
-
-
-def _problems_of_labels(y: NDArray[Any]) -> list[Problem]:
-    expected = "(n,), one label for each example"
-    if y.ndim == 2 and y.shape[1] > 1 and y.dtype.kind in "buif":
-        return [Problem("y", expected, f"{y.shape}; if these are one-hot rows, give y.argmax(axis=1)")]
-    if not (y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1)) or y.size == 0:
-        return [Problem("y", expected, str(y.shape))]
-    if y.dtype.kind not in "buifUS":
-        return [Problem("y", "whole numbers, texts or booleans", f"type {y.dtype}")]
-    rows = y.reshape(-1)
-    if y.dtype.kind == "f":
-        unlabelled = ~np.isfinite(rows)
-        if unlabelled.any():
-            return [Problem("y", LABELLED, count_rows(unlabelled, "NaN or infinite"))]
-        uneven = rows != np.rint(rows)
-        if uneven.any():
-            return [Problem("y", WHOLE, count_rows(uneven, "not whole"))]
-    if y.dtype.kind in "US" and (rows == rows.dtype.type()).any():
-        return [Problem("y", LABELLED, count_rows(rows == rows.dtype.type(), "empty"))]
-    return []
-
-
-def _indexed(
-    y: NDArray[Any], classes: tuple[str, ...] | None, source: str
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Places of labels in classes, and the classes.
-
-    Raises:
-        DataError: if `classes` name one twice or do not cover the labels.
-    """
-    values, places = np.unique(y, return_inverse=True)
-    if y.dtype.kind == "f":
-        found: tuple[Any, ...] = tuple(int(value) for value in values)
-    else:
-        found = tuple(text_of(value) if y.dtype.kind in "US" else value.item() for value in values)
-    if classes is None:
-        return places.astype(np.int64), tuple(map(str, found))
-    if len(set(classes)) < len(classes):
-        raise array_error(source, [Problem("classes", ONCE, f"{len(classes)} names, {len(set(classes))} distinct")])
-    known = {name: i for i, name in enumerate(classes)}
-    targets = [known.get(value) if isinstance(value, str) else _place(int(value), len(classes)) for value in found]
-    unknown = [value for value, target in zip(found, targets, strict=True) if target is None]
-    if unknown:
-        expected = "names in classes" if isinstance(unknown[0], str) else f"0 to {len(classes) - 1}, places in classes"
-        shown = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
-        raise array_error(source, [Problem("y", expected, shown)])
-    return np.array(targets, dtype=np.int64)[places], classes
-
-
-def _place(value: int, count: int) -> int | None:
-    return value if 0 <= value < count else None
-
-
-def text_of(value: object) -> str:
-    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)

@@ -313,7 +313,8 @@ def _of_conflicts(conflicts: Sequence[Conflict]) -> Iterable[str]:
 
 def _summary(conflicts: Sequence[Conflict]) -> str:
     count = sum(len(each.names) for each in conflicts)
-    return f"{count} examples with the bytes of one of another class; label them alike, or leave them out"
+    other = "with other labels" if any(each.output for each in conflicts) else "of another class"
+    return f"{count} examples with the bytes of one {other}; label them alike, or leave them out"
 
 
 def _examples(count: int) -> str:
