@@ -7,6 +7,7 @@ from transfer.data.inputs import Inputs, one_array
 from transfer.data.joining import join_sets
 from transfer.data.labelled import LabelledSet
 from transfer.data.named_arrays import NamedArrays, digest_rows
+from transfer.data.reading import as_examples, as_labelled
 from transfer.errors import DataError
 
 LEFT = np.arange(12).reshape(4, 3)
@@ -101,3 +102,15 @@ def test_groups_of_two_sets_stay_apart():
     assert join_sets(first, labelled(LEFT[:2], [0, 7])).groups.tolist() == [5, 5, 0, 1, 6, 7]
     assert join_sets(first, labelled(LEFT[:2])).groups.tolist() == [5, 5, 0, 1, 6, 7]
     assert join_sets(labelled(LEFT), first).groups is None
+
+
+def test_examples_of_several_inputs_are_given_by_name():
+    for given in ({"left": LEFT, "right": RIGHT}, {"left": LEFT.tolist(), "right": RIGHT}, pairs()):
+        found = as_examples(given)
+        assert found.names == ("x[0]", "x[1]", "x[2]", "x[3]")
+        assert found.inputs.arrays["left"].tolist() == LEFT.tolist()
+    for wrong, where in (({"a": LEFT, "b": RIGHT[:2]}, ["a", "b"]), ({"a": [["x"]]}, ["a"]), ({}, [])):
+        with pytest.raises(DataError) as caught:
+            as_examples(wrong)
+        assert [each.where for each in caught.value.problems] == where
+    assert as_labelled(({"left": LEFT, "right": RIGHT}, [0, 1, 1, 0])).inputs.names == ("left", "right")

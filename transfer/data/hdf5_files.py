@@ -29,6 +29,7 @@ _SPARE_BYTES = 2**32  # compressed arrays become larger than the file
 _SECONDS = 30
 _SLOWEST = 5 * 2**20  # bytes a second
 _LONGEST_LINE = 2**24
+_STOPPED = "bytes that stop the reader: the file is damaged or hostile"
 # Nothing that a file names is loaded as a filter, and a file on a read-only disk needs no lock.
 _ENVIRONMENT = {"HDF5_PLUGIN_PRELOAD": "::", "HDF5_USE_FILE_LOCKING": "FALSE", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -60,7 +61,8 @@ def read_hdf5_arrays(path: Path, choose: Choose) -> dict[str, NDArray[Any]]:
                 raise array_error(str(path), problems)
             return {name: _array(answers) for name in wanted}
     except (_DamagedError, OSError) as error:
-        raise array_error(str(path), [Problem(str(path), "an HDF5 file of arrays", str(error))]) from error
+        found = _STOPPED if isinstance(error, BrokenPipeError) else str(error)
+        raise array_error(str(path), [Problem(str(path), "an HDF5 file of arrays", found)]) from error
 
 
 @contextmanager
@@ -101,7 +103,7 @@ def _line(answers: IO[bytes], *keys: str) -> dict[str, Any]:
     try:
         values: dict[str, Any] = json.loads(answers.readline(_LONGEST_LINE))
     except ValueError as error:
-        raise _DamagedError("bytes that stop the reader: the file is damaged or hostile") from error
+        raise _DamagedError(_STOPPED) from error
     if "fault" in values:
         raise _DamagedError(str(values["fault"]))
     return {key: values[key] for key in keys}
