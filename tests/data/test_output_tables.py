@@ -262,6 +262,17 @@ def test_nothing_to_tell_apart_is_refused(photos, labels, where):
     assert problems(table(photos, "topic,mood", *labels))[0][0] == where
 
 
+def test_by_a_labelling_a_set_may_lack_classes_and_labels_but_not_pictures(photos):
+    labelling = Labelling((FOOD, Output("tags", "sigmoid", ("x", "y"))))
+    found = read_labelled(table(photos, "food,tags", "fruit,", "fruit,"), labelling=labelling)
+    assert [values.tolist() for values in found.targets] == [[1, 1], [[-1, -1]] * 2]
+    for place in range(2):
+        (photos / f"a/{place}.png").write_bytes(b"")
+    told = problems(table(photos, "food,tags", "fruit,", "fruit,"), labelling=labelling, skip_unreadable=True)
+    assert [where for where, _, _ in told] == ["labels.csv line 2", "labels.csv line 3", "labels.csv"]
+    assert problems(table(photos, "food,tags", "fruit,x", "fruit,y"), outputs=["food", "tags"])[0][0] == "column 'food'"
+
+
 def test_columns_that_cannot_be_told_are_listed(photos):
     for header in ("", "image,topic", "id"):
         with pytest.raises(DataError) as caught:

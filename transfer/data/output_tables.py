@@ -55,7 +55,10 @@ def read_outputs(sheet: Sheet, source: TableSource, wanted: Wanted, leniency: Le
     kept = [each for each in examples if each.line not in oversized and each.line not in unreadable]
     rows = np.array([each.row for each in kept], np.int64)
     targets = tuple(values[rows] for values in labels.targets)
-    faults = faults or list(_faults_of_outputs(sheet, labels.labelling, targets))
+    if not kept and not faults:
+        faults = [Problem(sheet.name, "pictures of which something is known", "none that can be used"), *left_out]
+    elif not faults and wanted.labelling is None:
+        faults = list(_faults_of_outputs(sheet, labels.labelling, targets))
     refuse_faults(source, faults, left_out if leniency.strict else [])
     left_out += (Problem(sheet.name, found=f"column {name!r} is not used") for name in labels.unused)
     found = LabelledSet(
