@@ -8,6 +8,7 @@ from transfer.jobs.feeding import make_feed
 from transfer.jobs.rehearsing import Sample, rehearse, rehearse_solving, solving_work
 from transfer.models.building import read_model
 from transfer.recipes import Recipe, Stage
+from transfer.training.labels import Labels
 from transfer.training.stage_flags import flag_stage
 from transfer.weights.tensor_digests import digest_tensor
 
@@ -16,9 +17,10 @@ def rehearsed(student, images, recipe):
     network = read_model(student)
     feed = make_feed(network, transfer.from_arrays(images, np.arange(len(images)) % 2), preprocessing="unit")
     whole = read_model(feed.network)
-    graphs = [flag_stage(whole.graph, stage, "label") for stage in recipe.stages]
+    graphs = [flag_stage(whole.graph, stage, ["label"]) for stage in recipe.stages]
     rows = feed.load(transfer.from_arrays(images, np.arange(len(images)) % 2), 16)
-    return whole, rehearse(whole, graphs, recipe, Sample(rows, rows.shape[1:], feed.to_json(), len(images)), {})
+    sample = Sample(rows, rows.shape[1:], feed.to_json(), len(images))
+    return whole, rehearse(whole, ["label"], graphs, recipe, sample, {})
 
 
 def test_what_is_kept_of_an_example_is_measured_at_each_boundary(colour_student, colours):
@@ -48,6 +50,6 @@ def test_solving_goes_with_the_coordinates_that_examples_span():
     assert [solving_work(*sizes) for sizes in ((3000, 15), (30, 4000))] == pytest.approx([45_000 * 1.01, 900 * 1.02])
     assert solving_work(1500, 1500) == 2 * 1500**2
     rows = np.random.default_rng(0).random((40, 6))
-    pace = rehearse_solving(rows, np.arange(40) % 3, seed=0)
+    pace = rehearse_solving(rows, Labels.of_classes(np.arange(40) % 3, 3), seed=0)
     assert pace.seconds(80, 6) >= pace.seconds(40, 6) > 0
-    assert rehearse_solving(rows, np.zeros(40, np.int64), seed=0).seconds(40, 6) == 0
+    assert rehearse_solving(rows, Labels.of_classes(np.zeros(40, np.int64), 3), seed=0).seconds(40, 6) == 0

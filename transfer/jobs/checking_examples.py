@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.data.doubts import Doubts, find_doubts, refuse_known
+from transfer.data.doubts import Doubts, find_doubts_of_outputs, refuse_known
 from transfer.data.joining import join_sets
 from transfer.data.labelled import LabelledSet
 from transfer.data.loading import ImageBatch
 from transfer.errors import DataError, Problem
 from transfer.evidence.baselines import shrink_images
-from transfer.jobs.dividing import divide
+from transfer.jobs.dividing import divide, refuse_unlearnt
 from transfer.jobs.feeding import Feed
 from transfer.jobs.learning import Learning
 from transfer.specs import Progress, silent
@@ -106,7 +106,7 @@ class CheckedExamples:
         learnt: places of those to learn from, as far as they can be read.
         tried: how many of these a trial learns from before; 0 for no trial.
         tested: places of those to test on, likewise.
-        labels: (n,) of all, those to test on behind.
+        labels: of all, those to test on behind.
         digests: of all.
         digesting: seconds that these took.
         seen: what was seen of them.
@@ -116,7 +116,7 @@ class CheckedExamples:
     learnt: NDArray[np.int64]
     tried: int
     tested: NDArray[np.int64]
-    labels: NDArray[np.int64] = field(repr=False)
+    labels: Labels = field(repr=False)
     digests: tuple[str, ...] = field(repr=False)
     digesting: float
     seen: SeenExamples
@@ -146,13 +146,13 @@ def check_examples(
     bad = (*unreadable, *(problem for _, problem in seen.unreadable))
     learnt, tested = _divide(everything, len(data), seen, how, bad)
     labels = Labels(everything.labelling, everything.targets)
-    single = everything.labels if data.labelling.is_single else np.zeros(len(everything), np.int64)
-    classes = data.classes if data.labelling.is_single else ("all",)
-    found = find_doubts(digests, single, everything.names, classes, train=learnt, test=tested)
-    missing = [name for name, count in found.counts if not count]
-    if missing:
-        wrong = [Problem(f"class {name!r}", "at least 1 example to learn from", "0") for name in missing]
-        raise DataError("Some classes have no training example.", [*wrong, *bad])
+    found = find_doubts_of_outputs(
+        digests, everything.labelling, everything.targets, everything.names, train=learnt, test=tested
+    )
+    try:
+        refuse_unlearnt(labels[learnt])
+    except DataError as error:
+        raise DataError(error.summary, [*error.problems, *bad], error.next_step) from error
     refuse_known(len(tested) - len(found.leaked))
     known = {each.where for each in bad}
     doubts = replace(
@@ -167,7 +167,7 @@ def check_examples(
         hold_out(labels[learnt], how.recipe, None if everything.groups is None else everything.groups[learnt])
     )
     tried = len(learnt) - held_out if held_out else 0
-    return CheckedExamples(learnt, tried, tested, single, digests, digesting, seen, doubts)
+    return CheckedExamples(learnt, tried, tested, labels, digests, digesting, seen, doubts)
 
 
 def _divide(

@@ -91,7 +91,9 @@ def forecast_file(
     rehearsal = rehearse(whole, student.heads, graphs, recipe, sample, custom_objects)
     folder = None if custom_objects else cache.folder if isinstance(cache, Cache) else cache
     counts = replace(counts, kept=_find_kept(folder, rehearsal.key, checked))
-    solving = rehearse_solving(checked.seen.pixels, checked.labels[list(checked.seen.spread)], recipe.seed)
+    solving = rehearse_solving(
+        checked.seen.pixels, checked.labels[np.array(checked.seen.spread, np.int64)], recipe.seed
+    )
     measured = Measured(starting, restoring, checked.digesting, checked.seen.each, solving, rehearsal)
     size, sizes = kept_bytes(recipe, counts, rehearsal), _sizes(whole, student.heads, checked.seen, memory_bytes)
     estimate = estimate_run(recipe, counts, measured, sizes)

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.analysis.estimates import Pace
-from transfer.evidence.baselines import logistic_regression
+from transfer.data.targets import known
+from transfer.evidence.output_baselines import linear_on_inputs
 from transfer.graphs.graph import Graph
 from transfer.graphs.packing import pack_inputs
 from transfer.models.building import build_model
@@ -25,6 +26,7 @@ from transfer.specs import Json
 from transfer.surgery.network import Network
 from transfer.training.features import make_runner
 from transfer.training.fitting import fit
+from transfer.training.labels import Labels
 from transfer.training.low_rank import adapt
 from transfer.training.prefixing import BATCH, Piece, split_off_prefix, split_stage
 
@@ -154,18 +156,19 @@ def rehearse(
     return Rehearsal(pace, piece.key, rows[0].nbytes, answer, tuple(stages))
 
 
-def rehearse_solving(inputs: NDArray[Any], labels: NDArray[np.int64], seed: int) -> SolvingPace:
-    """How long solving a head takes, with its cross-validation: on some examples, and on a quarter of them.
+def rehearse_solving(inputs: NDArray[Any], labels: Labels, seed: int) -> SolvingPace:
+    """How long solving the heads takes, with their cross-validation: on some examples, and on a quarter of them.
 
     Args:
         inputs: (m, …).
-        labels: (m,).
+        labels: of m examples.
         seed: of the folds.
     """
     few = np.arange(0, len(inputs), 4)
-    if len(np.unique(labels[few])) < 2:
+    if not any(len(np.unique(values[few][known(values[few])])) > 1 for values in labels.targets):
         return SolvingPace(0.0, 0.0, 0.0)
-    importing = _seconds_of_solving(np.arange(8.0).reshape(8, 1), np.arange(8) % 2, seed)
+    tiny = Labels.of_classes(np.arange(8) % 2, 2)
+    importing = _seconds_of_solving(np.arange(8.0).reshape(8, 1), tiny, seed)
     small = _seconds_of_solving(inputs[few], labels[few], seed)
     whole = _seconds_of_solving(inputs, labels, seed)
     width = inputs[0].size
@@ -173,10 +176,9 @@ def rehearse_solving(inputs: NDArray[Any], labels: NDArray[np.int64], seed: int)
     return SolvingPace(importing, max(0.0, whole - slope * solving_work(len(inputs), width)), slope)
 
 
-def _seconds_of_solving(inputs: NDArray[Any], labels: NDArray[np.int64], seed: int) -> float:
+def _seconds_of_solving(inputs: NDArray[Any], labels: Labels, seed: int) -> float:
     start, places = time.perf_counter(), np.arange(len(inputs))
-    known, dense = np.unique(labels, return_inverse=True)
-    logistic_regression(inputs, places, dense, places[:1], dense[:1], classes=len(known), seed=seed)
+    linear_on_inputs(inputs, places, labels, places[:1], seed=seed)
     return time.perf_counter() - start
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.data.doubts import refuse_known, refuse_unreadable, warn_of_labels
+from transfer.data.doubts import find_doubts_of_outputs, refuse_known, refuse_unreadable
 from transfer.data.joining import join_sets
 from transfer.data.labelled import LabelledSet
+from transfer.data.labelled_splits import one_sided
 from transfer.evidence.baselines import LEARNT_FROM, logistic_regression, majority_class
 from transfer.evidence.comparing import compare_answers
 from transfer.evidence.output_baselines import linear_on_inputs, most_frequent
@@ -24,6 +26,7 @@ from transfer.jobs.scoring_answers import Scored, score_logits
 from transfer.recipes import Recipe
 from transfer.results import Result
 from transfer.specs import Json, Progress
+from transfer.tabulating import shorten
 from transfer.training.labels import Labels
 from transfer.training.learner import Learner
 
@@ -66,7 +69,8 @@ def learn_and_score(
     unlearnt = refuse_unlearnt(labels[train])
     learner.begin(read.places[train], read.labels, everything.groups)
     with clock("baselines"):
-        baselines = _baselines(read, labels, train, unseen, recipe.seed, learner.progress)
+        baselines = _baselines(read, labels, train, unseen, recipe.seed, learner.progress, examples.groups)
+    groups = None if examples.groups is None else examples.groups[unseen]
     found, probe, decisions = list[Scored](), None, None
     for place, stage in enumerate(recipe.stages):
         with clock(STEPS[stage.kind]):
@@ -76,7 +80,7 @@ def learn_and_score(
                 learner.tune(place)
             logits = learner.logits(read.places[unseen])
             decisions = None if data.labelling.is_single else _decide(learner, read.labels)
-        found.append(_scored(_name_of(place, recipe), labels[unseen], logits, decisions, recipe.seed))
+        found.append(_scored(_name_of(place, recipe), labels[unseen], logits, decisions, recipe.seed, groups))
     if decisions is not None:
         learner.calibrate(decisions.slopes(), decisions.offsets())
     several = None if data.labelling.is_single else data.labelling
@@ -95,7 +99,7 @@ def learn_and_score(
             *_remarks(len(train), len(held_out) - len(unseen)),
             *_compared(found),
         ),
-        warnings=(*_warnings(examples, digests, train), *unlearnt),
+        warnings=(*_warnings(examples, digests, train, unseen), *unlearnt),
         labelling=several,
         decisions=decisions.to_json() if decisions else None,
         outputs=tuple(each.outputs for each in (*reversed(found), *baselines) if each.outputs),
@@ -109,12 +113,19 @@ def _decide(learner: Learner, labels: Labels) -> Decisions:
     return decide(labels[places], logits, seed=learner.recipe.seed)
 
 
-def _scored(name: str, labels: Labels, logits: NDArray[np.float32], decisions: Decisions | None, seed: int) -> Scored:
+def _scored(
+    name: str,
+    labels: Labels,
+    logits: NDArray[np.float32],
+    decisions: Decisions | None,
+    seed: int,
+    groups: NDArray[np.int64] | None,
+) -> Scored:
     """Each stage by its own calibration and thresholds."""
     if decisions is None:
-        return score_logits(name, labels, logits, seed=seed)
+        return score_logits(name, labels, logits, seed=seed, groups=groups)
     sure = logits * decisions.slopes() + decisions.offsets()
-    return score_logits(name, labels, sure, seed=seed, thresholds=decisions.limits())
+    return score_logits(name, labels, sure, seed=seed, thresholds=decisions.limits(), groups=groups)
 
 
 def _name_of(place: int, recipe: Recipe) -> str:
@@ -141,10 +152,18 @@ def _divided(
     return divide(examples, seed=seed, shots=how.shots, test_share=how.share)
 
 
-def _warnings(examples: LabelledSet, digests: Sequence[str], train: NDArray[np.int64]) -> tuple[str, ...]:
-    if not examples.labelling.is_single:
-        return ()
-    return warn_of_labels(digests, examples.labels, examples.names, examples.classes, train)
+def _warnings(
+    examples: LabelledSet, digests: Sequence[str], train: NDArray[np.int64], test: NDArray[np.int64]
+) -> tuple[str, ...]:
+    """What is doubtful about the labels; of several outputs also what cannot be tested."""
+    labelling, targets = examples.labelling, examples.targets
+    doubts = find_doubts_of_outputs(digests, labelling, targets, examples.names, train=train).warnings
+    if labelling.is_single:
+        return doubts
+    untested = [
+        each.where for each in one_sided(labelling, targets, train, test) if each.found.endswith(" 0 to test on")
+    ]
+    return (*doubts, *([f"no example to test on for {shorten(untested)}"] if untested else ()))
 
 
 def _baselines(
@@ -154,14 +173,16 @@ def _baselines(
     held_out: NDArray[np.int64],
     seed: int,
     progress: Progress,
+    groups: NDArray[np.int64] | None,
 ) -> tuple[Scored, ...]:
     """On the same examples."""
     learnt, asked, wanted = read.places[train], read.places[held_out], labels[held_out]
+    how: dict[str, Any] = {"seed": seed, "groups": None if groups is None else groups[held_out]}
     if not labels.labelling.is_single:
         raw = linear_on_inputs(read.pixels, learnt, labels[train], asked, seed=seed, progress=progress)
         return (
-            score_logits("most frequent", wanted, most_frequent(labels[train], len(asked)), seed=seed),
-            score_logits("linear on raw input", wanted, raw, seed=seed),
+            score_logits("most frequent", wanted, most_frequent(labels[train], len(asked)), **how),
+            score_logits("linear on raw input", wanted, raw, **how),
         )
     own, classes = labels.targets[0], len(labels.labelling.outputs[0].classes)
     linear = logistic_regression(
