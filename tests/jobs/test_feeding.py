@@ -237,12 +237,13 @@ def pictures(folder):
     return transfer.read_labelled(folder)
 
 
-@pytest.mark.parametrize("preprocessing", [None, "unit"])
-def test_a_network_of_several_inputs_is_refused_before_anything_is_asked_for(tmp_path, preprocessing):
-    with pytest.raises(LayerError, match="'net' has 2 inputs; examples go into networks of one") as caught:
-        make_feed(network_of((8, 8, 3), (5,)), pictures(tmp_path), preprocessing=preprocessing)
-    assert [each.where for each in caught.value.problems] == ["x0", "x1"]
-    assert caught.value.next_step.startswith("give the part of it that takes them: keras.Model(")
+def test_pictures_are_refused_where_a_network_has_several_inputs(tmp_path):
+    with pytest.raises(DataError, match="holds pictures; this network takes an array for each of 2 inputs") as caught:
+        make_feed(network_of((8, 8, 3), (5,)), pictures(tmp_path))
+    assert [(each.where, each.expected) for each in caught.value.problems] == [
+        ("x_x0", "an array (n, 8, 8, 3)"),
+        ("x_x1", "an array (n, 5)"),
+    ]
 
 
 @pytest.mark.parametrize("preprocessing", [None, "unit"])

@@ -13,6 +13,7 @@ from transfer.data.inputs import Examples
 from transfer.errors import Problem
 from transfer.jobs.feeding import feed_of_run, read_features
 from transfer.labellings import Labelling
+from transfer.models.taking_rows import inputs_of, take_rows
 from transfer.results import Run
 from transfer.specs import Progress
 from transfer.training.decoding import decode
@@ -52,7 +53,10 @@ def ask(run: Run, examples: Examples, progress: Progress) -> Asked:
     """
     labelling = labelling_of(run)
     feed = feed_of_run(run.model, run.asked["input"])
-    runner = make_runner(_joined(run.model, labelling), BATCH)
+    model = _joined(run.model, labelling)
+    if feed.inputs:
+        model = take_rows(model, feed.input_shapes(examples))
+    runner = make_runner(model, BATCH)
     found = read_features(runner, feed, examples, BATCH, None, progress)
     probabilities = tuple(found.values[:, places] for places in logit_places(labelling))
     thresholds = (run.result.decisions or {}).get("thresholds", {})
@@ -65,4 +69,4 @@ def _joined(model: keras.Model, labelling: Labelling) -> keras.Model:
     if labelling.is_single:
         return model
     parts = [model.output[name] for name in labelling.names]
-    return keras.Model(model.inputs[0], keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0])
+    return keras.Model(inputs_of(model), keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0])

@@ -11,17 +11,20 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.data.fitting_arrays import fit_named, fit_rows, show_axes
 from transfer.data.inputs import Examples, one_array
 from transfer.data.loading import ImageBatch, load_images
-from transfer.errors import DataError, LayerError, Problem, nearest
+from transfer.data.named_inputs import NamedInput, pack_rows
+from transfer.errors import DataError, Problem, nearest
+from transfer.graphs.graph import Layer
+from transfer.graphs.input_shapes import with_input_shapes
+from transfer.graphs.packing import pack_inputs
 from transfer.graphs.preprocessing import image_size, prepend_preprocessing
 from transfer.graphs.shapes import Shape, shape_of
-from transfer.models.building import build_model
+from transfer.models.building import build_model, read_model
 from transfer.specs import PREPROCESSINGS, Json, Preprocessing, Progress, silent
 from transfer.surgery.network import Network
 from transfer.training.features import Runner
-
-_FITTED = "; images are fitted where --preprocessing (preprocessing=…) says how"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +34,24 @@ class Feed:
     Attributes:
         network: the Keras model that takes them: raw input in.
         image: how images are fitted, in all but the arithmetic, which is the network's; None for other arrays.
-        shape: of one example as the network takes it; None for images.
+        shape: of one example as the network takes it; None for images and for several inputs.
         preprocessing: of images, the arithmetic and the frame included, with the size that they come out at; None for
             other arrays, and where a finished run does not say it.
+        inputs: of a network that has several, in its order. Its examples are brought as rows of all of them.
     """
 
     network: keras.Model = field(repr=False)
     image: Preprocessing | None
     shape: Shape | None = None
     preprocessing: Preprocessing | None = None
+    inputs: tuple[NamedInput, ...] = ()
 
     @property
     def note(self) -> str:
         """What is done, in a sentence."""
+        if self.inputs:
+            names = ", ".join(each.name for each in self.inputs)
+            return f"arrays are taken as they are, one for each of the inputs {names}"
         if self.image is None or self.image.size is None:
             return "arrays are taken as they are"
         return f"images are fitted to {self._fitted}, aspect ratio kept; preprocessing is part of the network"
@@ -60,13 +68,22 @@ class Feed:
         return f"{whole[0]} x {whole[1]}, of which a frame of {sides}"
 
     def example_shape(self, examples: Examples) -> tuple[int, ...]:
-        """Of one of these examples as the network gets it, without the batch axis."""
+        """Of one of these examples as the network gets it, without the batch axis; (d,) of several inputs."""
+        if self.inputs:
+            return (sum(map(prod, self.input_shapes(examples).values())),)
         if self.image is not None and self.image.size is not None:
             return (*self.image.size, self.image.channels)
-        return tuple(_fit_rows(examples, self.shape or ()).shape[1:])
+        return tuple(fit_rows(examples, self.shape or ()).shape[1:])
+
+    def input_shapes(self, examples: Examples) -> dict[str, tuple[int, ...]]:
+        """Of one of these examples for each of several inputs, by name; open sizes are those of the arrays."""
+        fitted = fit_named(examples, self.inputs)
+        return {name: fitted.shape_of(name) for name in fitted.names}
 
     def to_json(self) -> Json:
         """As plain values, for `run.json`."""
+        if self.inputs:
+            return {"kind": "several arrays", "inputs": [each.to_json() for each in self.inputs]}
         if self.image is None or self.image.size is None:
             return {"kind": "arrays", "shape": list(self.shape or ())}
         return {
@@ -91,8 +108,11 @@ class Feed:
                 batch_size=batch_size,
                 progress=progress,
             )
-        rows = _fit_rows(examples, self.shape or ())
-        starts = range(0, len(rows), batch_size)
+        starts = range(0, len(examples), batch_size)
+        if self.inputs:
+            several = fit_named(examples, self.inputs)
+            return (ImageBatch(start, pack_rows(several[start : start + batch_size])) for start in starts)
+        rows = fit_rows(examples, self.shape or ())
         return (ImageBatch(start, rows[start : start + batch_size]) for start in starts)
 
     def readable(self, examples: Examples, batch_size: int, progress: Progress = silent) -> Iterator[NDArray[Any]]:
@@ -143,8 +163,8 @@ def make_feed(
     """Decide how a set goes into a network.
 
     Args:
-        network: with one input.
-        data: pictures or an array.
+        network: of several inputs it takes arrays by their names.
+        data: pictures or an array, or arrays by name.
         preprocessing: of images, or the name of one (`torch`, `tf`, `caffe`, `unit`, `raw`); by default what the
             network's card says.
         size: (h, w) of images; by default what the network or its card says.
@@ -152,14 +172,10 @@ def make_feed(
 
     Raises:
         DataError: if pictures have no preprocessing or cannot fit, or an array does not fit.
-        LayerError: if the network has several inputs, or does not take images of that size.
+        LayerError: if the network does not take images of that size.
     """
     if len(network.graph.inputs) != 1:
-        raise LayerError(
-            f"{network.graph.name!r} has {len(network.graph.inputs)} inputs; examples go into networks of one.",
-            [Problem(ref.layer, found="an input") for ref in network.graph.inputs],
-            next_step="give the part of it that takes them: keras.Model(one of its inputs, an output of that part)",
-        )
+        return _feed_several(network, data, preprocessing or size, custom_objects)
     chosen = _named(preprocessing) or (network.card.preprocessing if network.card is not None else None)
     shape = shape_of(network.graph, network.graph.inputs[0])
     if chosen is None and not isinstance(data.inputs, tuple):
@@ -168,7 +184,7 @@ def make_feed(
                 "Arrays are taken as they are, so --size (size=…) has no effect.",
                 next_step="say how images are prepared with --preprocessing (preprocessing=…), or leave it out",
             )
-        _fit_rows(data, shape)
+        fit_rows(data, shape)
         return Feed(build_model(network, custom_objects), None, shape)
     _check_pictures(network, data, shape, size or (chosen and chosen.size))
     if chosen is None:
@@ -188,6 +204,22 @@ def make_feed(
     return Feed(model, fitting, preprocessing=replace(chosen, size=fitted))
 
 
+def _feed_several(network: Network, data: Examples, prepared: object, custom_objects: Mapping[str, Any] | None) -> Feed:
+    if prepared is not None:
+        raise DataError(
+            f"{network.graph.name!r} has {len(network.graph.inputs)} inputs; arrays are taken as they are.",
+            next_step="leave out --preprocessing and --size (preprocessing=…, size=…), and prepare the arrays before",
+        )
+    inputs = tuple(_described(network.graph.layer(ref.layer)) for ref in network.graph.inputs)
+    fit_named(data, inputs)
+    return Feed(build_model(network, custom_objects), None, inputs=inputs)
+
+
+def _described(layer: Layer) -> NamedInput:
+    """An input as data."""
+    return NamedInput(layer.name, tuple(layer.config["batch_shape"][1:]), str(layer.config.get("dtype") or "float32"))
+
+
 def _check_pictures(network: Network, data: Examples, shape: Shape, size: object) -> None:
     """Refuse pictures where no preprocessing could bring them to the network's input.
 
@@ -204,14 +236,9 @@ def _check_pictures(network: Network, data: Examples, shape: Shape, size: object
     flat = "; of flattened pictures, say the size with --size 28 and how they are prepared with --preprocessing"
     raise DataError(
         f"{data.source} holds {kind}; {network.graph.name!r} does not take pictures.",
-        [Problem(network.graph.inputs[0].layer, f"pictures: {_axes((None, None, 3))}", _axes(shape))],
-        next_step=f"give an array x {_axes(shape)}, and no preprocessing" + (flat if len(shape) == 1 else ""),
+        [Problem(network.graph.inputs[0].layer, f"pictures: {show_axes((None, None, 3))}", show_axes(shape))],
+        next_step=f"give an array x {show_axes(shape)}, and no preprocessing" + (flat if len(shape) == 1 else ""),
     )
-
-
-def _axes(shape: Shape) -> str:
-    """`(n, 32, 32, 3)`, with the axis of the examples; `?` for an open size."""
-    return f"({', '.join(['n', *('?' if size is None else str(size) for size in shape)])})"
 
 
 def _named(preprocessing: Preprocessing | str | None) -> Preprocessing | None:
@@ -225,8 +252,19 @@ def _named(preprocessing: Preprocessing | str | None) -> Preprocessing | None:
     return PREPROCESSINGS[preprocessing]
 
 
+def as_learnt(feed: Feed, data: Examples) -> Network:
+    """A feed's network as examples go into it: with one input, of rows where it has several."""
+    network = read_model(feed.network)
+    if not feed.inputs:
+        return network
+    sized = with_input_shapes(network.graph, feed.input_shapes(data))
+    return replace(network, graph=pack_inputs(sized))
+
+
 def feed_of_run(model: keras.Model, described: Json) -> Feed:
     """The feed of a finished run, from its `run.json`."""
+    if described["kind"] == "several arrays":
+        return Feed(model, None, inputs=tuple(map(NamedInput.from_json, described["inputs"])))
     if described["kind"] == "arrays":
         return Feed(model, None, tuple(described["shape"]))
     size = (int(described["size"][0]), int(described["size"][1]))
@@ -258,28 +296,3 @@ def read_features(
         failures += batch.failures
     small = np.concatenate(pixels) if pixels else np.zeros((len(data), 0))
     return Features(np.concatenate(values), small, tuple(failures))
-
-
-def _fit_rows(data: Examples, shape: Shape) -> NDArray[Any]:
-    """An array as the network takes it; (n, h, w) serves a network on h * w values and the other way round."""
-    if isinstance(data.inputs, tuple):
-        raise DataError(
-            f"{data.source} holds pictures; this network takes arrays of shape {_axes(shape)}.",
-            next_step="write them as an array: numpy.savez(path, x=…)",
-        )
-    rows = one_array(data)
-    if len(rows.shape) == len(shape) + 1 and all(
-        size in (None, found) for size, found in zip(shape, rows.shape[1:], strict=True)
-    ):
-        return rows
-    wanted = tuple(size for size in shape if size is not None)
-    found = tuple(rows.shape[1:])
-    flattened = 1 in (len(wanted), len(found)) and prod(wanted) == prod(found)
-    one_channel = [size for size in wanted if size != 1] == [size for size in found if size != 1]
-    if len(wanted) == len(shape) and (flattened or one_channel):
-        return rows.reshape(len(rows), *wanted)
-    raise DataError(
-        f"{data.source} does not fit the network.",
-        [Problem("x", _axes(shape), str(rows.shape))],
-        next_step="give x with these axes" + (_FITTED if len(rows.shape) in (3, 4) and len(shape) == 3 else ""),
-    )

@@ -10,13 +10,14 @@ import keras
 
 from transfer.data.labelled import LabelledSet
 from transfer.errors import DataError, NotFiniteError, OutputError, Problem
+from transfer.graphs.packing import unpack_inputs
 from transfer.jobs.cached_features import Cache, open_store
 from transfer.jobs.checking_heads import check_heads
 from transfer.jobs.checking_inputs import warn_of_inputs
 from transfer.jobs.checking_recipes import check_recipe
 from transfer.jobs.clock import TimeLimit
 from transfer.jobs.describing import describe_request
-from transfer.jobs.feeding import make_feed
+from transfer.jobs.feeding import as_learnt, make_feed
 from transfer.jobs.kept_pictures import fitted_batches
 from transfer.jobs.preparing import Student
 from transfer.jobs.run_folders import read_asked
@@ -113,7 +114,7 @@ def finetune(
     check_recipe(network.graph, heads, recipe)
     own = student.custom_objects if isinstance(student, Student) else classes_of(student)
     feed = make_feed(network, data, preprocessing=preprocessing, size=size, custom_objects=own)
-    whole = read_model(feed.network)
+    whole = as_learnt(feed, data)
     limit = TimeLimit(time_limit) if isinstance(time_limit, int | float) else time_limit
     if limit is not None:
         limit.refuse_hopeless()
@@ -185,10 +186,13 @@ def _finished_model(model: keras.Model, learner: Learner, labelling: Labelling, 
         labelling: of the answers.
         card: of the student.
     """
+    learnt = learner.learnt()
+    if len(model.inputs) > 1:
+        learnt = replace(learnt, graph=unpack_inputs(learnt.graph, read_model(model).graph))
     if learner.custom_objects:  # layers of the caller's own may have flags that are set as they are made
-        model = build_model(learner.learnt(), learner.custom_objects)
+        model = build_model(learnt, learner.custom_objects)
     else:
-        take_over(model, learner.learnt())
+        take_over(model, learnt)
     whole = give_probabilities(model, labelling, learner.heads)
     old = card or Card()
     done = f"fine-tuned: {', '.join(stage.kind for stage in learner.recipe.stages)}"

@@ -29,10 +29,9 @@ from transfer.jobs.checking_recipes import check_recipe
 from transfer.jobs.clock import TimeLimit
 from transfer.jobs.counting_flops import settle_shapes
 from transfer.jobs.estimating import Counts, Measured, Sizes, estimate_run, kept_bytes
-from transfer.jobs.feeding import make_feed
+from transfer.jobs.feeding import as_learnt, make_feed
 from transfer.jobs.learning import Learning, prepare_file
 from transfer.jobs.rehearsing import Sample, rehearse, rehearse_solving
-from transfer.models.building import read_model
 from transfer.recipes import Recipe, Stage
 from transfer.specs import Progress, silent
 from transfer.surgery.network import Network
@@ -83,7 +82,7 @@ def forecast_file(
     warnings = warn_of_inputs(feed, network, data, seed=recipe.seed)
     starting = time.monotonic() - (began if started is None else started)
     checked = check_examples(feed, data, how, unreadable=unreadable, progress=progress)
-    whole, shape = read_model(feed.network), feed.example_shape(data)
+    whole, shape = as_learnt(feed, data), feed.example_shape(data)
     whole = replace(whole, graph=join_outputs(whole.graph, student.heads))
     counts = Counts(len(checked.learnt), checked.tried, len(checked.tested))
     stages, graphs = _stages(whole.graph, student.heads, shape, recipe, counts, custom_objects)

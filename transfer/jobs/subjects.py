@@ -12,7 +12,7 @@ import keras
 
 from transfer.data.inputs import Examples
 from transfer.data.labelled import LabelledSet
-from transfer.errors import DataError, LayerError
+from transfer.errors import DataError, LayerError, Problem
 from transfer.graphs.attaching import free_name
 from transfer.graphs.graph import Ref
 from transfer.graphs.shapes import Shape
@@ -82,8 +82,15 @@ def feed_subject(
 
     Raises:
         DataError: if it does not fit, or preprocessing is named for a run, whose network has its own.
-        LayerError: if the network does not take images of that size.
+        LayerError: if the network has several inputs, or does not take images of that size.
     """
+    inputs = network.graph.inputs
+    if len(inputs) != 1:
+        raise LayerError(
+            f"{network.graph.name!r} has {len(inputs)} inputs; networks of one are looked into.",
+            [Problem(ref.layer, found="an input") for ref in inputs],
+            next_step="give the part of it that takes them: keras.Model(one of its inputs, an output of that part)",
+        )
     if subject.input is None:
         return make_feed(
             network, data, preprocessing=preprocessing, size=size, custom_objects=classes_of(subject.model)

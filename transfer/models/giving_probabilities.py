@@ -12,17 +12,18 @@ from typing import Any
 import keras
 
 from transfer.labellings import Labelling, Output
+from transfer.models.taking_rows import inputs_of
 
 _SINGLE = ("probabilities", "class_probabilities", "output_probabilities")
 
 
 def give_probabilities(model: keras.Model, labelling: Labelling, heads: Sequence[str]) -> keras.Model:
-    """A model with the same input; of one softmax output it gives (n, k), else (n, k) of each by the output's name.
+    """A model with the same inputs; of one softmax output it gives (n, k), else (n, k) of each by the output's name.
 
     Numbers are given as they are.
 
     Args:
-        model: with one input, shared with what is given back.
+        model: shared with what is given back.
         labelling: of its heads.
         heads: names of the layers that give the logits, in the order of the outputs.
     """
@@ -30,11 +31,11 @@ def give_probabilities(model: keras.Model, labelling: Labelling, heads: Sequence
     if labelling.is_single:
         name = next(each for each in _SINGLE if each not in taken)
         answer = keras.layers.Softmax(name=name)(model.get_layer(heads[0]).output)
-        return keras.Model(model.inputs[0], answer, name=model.name)
+        return keras.Model(inputs_of(model), answer, name=model.name)
     found: dict[str, Any] = {}
     for output, head in zip(labelling, heads, strict=True):
         found[output.name] = _of_output(output, labelling, model.get_layer(head).output, found, taken)
-    return keras.Model(model.inputs[0], found, name=model.name)
+    return keras.Model(inputs_of(model), found, name=model.name)
 
 
 def _of_output(output: Output, labelling: Labelling, logits: Any, found: Mapping[str, Any], taken: set[str]) -> Any:
