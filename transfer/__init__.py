@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from transfer.errors import TransferError as TransferError
     from transfer.jobs.counting_flops import count_flops as count_flops
     from transfer.jobs.diagnosing import diagnose as diagnose
+    from transfer.jobs.evaluating import evaluate as evaluate
     from transfer.jobs.finetuning import finetune as finetune
     from transfer.jobs.measuring_drift import measure_drift as measure_drift
+    from transfer.jobs.predicting import predict as predict
     from transfer.jobs.running import load_run as load_run
     from transfer.labellings import Labelling as Labelling
     from transfer.labellings import Output as Output
@@ -66,6 +68,7 @@ _HOMES = {
     "TransferError": "transfer.errors",
     "count_flops": "transfer.jobs.counting_flops",
     "diagnose": "transfer.jobs.diagnosing",
+    "evaluate": "transfer.jobs.evaluating",
     "extract": "transfer.models.extracting",
     "finetune": "transfer.jobs.finetuning",
     "from_arrays": "transfer.data.arrays",
@@ -76,6 +79,7 @@ _HOMES = {
     "measure_drift": "transfer.jobs.measuring_drift",
     "named_recipe": "transfer.training.named_recipes",
     "open_checkpoint": "transfer.weights.opening",
+    "predict": "transfer.jobs.predicting",
     "read_labelled": "transfer.data.reading",
     "read_labelling": "transfer.data.labelling_files",
     "read_recipe": "transfer.training.recipe_texts",

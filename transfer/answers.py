@@ -114,6 +114,9 @@ class Prediction:
     name: str
     outputs: tuple[OutputAnswer, ...]
 
+    def __getitem__(self, output: str) -> OutputAnswer:
+        return next(each for each in self.outputs if each.output == output)
+
     @property
     def label(self) -> str:
         """The most probable class, of a run with one output of classes."""

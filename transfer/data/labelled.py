@@ -115,6 +115,25 @@ class LabelledSet:
             self, labelling=Labelling.of_classes(classes, self.labelling.names[0]), targets=(places[self.labels],)
         )
 
+    def only(self, *names: str) -> LabelledSet:
+        """The same examples with some of the outputs; those of which nothing of these is known are left out.
+
+        Raises:
+            DataError: if there is no such output, or one stands under another that is not named.
+        """
+        unknown = [Problem(name, f"one of {', '.join(self.labelling.names)}", "no such output") for name in names]
+        if unknown := [each for each in unknown if each.where not in self.labelling.names]:
+            raise DataError(f"{self.source} has other outputs.", unknown)
+        places = [self.labelling.place(name) for name in self.labelling.names if name in names]
+        try:
+            labelling = Labelling(tuple(self.labelling.outputs[place] for place in places))
+        except ValueError as error:
+            raise DataError(f"These outputs do not go alone: {error}.", next_step="name the parent too") from error
+        targets = tuple(self.targets[place] for place in places)
+        kept = np.flatnonzero(np.any([known_rows(values) for values in targets], axis=0))
+        whole = self.subset(kept)
+        return replace(whole, labelling=labelling, targets=tuple(values[kept] for values in targets))
+
     def renamed(self, name: str) -> LabelledSet:
         """The same with another name for its single output."""
         return replace(self, labelling=Labelling.of_classes(self.classes, name))

@@ -11,19 +11,21 @@ from numpy.typing import NDArray
 
 from transfer.answers import Evaluation
 from transfer.data.labelled import LabelledSet
+from transfer.data.reading import read_labelled
 from transfer.data.targets import translate_targets
 from transfer.errors import DataError, Problem
 from transfer.jobs.asking_runs import ask, labelling_of
 from transfer.jobs.running import load_run
 from transfer.jobs.scoring_answers import score_several, score_single
 from transfer.labellings import Labelling
+from transfer.results import Run
 from transfer.specs import Progress, silent
 from transfer.training.labels import Labels
 
 
 def evaluate(
-    run: str | os.PathLike[str],
-    data: LabelledSet,
+    run: Run | str | os.PathLike[str],
+    data: LabelledSet | str | os.PathLike[str],
     *,
     custom_objects: Mapping[str, Any] | None = None,
     skip_unreadable: bool = False,
@@ -32,8 +34,8 @@ def evaluate(
     """Score a run on labelled examples. Those that it learnt from are recognised by their bytes and left out.
 
     Args:
-        run: its folder.
-        data: its outputs and classes are among the run's, by name.
+        run: a run, or its folder.
+        data: labelled examples, or their path; outputs and classes are among the run's, by name.
         custom_objects: classes of the caller's that the run holds, by name.
         skip_unreadable: whether pictures that cannot be decoded are left out.
         progress: told of what is going on.
@@ -41,8 +43,10 @@ def evaluate(
     Raises:
         DataError: if the labels are not the run's, nothing new is in the set, or examples cannot be read.
     """
-    loaded = load_run(run, custom_objects=custom_objects)
+    loaded = run if isinstance(run, Run) else load_run(run, custom_objects=custom_objects)
     labelling = labelling_of(loaded)
+    if not isinstance(data, LabelledSet):
+        data = read_labelled(data, labelling=loaded.result.labelling, skip_unreadable=skip_unreadable)
     _refuse_other_labels(data.labelling, labelling, data.source)
     learnt = set(loaded.asked.get("learnt", ()))
     fresh = np.array([place for place, digest in enumerate(data.digests()) if digest not in learnt], np.int64)

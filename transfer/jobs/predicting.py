@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.answers import OutputAnswer, Prediction
-from transfer.data.inputs import read_inputs
+from transfer.data.inputs import Examples, read_inputs
+from transfer.data.reading import as_examples
 from transfer.errors import DataError, Problem
 from transfer.jobs.asking_runs import Asked, ask
 from transfer.jobs.running import load_run
 from transfer.labellings import Labelling, Output
+from transfer.results import Run
 from transfer.specs import Json, Progress, silent
+from transfer.tabulating import format_table
 from transfer.training.decoding import DENIED
 
 
@@ -33,6 +36,17 @@ class Predictions:
     labelling: Labelling
     answers: tuple[Prediction, ...]
     left_out: tuple[Problem, ...]
+
+    def __iter__(self) -> Iterator[Prediction]:
+        return iter(self.answers)
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    def __str__(self) -> str:
+        return format_table(self.columns, self.rows, numbers=("probability",))
+
+    __repr__ = __str__
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -64,8 +78,8 @@ class Predictions:
 
 
 def predict(
-    run: str | os.PathLike[str],
-    inputs: Sequence[str | os.PathLike[str]],
+    run: Run | str | os.PathLike[str],
+    inputs: Sequence[str | os.PathLike[str]] | Examples | NDArray[Any],
     *,
     custom_objects: Mapping[str, Any] | None = None,
     strict: bool = False,
@@ -74,8 +88,8 @@ def predict(
     """Give each input its classes and probabilities.
 
     Args:
-        run: its folder.
-        inputs: pictures, folders of pictures, or one `.npz` with an array `x`.
+        run: a run, or its folder.
+        inputs: paths of pictures, folders of pictures, or one `.npz` with an array `x`; or a set, or an array (n, …).
         custom_objects: classes of the caller's that the run holds, by name.
         strict: whether an input that cannot be read is an error.
         progress: told of what is going on.
@@ -83,14 +97,16 @@ def predict(
     Raises:
         DataError: if no input can be read, or one cannot under `strict`.
     """
-    examples = read_inputs(inputs)
-    loaded = load_run(run, custom_objects=custom_objects)
+    several = isinstance(inputs, list | tuple)
+    examples = read_inputs([*inputs]) if several else as_examples(inputs)  # type: ignore[arg-type, misc]
+    loaded = run if isinstance(run, Run) else load_run(run, custom_objects=custom_objects)
     asked = ask(loaded, examples, progress)
-    left_out = (*examples.problems, *(problem for _, problem in asked.failures))
+    problems: tuple[Problem, ...] = getattr(examples, "problems", ())
+    left_out = (*problems, *(problem for _, problem in asked.failures))
     bad = {place for place, _ in asked.failures}
     if left_out and (strict or len(bad) == len(examples)):
         raise DataError(
-            f"{len(left_out)} of {len(examples) + len(examples.problems)} inputs cannot be read.",
+            f"{len(left_out)} of {len(examples) + len(problems)} inputs cannot be read.",
             left_out,
             next_step="remove them, or leave out --strict (strict=False)"
             if strict and len(bad) < len(examples)
