@@ -9,7 +9,7 @@ from transfer.data.named_arrays import NamedArrays
 from transfer.data.named_inputs import NamedInput, pack_rows
 from transfer.errors import DataError
 
-LEFT, RIGHT = NamedInput("left", (2, 3), "float32"), NamedInput("right", (None,), "int64")
+LEFT, RIGHT = NamedInput("left", (2, 3), "float32"), NamedInput("right", (None,), "int64", ids=9)
 
 
 def fitted(*inputs, **arrays):
@@ -54,7 +54,7 @@ def test_every_array_that_does_not_fit_is_told():
         ("int32", [2**24 + 1, 0], ("whole numbers from -16,777,216 to 16,777,216", "from 0 to 16,777,217")),
         ("uint8", [3, -1], ("whole numbers from 0 to 16,777,216", "from -1 to 3")),
         ("int64", [1.0, 2.0], None),
-        ("int64", [1.0, 2.5], ("whole numbers", "fractions, first in row 1")),
+        ("int64", [1.0, 2.5], ("whole numbers from -16,777,216 to 16,777,216", "fractions, first in row 1")),
         ("float32", [1.0, 2.5e9], None),
         ("bool", [True, False], None),
         ("int32", [], None),
@@ -65,6 +65,16 @@ def test_an_input_takes_the_whole_numbers_that_a_row_holds_exactly(dtype, values
     assert NamedInput("a", (1,), dtype).fault(rows) == fault
     if fault is None and dtype != "float32":
         np.testing.assert_array_equal(rows.astype(np.float32).astype(rows.dtype), rows)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [([0, 6], None), ([7, 2], "from 2 to 7"), ([-1, 2], "from -1 to 2"), ([2.0, 2.5], "fractions, first in row 1")],
+)
+def test_token_ids_are_those_that_there_are(dtype, values, found):
+    fault = NamedInput("a", (1,), dtype, ids=7).fault(np.array(values).reshape(2, 1))
+    assert fault == (None if found is None else ("token ids from 0 to 6", found))
 
 
 def test_an_input_is_the_same_behind_plain_values():

@@ -47,3 +47,22 @@ def test_a_network_without_anything_to_train_says_so():
 def test_a_layer_that_is_not_there_is_refused(graph):
     with pytest.raises(LayerError, match="no layer 'conf'"):
         check_recipe(graph, "label", from_layer("conf"))
+
+
+@pytest.mark.parametrize(
+    ("trained", "masks", "is_refused"),
+    [("*", False, True), ("gru", False, False), ("gru", True, True)],  # a mask cannot be kept beside features
+)
+def test_token_ids_are_not_mixed(trained, masks, is_refused):
+    ids, numbers = keras.Input((5,), name="ids", dtype="int32"), keras.Input((2,), name="numbers")
+    told = keras.layers.GRU(3, name="gru")(keras.layers.Embedding(9, 2, mask_zero=masks, name="embed")(ids))
+    joined = keras.layers.Concatenate()([told, numbers])
+    graph = read_model(keras.Model([ids, numbers], keras.layers.Dense(2, name="label")(joined))).graph
+    mixed = Recipe((Stage("probe"), Stage("tune", unfreeze=(trained,), mixup=0.2)))
+    if not is_refused:
+        check_recipe(graph, ["label"], mixed)
+        return
+    with pytest.raises(LayerError, match="Stage 1 mixes examples before their token ids are looked up") as caught:
+        check_recipe(graph, ["label"], mixed)
+    assert [each.where for each in caught.value.problems] == ["ids"]
+    check_recipe(graph, ["label"], Recipe((Stage("probe"), Stage("tune", unfreeze=(trained,)))))

@@ -10,6 +10,7 @@ from keras.applications.imagenet_utils import preprocess_input
 from PIL import Image
 
 import transfer
+from transfer.data.named_inputs import NamedInput
 from transfer.errors import DataError, LayerError
 from transfer.jobs.feeding import Feed, feed_of_run, make_feed
 from transfer.models.building import read_model
@@ -190,12 +191,13 @@ def test_a_size_for_arrays_that_are_taken_as_they_are_is_refused():
         Feed(None, None, (4, 2)),
         Feed(None, Preprocessing((9, 7), "grey", background=3)),
         Feed(None, Preprocessing((5, 5))),
+        Feed(None, None, inputs=(NamedInput("b", (4, None), "float32"), NamedInput("a", (2,), "int32", ids=9))),
     ],
 )
 def test_a_feed_is_found_again_from_what_a_run_says_of_it(feed):
     described = json.loads(json.dumps(feed.to_json()))
-    again = feed_of_run(None, described)
-    assert (again.image, again.shape) == (feed.image, feed.shape)
+    again = feed_of_run(keras.Sequential([keras.Input((4, 2)), keras.layers.Flatten()]), described)
+    assert (again.image, again.shape, again.inputs) == (feed.image, feed.shape, feed.inputs)
 
 
 def test_a_preprocessing_may_be_named_and_a_slip_is_told_with_the_nearest():
@@ -269,3 +271,16 @@ def test_only_arrays_that_may_be_images_are_told_of_preprocessing():
             make_feed(network_of((8, 8, 3)), transfer.from_arrays(np.zeros(shape), [0, 1, 0, 1]))
         assert caught.value.problems[0].expected == "(n, 8, 8, 3)"
         assert ("--preprocessing" in caught.value.next_step) is is_told
+
+
+def test_ids_without_an_embedding_are_refused_before_a_run_and_where_it_is_asked(tmp_path):
+    ids = keras.Input((4,), name="ids")
+    told = keras.layers.GRU(3)(keras.layers.Embedding(9, 2)(ids))
+    network = keras.Model(ids, keras.layers.Dense(2, name="label")(told))
+    rows = np.arange(32).reshape(8, 4) % 9
+    run = solve(network, transfer.from_arrays(rows, np.arange(8) % 2), out=tmp_path / "run")
+    for ask in (partial(transfer.predict, run), lambda x: solve(network, transfer.from_arrays(x, np.arange(8) % 2))):
+        with pytest.raises(DataError, match="does not fit the network") as caught:
+            ask(rows + 1)
+        (problem,) = caught.value.problems
+        assert (problem.where, problem.expected, problem.found) == ("x", "token ids from 0 to 8", "from 1 to 9")

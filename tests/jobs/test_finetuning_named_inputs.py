@@ -195,16 +195,32 @@ def test_all_that_is_wrong_with_the_arrays_is_told_at_once(student):
 
 
 @pytest.mark.parametrize(
-    ("ids", "expected", "found"),
-    [
-        ([[1, 2**24 + 1]], "whole numbers from -16,777,216 to 16,777,216", "from 1 to 16,777,217"),
-        ([[1.0, 2.0], [3.0, 4.5]], "whole numbers", "fractions, first in row 1"),
-    ],
+    ("ids", "found"),
+    [([[1, 2**24 + 1]], "from 1 to 16,777,217"), ([[1.0, 2.0], [3.0, 4.5]], "fractions, first in row 1")],
 )
-def test_ids_that_a_row_does_not_hold_are_refused_by_name(student, ids, expected, found):
+def test_ids_without_an_embedding_are_refused_by_name(student, ids, found):
     with pytest.raises(DataError) as caught:
         fed(student, {"a": np.array(ids), "b": np.zeros((len(ids), 3))})
-    assert [(each.where, each.expected, each.found) for each in caught.value.problems] == [("x_a", expected, found)]
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.expected, problem.found) == ("x_a", "token ids from 0 to 11", found)
+
+
+def test_whole_numbers_that_a_row_does_not_hold_are_refused_by_name():
+    a, b = keras.Input((2,), name="a", dtype="int64"), keras.Input((3,), name="b")
+    shared = keras.ops.cast(a, "float32") / 2.0**24
+    network = keras.Model([a, b], L.Dense(2, name="label")(L.Concatenate()([shared, b])))
+    with pytest.raises(DataError) as caught:
+        fed(network, {"a": np.array([[1, 2**24 + 1]]), "b": np.zeros((1, 3))})
+    (problem,) = caught.value.problems
+    assert problem.expected == "whole numbers from -16,777,216 to 16,777,216"
+    assert (problem.where, problem.found) == ("x_a", "from 1 to 16,777,217")
+
+
+def test_ids_without_an_embedding_are_refused_where_a_run_is_asked(run, examples):
+    with pytest.raises(DataError, match="does not fit the network") as caught:
+        transfer.predict(run, {"a": examples[0]["a"] + 1, "b": examples[0]["b"]})
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.expected, problem.found) == ("x_a", "token ids from 0 to 11", "from 1 to 12")
 
 
 def test_one_array_is_refused_with_the_names_of_those_that_are_wanted(student):

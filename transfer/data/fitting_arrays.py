@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from transfer.data.inputs import Examples, one_array
 from transfer.data.named_arrays import NamedArrays
-from transfer.data.named_inputs import NamedInput
+from transfer.data.named_inputs import NamedInput, fault_of_ids
 from transfer.errors import DataError, Problem, nearest
 
 _Shape = tuple[int | None, ...]
@@ -17,8 +17,13 @@ _Shape = tuple[int | None, ...]
 _FITTED = "; images are fitted where --preprocessing (preprocessing=…) says how"
 
 
-def fit_rows(data: Examples, shape: _Shape) -> NDArray[Any]:
+def fit_rows(data: Examples, shape: _Shape, ids: int | None = None) -> NDArray[Any]:
     """An array as a network of one input takes it; (n, h, w) serves one on h * w values and the other way round.
+
+    Args:
+        data: an array.
+        shape: of one example; None for open sizes.
+        ids: of token ids how many there are, 0 the first; None for other values.
 
     Raises:
         DataError: if it does not fit, or the examples are something else.
@@ -30,6 +35,12 @@ def fit_rows(data: Examples, shape: _Shape) -> NDArray[Any]:
         )
     rows = one_array(data)
     fitted = _in_shape(rows, shape)
+    if fitted is not None and ids is not None and (fault := fault_of_ids(fitted, ids)):
+        raise DataError(
+            f"{data.source} does not fit the network.",
+            [Problem("x", *fault)],
+            next_step="number the tokens as in training, and give all unknown ones the id that stood for these",
+        )
     if fitted is not None:
         return fitted
     raise DataError(

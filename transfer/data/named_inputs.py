@@ -22,36 +22,48 @@ class NamedInput:
         name: of the input.
         shape: of one example; None for an open size.
         dtype: of its values, numpy's name.
+        ids: of token ids how many there are, 0 the first; None for other values.
     """
 
     name: str
     shape: tuple[int | None, ...]
     dtype: str
+    ids: int | None = None
 
     def fault(self, rows: NDArray[Any]) -> tuple[str, str] | None:
         """What was expected and what stands in rows (n, …) that this input cannot take; None where it can.
 
-        Examples are rows of float32: an input of whole numbers, token ids say, takes those that float32 holds.
+        Examples are rows of float32: an input of whole numbers takes those that float32 holds.
         """
-        if not self.dtype.startswith(("int", "uint")) or not rows.size:
+        if self.ids is not None:
+            return fault_of_ids(rows, self.ids)
+        if not self.dtype.startswith(("int", "uint")):
             return None
-        low, high = rows.min(), rows.max()
-        if rows.dtype.kind == "f" and (rows != np.rint(rows)).any():
-            place = int(np.argmax((rows != np.rint(rows)).reshape(len(rows), -1).any(axis=1)))
-            return "whole numbers", f"fractions, first in row {place}"
-        least = 0 if self.dtype.startswith("u") else -EXACT
-        if low < least or high > EXACT:
-            return f"whole numbers from {least:,} to {EXACT:,}", f"from {int(low):,} to {int(high):,}"
-        return None
+        return _fault(rows, 0 if self.dtype.startswith("u") else -EXACT, EXACT, "whole numbers")
 
     def to_json(self) -> Json:
         """As plain values."""
-        return {"name": self.name, "shape": list(self.shape), "dtype": self.dtype}
+        return {"name": self.name, "shape": list(self.shape), "dtype": self.dtype, "ids": self.ids}
 
     @classmethod
     def from_json(cls, values: Json) -> NamedInput:
         """From what `to_json` gave."""
-        return cls(values["name"], tuple(values["shape"]), values["dtype"])
+        return cls(values["name"], tuple(values["shape"]), values["dtype"], values.get("ids"))
+
+
+def fault_of_ids(rows: NDArray[Any], count: int) -> tuple[str, str] | None:
+    """What was expected and what stands in rows (n, …) that are no token ids from 0 to one below a count, or None."""
+    return _fault(rows, 0, min(count - 1, EXACT), "token ids")
+
+
+def _fault(rows: NDArray[Any], low: int, high: int, what: str) -> tuple[str, str] | None:
+    if not rows.size:
+        return None
+    expected = f"{what} from {low:,} to {high:,}"
+    if rows.dtype.kind == "f" and (broken := rows != np.rint(rows)).any():
+        return expected, f"fractions, first in row {int(np.argmax(broken.reshape(len(rows), -1).any(axis=1)))}"
+    least, most = rows.min(), rows.max()
+    return (expected, f"from {int(least):,} to {int(most):,}") if least < low or most > high else None
 
 
 def pack_rows(arrays: NamedArrays) -> NDArray[Any]:

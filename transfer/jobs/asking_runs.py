@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.data.inputs import Examples
-from transfer.errors import Problem
-from transfer.jobs.feeding import feed_of_run, read_features
+from transfer.errors import DataError, Problem
+from transfer.jobs.feeding import Feed, feed_of_run
 from transfer.labellings import Labelling
 from transfer.models.taking_rows import inputs_of, take_rows
 from transfer.results import Run
 from transfer.specs import Progress
 from transfer.training.decoding import decode
-from transfer.training.features import make_runner
+from transfer.training.features import Runner, make_runner
 from transfer.training.labels import logit_places
 
 BATCH = 16
@@ -57,11 +57,27 @@ def ask(run: Run, examples: Examples, progress: Progress) -> Asked:
     if feed.inputs:
         model = take_rows(model, feed.input_shapes(examples))
     runner = make_runner(model, BATCH)
-    found = read_features(runner, feed, examples, BATCH, None, progress)
-    probabilities = tuple(found.values[:, places] for places in logit_places(labelling))
+    values, failures = _run(runner, feed, examples, progress)
+    probabilities = tuple(values[:, places] for places in logit_places(labelling))
     thresholds = (run.result.decisions or {}).get("thresholds", {})
     limits = {name: [each["value"] for each in known["labels"]] for name, known in thresholds.items()}
-    return Asked(labelling, probabilities, decode(labelling, probabilities, limits), found.failures)
+    return Asked(labelling, probabilities, decode(labelling, probabilities, limits), failures)
+
+
+def _run(
+    runner: Runner, feed: Feed, examples: Examples, progress: Progress
+) -> tuple[NDArray[np.float32], tuple[tuple[int, Problem], ...]]:
+    """What a network gives for each example, (n, K), and which could not be read: their rows mean nothing."""
+    if not len(examples):
+        raise DataError(
+            f"{examples.source} holds no example that can be used.", next_step="give pictures, or an array with rows"
+        )
+    values: list[NDArray[np.float32]] = []
+    failures: list[tuple[int, Problem]] = []
+    for batch in feed.batches(examples, BATCH, progress):
+        values.append(runner(batch.images))
+        failures += batch.failures
+    return np.concatenate(values), tuple(failures)
 
 
 def _joined(model: keras.Model, labelling: Labelling) -> keras.Model:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
@@ -16,15 +16,15 @@ from transfer.data.inputs import Examples, one_array
 from transfer.data.loading import ImageBatch, load_images
 from transfer.data.named_inputs import NamedInput, pack_rows
 from transfer.errors import DataError, Problem, nearest
-from transfer.graphs.graph import Layer
+from transfer.graphs.graph import Graph, Layer
 from transfer.graphs.input_shapes import with_input_shapes
 from transfer.graphs.packing import pack_inputs
 from transfer.graphs.preprocessing import image_size, prepend_preprocessing
 from transfer.graphs.shapes import Shape, shape_of
+from transfer.graphs.token_ids import count_tokens
 from transfer.models.building import build_model, read_model
 from transfer.specs import PREPROCESSINGS, Json, Preprocessing, Progress, silent
 from transfer.surgery.network import Network
-from transfer.training.features import Runner
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Feed:
         preprocessing: of images, the arithmetic and the frame included, with the size that they come out at; None for
             other arrays, and where a finished run does not say it.
         inputs: of a network that has several, in its order. Its examples are brought as rows of all of them.
+        ids: of one array of token ids how many there are; None for other values.
     """
 
     network: keras.Model = field(repr=False)
@@ -45,6 +46,7 @@ class Feed:
     shape: Shape | None = None
     preprocessing: Preprocessing | None = None
     inputs: tuple[NamedInput, ...] = ()
+    ids: int | None = None
 
     @property
     def note(self) -> str:
@@ -112,7 +114,7 @@ class Feed:
         if self.inputs:
             several = fit_named(examples, self.inputs)
             return (ImageBatch(start, pack_rows(several[start : start + batch_size])) for start in starts)
-        rows = fit_rows(examples, self.shape or ())
+        rows = fit_rows(examples, self.shape or (), self.ids)
         return (ImageBatch(start, rows[start : start + batch_size]) for start in starts)
 
     def readable(self, examples: Examples, batch_size: int, progress: Progress = silent) -> Iterator[NDArray[Any]]:
@@ -135,21 +137,6 @@ class Feed:
         if failures:
             raise DataError(f"{len(failures)} of {len(examples)} examples cannot be read any more.", failures)
         return np.concatenate([batch.images for batch in batches])
-
-
-@dataclass(frozen=True, slots=True)
-class Features:
-    """What one pass over a set gave.
-
-    Attributes:
-        values: (n, d), or (n, k) where the whole network ran.
-        pixels: (n, …), the raw input, shrunk.
-        failures: (place, what is wrong) of examples that could not be read; their rows mean nothing.
-    """
-
-    values: NDArray[np.float32]
-    pixels: NDArray[Any]
-    failures: tuple[tuple[int, Problem], ...]
 
 
 def make_feed(
@@ -184,8 +171,9 @@ def make_feed(
                 "Arrays are taken as they are, so --size (size=…) has no effect.",
                 next_step="say how images are prepared with --preprocessing (preprocessing=…), or leave it out",
             )
-        fit_rows(data, shape)
-        return Feed(build_model(network, custom_objects), None, shape)
+        ids = _ids(network.graph)
+        fit_rows(data, shape, ids)
+        return Feed(build_model(network, custom_objects), None, shape, ids=ids)
     _check_pictures(network, data, shape, size or (chosen and chosen.size))
     if chosen is None:
         raise DataError(
@@ -210,14 +198,22 @@ def _feed_several(network: Network, data: Examples, prepared: object, custom_obj
             f"{network.graph.name!r} has {len(network.graph.inputs)} inputs; arrays are taken as they are.",
             next_step="leave out --preprocessing and --size (preprocessing=…, size=…), and prepare the arrays before",
         )
-    inputs = tuple(_described(network.graph.layer(ref.layer)) for ref in network.graph.inputs)
+    counts = count_tokens(network.graph)
+    layers = [network.graph.layer(ref.layer) for ref in network.graph.inputs]
+    inputs = tuple(_described(layer, counts.get(layer.name)) for layer in layers)
     fit_named(data, inputs)
     return Feed(build_model(network, custom_objects), None, inputs=inputs)
 
 
-def _described(layer: Layer) -> NamedInput:
+def _described(layer: Layer, ids: int | None) -> NamedInput:
     """An input as data."""
-    return NamedInput(layer.name, tuple(layer.config["batch_shape"][1:]), str(layer.config.get("dtype") or "float32"))
+    shape, dtype = layer.config["batch_shape"][1:], layer.config.get("dtype")
+    return NamedInput(layer.name, tuple(shape), str(dtype or "float32"), ids)
+
+
+def _ids(graph: Graph) -> int | None:
+    """How many token ids the one input of a graph takes; None where it takes other values."""
+    return count_tokens(graph).get(graph.inputs[0].layer)
 
 
 def _check_pictures(network: Network, data: Examples, shape: Shape, size: object) -> None:
@@ -266,33 +262,8 @@ def feed_of_run(model: keras.Model, described: Json) -> Feed:
     if described["kind"] == "several arrays":
         return Feed(model, None, inputs=tuple(map(NamedInput.from_json, described["inputs"])))
     if described["kind"] == "arrays":
-        return Feed(model, None, tuple(described["shape"]))
+        return Feed(model, None, tuple(described["shape"]), ids=_ids(read_model(model).graph))
     size = (int(described["size"][0]), int(described["size"][1]))
     return Feed(
         model, Preprocessing(size, "grey" if described["grey"] else "rgb", background=int(described["background"]))
     )
-
-
-def read_features(
-    runner: Runner,
-    feed: Feed,
-    data: Examples,
-    batch_size: int,
-    shrink: Callable[[NDArray[Any]], NDArray[Any]] | None,
-    progress: Progress,
-) -> Features:
-    """Run a network once over a set, keeping a small copy of the raw input where `shrink` makes one."""
-    if not len(data):
-        raise DataError(
-            f"{data.source} holds no example that can be used.", next_step="give pictures, or an array with rows"
-        )
-    values: list[NDArray[np.float32]] = []
-    pixels: list[NDArray[Any]] = []
-    failures: list[tuple[int, Problem]] = []
-    for batch in feed.batches(data, batch_size, progress):
-        values.append(runner(batch.images))
-        if shrink is not None:
-            pixels.append(shrink(batch.images) if batch.images.ndim == 4 else batch.images)
-        failures += batch.failures
-    small = np.concatenate(pixels) if pixels else np.zeros((len(data), 0))
-    return Features(np.concatenate(values), small, tuple(failures))
