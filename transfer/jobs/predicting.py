@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from transfer.answers import OutputAnswer, Prediction
 from transfer.data.inputs import Examples, read_inputs
@@ -79,7 +79,7 @@ class Predictions:
 
 def predict(
     run: Run | str | os.PathLike[str],
-    inputs: Sequence[str | os.PathLike[str]] | Examples | NDArray[Any],
+    inputs: Sequence[str | os.PathLike[str]] | Examples | NDArray[Any] | Mapping[str, ArrayLike],
     *,
     custom_objects: Mapping[str, Any] | None = None,
     strict: bool = False,
@@ -89,7 +89,8 @@ def predict(
 
     Args:
         run: a run, or its folder.
-        inputs: paths of pictures, folders of pictures, or one `.npz` with an array `x`; or a set, or an array (n, …).
+        inputs: paths of pictures, folders of pictures, or one `.npz` with an array `x`, or `x_left`, … for inputs of
+            these names; or a set, an array (n, …), or arrays by the names of the inputs.
         custom_objects: classes of the caller's that the run holds, by name.
         strict: whether an input that cannot be read is an error.
         progress: told of what is going on.
