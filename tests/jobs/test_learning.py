@@ -11,6 +11,7 @@ import transfer
 from transfer.errors import LayerError, OutputError
 from transfer.jobs.learning import Learning, learn_file
 from transfer.jobs.preparing import prepare_student
+from transfer.labellings import Labelling
 from transfer.models.restoring import Restored
 from transfer.weights.shipped import shipped_checkpoints
 
@@ -59,7 +60,7 @@ def test_arrays_in_a_file_are_learnt(digits, tmp_path):
     ids=str,
 )
 def test_a_student_is_the_frozen_backbone_with_a_new_head(restored, options, cut, dropped):
-    student = prepare_student(restored, 4, **options)
+    student = prepare_student(restored, Labelling.of_classes(tuple(map(str, range(4)))), **options)
     assert (student.cut, student.dropped) == (cut, dropped)
     assert student.model.output_shape == (None, 4)
     assert [layer.name for layer in student.model.layers if layer.trainable and layer.weights] == ["label"]
@@ -107,16 +108,16 @@ def test_what_is_trained_beside_the_head_is_told(restored):
 
 def test_a_head_takes_another_name_where_its_own_is_taken(digits_run):
     restored = transfer.restore(digits_run.folder / "model.keras")
-    student = prepare_student(restored, 2, at="dense_2")
+    student = prepare_student(restored, Labelling.of_classes(tuple(map(str, range(2)))), at="dense_2")
     assert student.model.output_shape == (None, 2)
-    again = prepare_student(restored, 2, at="label")
+    again = prepare_student(restored, Labelling.of_classes(tuple(map(str, range(2)))), at="label")
     assert again.model.output_shape == (None, 2)
     assert len({layer.name for layer in again.model.layers}) == len(again.model.layers)
 
 
 def test_a_layer_that_is_not_there_is_refused(restored):
     with pytest.raises(LayerError, match="dense_9"):
-        prepare_student(restored, 2, at="dense_9")
+        prepare_student(restored, Labelling.of_classes(("a", "b")), at="dense_9")
 
 
 def test_the_shipped_network_on_images_learns_drawings(tmp_path):

@@ -37,6 +37,11 @@ class Predictions:
     answers: tuple[Prediction, ...]
     left_out: tuple[Problem, ...]
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names, in the order of the probabilities; empty of several outputs."""
+        return self.labelling.outputs[0].classes if self.labelling.is_single else ()
+
     def __iter__(self) -> Iterator[Prediction]:
         return iter(self.answers)
 
