@@ -106,6 +106,33 @@ def test_a_network_that_cannot_learn_is_told_why_and_can_once_it_is_mended(tmp_p
     assert mended > 0.95
 
 
+def right(printed: str, output: str, way: str) -> list[float]:
+    """Accuracies of an output, one for each run that is printed."""
+    return [float(each) for each in re.findall(rf"^{output} +{way} +accuracy +(\d\.\d+)", printed, re.M)]
+
+
+def run_main(example: str, arguments: str, cwd: Path) -> str:
+    """Standard output of an example's `main` with other arguments."""
+    code = f"import runpy; runpy.run_path({str(EXAMPLES / example)!r})['main']({arguments})"
+    return run(sys.executable, "-c", code, cwd=cwd)
+
+
+def test_heads_for_families_and_languages_are_solved_on_attention_and_on_a_recurrent_layer(tmp_path: Path) -> None:
+    printed = run_main("10_languages.py", "recipe='probe'", tmp_path)
+    assert right(printed, "language", "probe") == [pytest.approx(0.81, abs=0.04), pytest.approx(0.76, abs=0.04)]
+    assert right(printed, "family", "probe") == [pytest.approx(0.91, abs=0.03), pytest.approx(0.89, abs=0.03)]
+    assert max(right(printed, "language", "linear on raw input")) < 0.2
+    assert float(printed.split()[-1]) == pytest.approx(0.918, abs=0.005)
+    assert printed.count("7 test examples left out: the same bytes are among those learnt from") == 2
+
+
+@pytest.mark.slow
+def test_languages_are_learnt_family_first_by_attention_and_by_a_recurrent_layer(tmp_path: Path) -> None:
+    printed = run(sys.executable, str(EXAMPLES / "10_languages.py"), cwd=tmp_path)
+    assert right(printed, "language", "tuned") == [pytest.approx(0.82, abs=0.04), pytest.approx(0.76, abs=0.04)]
+    assert right(printed, "family", "tuned") == [pytest.approx(0.92, abs=0.03), pytest.approx(0.89, abs=0.03)]
+
+
 @pytest.mark.slow
 def test_drift_is_least_for_the_right_preprocessing_and_for_photographs(tmp_path: Path) -> None:
     printed = run(sys.executable, str(EXAMPLES / "09_drift.py"), cwd=tmp_path)

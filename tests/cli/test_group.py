@@ -260,7 +260,12 @@ def test_inspect_reads_the_file_of_stock_keras(call, here):
 
 def test_checkpoints_lists_what_is_shipped(call):
     listed = call("checkpoints", "--json").json
-    assert [each["checkpoint"] for each in listed] == ["digits_mlp", "mobilenet_v2_imagenet"]
+    assert [each["checkpoint"] for each in listed] == [
+        "digits_mlp",
+        "languages_attention",
+        "languages_gru",
+        "mobilenet_v2_imagenet",
+    ]
     assert all(each["card"]["licence"] and each["card"]["origin"] for each in listed)
     printed = call("checkpoints")
     assert (printed.code, printed.stderr) == (0, "")
