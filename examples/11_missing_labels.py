@@ -9,9 +9,9 @@ everything unknown read as "no"; and, to compare, from all labels. No picture is
 average precision and macro F1 on 400 tiles, mean of five seeds, and the differences paired over these with their 95 %
 intervals.
 
-Seen: 0.711 and 0.636 from what is known, 0.637 and 0.570 from the complete tiles, 0.688 and 0.611 where unknown is "no",
-0.725 and 0.655 from all labels. What is known is better than the complete tiles by +0.074 [+0.054, +0.093] and +0.066
-[+0.030, +0.103], and than "no" by +0.023 [+0.011, +0.036] and +0.026 [+0.004, +0.047]. Takes 4 minutes on two cores.
+Seen: 0.711 and 0.636 from what is known, 0.637 and 0.570 from the complete tiles, 0.688 and 0.611 where unknown is
+"no", 0.725 and 0.655 from all labels. What is known is better than the complete tiles by +0.074 [+0.054, +0.093] and
++0.066 [+0.030, +0.103], and than "no" by +0.023 [+0.011, +0.036] and +0.026 [+0.004, +0.047]. Takes 4 minutes.
 """
 
 import shutil

@@ -17,6 +17,8 @@ from transfer.weights.shipped import shipped_checkpoints
 
 CLIPART = Path(__file__).parents[2] / "examples/data/clipart"
 
+TWO, FOUR = (Labelling.of_classes(tuple("abcd"[:count])) for count in (2, 4))
+
 
 def test_learning_from_a_file_is_restoring_preparing_and_fine_tuning(digits_run, digits_folder, tmp_path):
     run = learn_file(
@@ -60,7 +62,7 @@ def test_arrays_in_a_file_are_learnt(digits, tmp_path):
     ids=str,
 )
 def test_a_student_is_the_frozen_backbone_with_a_new_head(restored, options, cut, dropped):
-    student = prepare_student(restored, Labelling.of_classes(tuple(map(str, range(4)))), **options)
+    student = prepare_student(restored, FOUR, **options)
     assert (student.cut, student.dropped) == (cut, dropped)
     assert student.model.output_shape == (None, 4)
     assert [layer.name for layer in student.model.layers if layer.trainable and layer.weights] == ["label"]
@@ -86,7 +88,7 @@ def nested():
 
 def test_a_cut_inside_a_nested_model_drops_what_is_behind_it_and_not_the_model(nested):
     receipt = transfer.restore("digits_mlp").receipt
-    student = prepare_student(Restored(nested[0], receipt, None), 2, at="backbone/conv_1")
+    student = prepare_student(Restored(nested[0], receipt, None), TWO, at="backbone/conv_1")
     assert student.dropped == ("conv_2", "pool", "old_classes")
     assert [layer.name for layer in student.model.layers if layer.weights] == ["conv_1", "label"]
 
@@ -94,30 +96,30 @@ def test_a_cut_inside_a_nested_model_drops_what_is_behind_it_and_not_the_model(n
 def test_of_several_outputs_the_layer_is_named_where_they_part(nested):
     receipt = transfer.restore("digits_mlp").receipt
     with pytest.raises(LayerError) as caught:
-        prepare_student(Restored(nested[1], receipt, None), 2)
+        prepare_student(Restored(nested[1], receipt, None), TWO)
     assert [each.where for each in caught.value.problems] == ["kind", "tags"]
     assert "--at pool (at='pool')" in caught.value.next_step
-    assert prepare_student(Restored(nested[1], receipt, None), 2, at="pool").dropped == ("kind", "tags")
+    assert prepare_student(Restored(nested[1], receipt, None), TWO, at="pool").dropped == ("kind", "tags")
 
 
 def test_what_is_trained_beside_the_head_is_told(restored):
-    student = prepare_student(restored, 2)
+    student = prepare_student(restored, TWO)
     tuned = transfer.Recipe((transfer.Stage("probe"), transfer.Stage("tune", unfreeze_from="dense_2")))
     assert student.describe(tuned).endswith("ends at 'dense_2' and is trained from 'dense_2' on, frozen before that")
 
 
 def test_a_head_takes_another_name_where_its_own_is_taken(digits_run):
     restored = transfer.restore(digits_run.folder / "model.keras")
-    student = prepare_student(restored, Labelling.of_classes(tuple(map(str, range(2)))), at="dense_2")
+    student = prepare_student(restored, TWO, at="dense_2")
     assert student.model.output_shape == (None, 2)
-    again = prepare_student(restored, Labelling.of_classes(tuple(map(str, range(2)))), at="label")
+    again = prepare_student(restored, TWO, at="label")
     assert again.model.output_shape == (None, 2)
     assert len({layer.name for layer in again.model.layers}) == len(again.model.layers)
 
 
 def test_a_layer_that_is_not_there_is_refused(restored):
     with pytest.raises(LayerError, match="dense_9"):
-        prepare_student(restored, Labelling.of_classes(("a", "b")), at="dense_9")
+        prepare_student(restored, TWO, at="dense_9")
 
 
 def test_the_shipped_network_on_images_learns_drawings(tmp_path):
