@@ -2,11 +2,10 @@
 
     apt-get install openclipart-png && python examples/12_missing_labels.py
 
-Tiles of two clip-art pictures are labelled with both categories, any of five. Of 600 tiles a third of the labels is taken
-away, each by itself; heads are solved on what is known, on the complete tiles alone (about 80) and with unknown read as
-"no". Mean average precision on 400 tiles of other pictures, over five seeds, and what the known labels are ahead, paired.
-
-Seen: NUMBERS. Takes 3 minutes on two cores.
+Tiles of two clip-art pictures are labelled with both categories, any of five. Of 600 tiles a third of the labels is
+taken away, each by itself; heads are solved on what is known, on the complete tiles alone (about 80), with unknown as
+"no". Mean average precision on 400 tiles of other pictures, five seeds: 0.709 of what is known; 0.636 of the complete,
+which it is ahead of by +0.072 [+0.057, +0.088]; 0.686 of "no", by +0.023 [+0.009, +0.037]. Takes 3 minutes.
 """
 
 import shutil

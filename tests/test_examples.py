@@ -193,3 +193,31 @@ def test_a_wheel_carries_the_checkpoints(tmp_path: Path) -> None:
     assert "transfer/checkpoints/mobilenet_v2_imagenet.weights.h5" in names
     assert "transfer/checkpoints/digits_mlp.h5" in names
     assert "transfer/cli/group.py" in names
+
+
+def test_kinds_and_categories_of_the_shipped_pictures_agree(tmp_path: Path) -> None:
+    data = (
+        f"transfer.read_labelled({str(EXAMPLES / 'data' / 'clipart')!r}, "
+        f"labels={str(EXAMPLES / 'data' / 'clipart_kinds.csv')!r}, outputs=('category', 'kind'))"
+    )
+    recipe = "transfer.Recipe((transfer.Stage('probe'),), seed=0)"
+    code = (
+        f"import runpy, transfer; main = runpy.run_path({str(EXAMPLES / '11_coarse_to_fine.py')!r})['main']; "
+        f"main({data}, range(2), {recipe})"
+    )
+    printed = run(sys.executable, "-c", code, cwd=tmp_path)
+    assert "kind: one of, under category: animals (birds, bugs, fish, mammals), food (beverages" in printed
+    assert printed.count("75 of 75 answers agree") == 2
+    rows = re.findall(r"category accuracy (\d\.\d+).*; alone (\d\.\d+).*; kind accuracy (\d\.\d+)", printed)
+    assert all(float(category) == float(alone) for category, alone, _ in rows)  # each head is solved for itself
+    assert all(float(kind) > 0.3 for _, _, kind in rows)  # of 18
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not COLLECTION.is_dir(), reason="Debian's package openclipart-png is not installed")
+def test_what_is_known_teaches_more_than_the_complete_tiles_and_than_reading_no(tmp_path: Path) -> None:
+    printed = run(sys.executable, str(EXAMPLES / "12_missing_labels.py"), cwd=tmp_path)
+    found = re.findall(r"^(known|complete|no): (\d\.\d+), ([+-]\d\.\d+) \[([+-]\d\.\d+)", printed, re.M)
+    lowest = {name: float(low) for name, _, _, low in found}
+    assert lowest["complete"] > 0.03
+    assert lowest["no"] > 0
