@@ -133,6 +133,26 @@ def test_languages_are_learnt_family_first_by_attention_and_by_a_recurrent_layer
     assert right(printed, "family", "tuned") == [pytest.approx(0.92, abs=0.03), pytest.approx(0.89, abs=0.03)]
 
 
+def averages(printed: str) -> dict[tuple[str, str], list[float]]:
+    """Recipe and way to mean accuracies of exercise and arm."""
+    rows = re.findall(r"^on average  (\S+)  (.+?)  (\d\.\d+)  (\d\.\d+)$", printed, re.M)
+    return {(recipe, way): [float(exercise), float(arm)] for recipe, way, exercise, arm in rows}
+
+
+def test_movements_of_one_person_teach_two_heads_on_convolutions_over_time(tmp_path: Path) -> None:
+    reached = averages(run_main("13_movements.py", "people=(7,), recipes=('probe',)", tmp_path))
+    assert reached["probe", "probe"] == [pytest.approx(0.86, abs=0.08), pytest.approx(0.9, abs=0.08)]
+    assert reached["probe", "most frequent"] == [0.14, 0.5]  # all classes are as frequent: 1/7 and 1/2
+    assert reached["probe", "linear on raw input"] == [pytest.approx(0.59, abs=0.02), pytest.approx(0.87, abs=0.02)]
+
+
+@pytest.mark.slow
+def test_movements_of_one_person_are_learnt_beside_a_network_begun_anew(tmp_path: Path) -> None:
+    reached = averages(run(sys.executable, str(EXAMPLES / "13_movements.py"), cwd=tmp_path))
+    assert reached["lp-ft", "tuned"] == [pytest.approx(0.83, abs=0.06), pytest.approx(0.90, abs=0.06)]
+    assert reached["scratch", "tuned"] == [pytest.approx(0.75, abs=0.06), pytest.approx(0.98, abs=0.04)]
+
+
 @pytest.mark.slow
 def test_drift_is_least_for_the_right_preprocessing_and_for_photographs(tmp_path: Path) -> None:
     printed = run(sys.executable, str(EXAMPLES / "09_drift.py"), cwd=tmp_path)
