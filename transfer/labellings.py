@@ -115,6 +115,11 @@ class Labelling:
         """Whether it is one class of several for each example, and nothing else."""
         return len(self.outputs) == 1 and self.outputs[0].kind == "softmax"
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is such, and its answers weigh alike whatever the output is called."""
+        return self.is_single and self == Labelling.of_classes(self.outputs[0].classes, self.outputs[0].name)
+
     def place(self, name: str) -> int:
         """Of an output among all."""
         return self.names.index(name)

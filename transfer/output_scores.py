@@ -168,9 +168,14 @@ def foremost(ways: Sequence[WayScores], whose: str) -> tuple[tuple[str, ...], li
         whose: what the column of their names is called.
     """
     rows: list[tuple[str, ...]] = [
-        (way.outputs[place].name, way.name, *way.outputs[place].measures[0].cells)
+        (way.outputs[place].name, way.name, *_foremost(way.outputs[place]).cells)
         for place in range(len(ways[0].outputs) if ways else 0)
         for way in ways
         if way.outputs[place].measures
     ]
     return ("output", whose, *MEASURED[1:]), rows
+
+
+def _foremost(score: OutputScore) -> Measure:
+    """Of coarse and fine classes together the last, F1, which weighs the others."""
+    return score.measures[-1 if score.kind == "hierarchy" else 0]

@@ -69,7 +69,7 @@ def values_of(run: transfer.Run) -> dict[str, bytes]:
 
 def test_every_output_is_scored_beside_its_baselines(run):
     ways = run.result.outputs
-    assert [each.name for each in ways] == ["tuned", "probe", "most frequent", "linear on raw input"]
+    assert [each.name for each in ways] == ["tuned", "probe", "constant answer", "linear on raw input"]
     assert [each.name for each in ways[0].outputs] == [*LABELLING.names, "food, kind"]
     food = [way.outputs[0]["accuracy"].value for way in ways]
     assert min(food[:2]) > 0.8 > 0.6 > food[2]
@@ -109,8 +109,10 @@ def test_numbers_are_in_their_own_units(run):
     assert np.abs(price - data.targets[4][:, 0])[known].mean() < 150  # of a spread of 250
 
 
-def test_the_same_seed_gives_the_same_bits(run):
-    again = transfer.finetune(make_student(), make_data(), recipe=TUNED)
+def test_the_same_seed_gives_the_same_bits(run, tmp_path):
+    again = transfer.finetune(make_student(), make_data(), recipe=TUNED, out=tmp_path / "again")
+    for name in ("model.keras", "result.json", "history.jsonl"):
+        assert (tmp_path / "again" / name).read_bytes() == (run.folder / name).read_bytes(), name
     assert values_of(again) == values_of(run)
     assert again.result == replace(run.result)
 
@@ -265,12 +267,13 @@ def test_without_validation_thresholds_are_even_and_it_says_so():
     assert any("nothing was validated" in note for note in found.result.notes)
 
 
-def test_a_calibration_that_makes_it_worse_is_not_applied():
+def test_a_calibration_is_applied_where_others_are_answered_better_by_it():
     random = np.random.default_rng(0)
     logits = random.normal(size=(24, 2))
     labels = Labels(Labelling((TAGS,)), ((random.random((24, 2)) < 1 / (1 + np.exp(-logits))).astype(np.int64),))
     found = decide(labels, logits, seed=0).calibrations["tags"]
-    assert found.after.value <= found.before.value
+    assert found.losses is not None
+    assert (found.slopes == (1.0, 1.0)) == (found.losses[1] >= found.losses[0])
 
 
 def test_groups_stay_on_one_side():
@@ -279,3 +282,35 @@ def test_groups_stay_on_one_side():
     found = transfer.finetune(make_student(), data, recipe=TUNED)
     sides = [{groups[int(name[2:-1])] for name in found.asked["split"][side]} for side in ("train", "test")]
     assert not sides[0] & sides[1]
+
+
+def test_what_a_single_output_weighs_is_part_of_what_is_asked(tmp_path):
+    plain = make_data(Labelling((FOOD,)))
+    first = transfer.finetune(make_student(plain.labelling), plain, recipe=TUNED, out=tmp_path / "run")
+    focal = replace(plain, labelling=Labelling((replace(FOOD, focal=2.0),)))
+    again = transfer.finetune(make_student(plain.labelling), focal, recipe=TUNED, out=tmp_path / "run", force=True)
+    assert not again.reused
+    assert again.asked["digest"] != first.asked["digest"]
+
+
+def test_labels_that_are_always_no_do_not_end_a_run():
+    data = make_data(Labelling((FOOD, TAGS)))
+    never = data.targets[1].copy()
+    never[never == 1] = 0
+    found = transfer.finetune(
+        make_student(data.labelling), replace(data, targets=(data.targets[0], never)), recipe=TUNED
+    )
+    assert any("no example to learn from for tags" in each for each in found.result.warnings)
+
+
+def test_noise_does_not_beat_its_baselines():
+    """Labels that nothing says anything of: thresholds are chosen for the baselines too."""
+    random, apart = np.random.default_rng(0), []
+    labelling = Labelling((TAGS,))
+    for seed in range(4):
+        values = (random.random((N, 2)) < 0.35).astype(np.int64)
+        data = replace(make_data(labelling), targets=(values,))
+        run = transfer.finetune(make_student(labelling), data, recipe=Recipe((Stage("probe"),), seed=seed))
+        found = {way.name: way.outputs[0]["macro F1"].value for way in run.result.outputs}
+        apart.append(found["probe"] - found["constant answer"])
+    assert np.mean(apart) < 0.03

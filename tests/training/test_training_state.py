@@ -25,6 +25,7 @@ def state(number: int = 0) -> TrainingState:
         epoch=2,
         step=3,
         losses=(1 / 3, 2.5),
+        known=(4.0, 3.5),
         history=(Epoch(1, 0.7, {"head": 1e-17}, 0.1), Epoch(2, 0.6, {}, 0.1, 0.5, 2 / 3)),
         best_epoch=2,
         variables=(
@@ -162,7 +163,7 @@ folder = StateFolder(Path(sys.argv[1]))
 start = folder.load("run")
 for number in range(start.epoch + 1 if start else 1, 10**9):
     values = np.full(200_000, number, np.float32)
-    folder.save(TrainingState("run", 0.1, number, 0, (0.0,), (), 0, (values,), ()))
+    folder.save(TrainingState("run", 0.1, number, 0, (0.0,), (0.0,), (), 0, (values,), ()))
     print(number, flush=True)
 """
 

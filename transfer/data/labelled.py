@@ -136,7 +136,8 @@ class LabelledSet:
 
     def renamed(self, name: str) -> LabelledSet:
         """The same with another name for its single output."""
-        return replace(self, labelling=Labelling.of_classes(self.classes, name))
+        (output,) = self.labelling.outputs
+        return replace(self, labelling=Labelling((replace(output, name=name),)))
 
     def _refuse_several(self, what: str) -> None:
         if not self.labelling.is_single:

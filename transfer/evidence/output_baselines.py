@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from transfer.labellings import Output
 from transfer.specs import Progress, silent
 from transfer.training.batching import Readable
 from transfer.training.coordinates import row_blocks
-from transfer.training.labels import Labels
+from transfer.training.labels import Labels, logit_places
+from transfer.training.solving import FOLDS
 from transfer.training.solving_outputs import solve_output
 
 _ANSWERED = 2**21  # numbers at once
@@ -40,6 +42,21 @@ def _frequencies(output: Output, values: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(np.log(np.bincount(values[there], minlength=len(output.classes)) + 0.5))
 
 
+@dataclass(frozen=True, slots=True)
+class LinearAnswers:
+    """What heads on raw input give.
+
+    Attributes:
+        logits: (m, K) of the examples that are asked.
+        places: of the examples that were learnt from, among those to learn from.
+        validated: (len(places), K) of these, each by heads that have not learnt from it; NaN but of labels.
+    """
+
+    logits: NDArray[np.float64]
+    places: NDArray[np.int64]
+    validated: NDArray[np.float64]
+
+
 def linear_on_inputs(
     inputs: NDArray[Any] | Readable,
     train: NDArray[np.int64],
@@ -48,8 +65,8 @@ def linear_on_inputs(
     *,
     seed: int,
     progress: Progress = silent,
-) -> NDArray[np.float64]:
-    """Logits (len(test), K) of heads on raw input, regularised by cross-validation like the probe's.
+) -> LinearAnswers:
+    """Heads on raw input, regularised by cross-validation like the probe's.
 
     They learn from `baselines.LEARNT_FROM` examples at the most.
 
@@ -63,7 +80,9 @@ def linear_on_inputs(
     """
     chosen = np.sort(np.random.default_rng(seed).permutation(len(train))[:LEARNT_FROM])
     rows, kernels, biases = flat_rows(inputs, train[chosen]), list[NDArray[Any]](), list[NDArray[Any]]()
-    for output, values in zip(labels.labelling, labels[chosen].targets, strict=True):
+    validated = np.full((len(chosen), labels.units), np.nan)
+    own = labels[chosen]
+    for output, places, values in zip(labels.labelling, logit_places(labels.labelling), own.targets, strict=True):
         if not known_rows(values).any():
             kernels.append(np.zeros((rows.shape[1], len(output.classes))))
             biases.append(np.zeros(len(output.classes)))
@@ -71,8 +90,24 @@ def linear_on_inputs(
         head = solve_output(rows, output, values, seed=seed, progress=progress)
         kernels.append(head.kernel.astype(np.float64))
         biases.append(head.bias)
+        if output.kind == "sigmoid":
+            validated[:, places] = _by_others(rows, output, values, head.parts[""].penalty, seed)
     kernel, bias = np.concatenate(kernels, axis=1), np.concatenate(biases)
     logits = np.empty((len(test), kernel.shape[1]))
     for block in row_blocks(len(test), rows.shape[1], _ANSWERED):
         logits[block] = flat_rows(inputs, test[block]) @ kernel + bias
-    return logits
+    return LinearAnswers(logits, chosen, validated)
+
+
+def _by_others(
+    rows: NDArray[Any], output: Output, values: NDArray[np.int64], penalty: float, seed: int
+) -> NDArray[np.float64]:
+    """(n, k) logits of labels, each example's by a head on the other folds; NaN where these know nothing."""
+    folds = np.random.default_rng(seed).permutation(len(values)) % FOLDS
+    found = np.full(values.shape, np.nan)
+    for fold in range(FOLDS):
+        kept, out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        if known_rows(values[kept]).any():
+            head = solve_output(rows[kept], output, values[kept], seed=seed, penalties=(penalty,))
+            found[out] = rows[out] @ head.kernel + head.bias
+    return found

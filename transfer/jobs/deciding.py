@@ -77,36 +77,54 @@ class Decisions:
         }
 
 
-def decide(labels: Labels, logits: Logits | None, *, seed: int) -> Decisions:
+def decide(labels: Labels, logits: Logits | None, *, seed: int, groups: NDArray[np.int64] | None = None) -> Decisions:
     """Calibrate and choose thresholds.
 
     Args:
         labels: of the validation examples.
         logits: (m, K) of them, by weights that have not learnt from them; None where there are none.
         seed: of resamples and folds.
+        groups: (m,) of the examples; those of one stay together in both. None where there are none.
     """
     if logits is None or not len(labels):
         return Decisions(labels.labelling)
     calibrations: dict[str, Calibration] = {}
     thresholds: dict[str, Thresholds] = {}
     for output, places, values in zip(labels.labelling, logit_places(labels.labelling), labels.targets, strict=True):
-        found = find_calibration(output, values, logits[:, places], seed=seed)
+        found = find_calibration(output, values, logits[:, places], seed=seed, groups=groups)
         if found is None:
             continue
         calibrations[output.name] = found if _helps(found) else _left(found)
         if output.kind == "sigmoid":
             shares = np.exp(-np.logaddexp(0, -calibrations[output.name].apply(logits[:, places])))
-            thresholds[output.name] = find_thresholds(output, values, shares, seed=seed)
+            there = np.isfinite(shares).all(1)
+            own = None if groups is None else groups[there]
+            thresholds[output.name] = find_thresholds(output, values[there], shares[there], seed=seed, groups=own)
     return Decisions(labels.labelling, calibrations, thresholds, len(labels))
 
 
+def choose_thresholds(
+    labels: Labels, logits: Logits, *, seed: int, groups: NDArray[np.int64] | None = None
+) -> dict[str, list[float]]:
+    """The thresholds alone, as `decode` takes them, for baselines as good as they can be; arguments as for `decide`."""
+    found: dict[str, list[float]] = {}
+    for output, places, values in zip(labels.labelling, logit_places(labels.labelling), labels.targets, strict=True):
+        if output.kind == "sigmoid":
+            shares = np.exp(-np.logaddexp(0, -logits[:, places]))
+            there = np.isfinite(shares).all(1)
+            own = None if groups is None else groups[there]
+            chosen = find_thresholds(output, values[there], shares[there], seed=seed, groups=own)
+            found[output.name] = chosen.values.tolist()
+    return found
+
+
 def _helps(found: Calibration) -> bool:
-    """Whether examples that it was not found on are answered with the surer probabilities by it."""
-    return found.before is not None and found.after is not None and found.after.value < found.before.value
+    """Whether the loss is lower by it on examples that it was not found on."""
+    return found.losses is not None and found.losses[1] < found.losses[0]
 
 
 def _left(found: Calibration) -> Calibration:
     """The logits as they were, with what calibrating them would have come to."""
-    count, after = len(found.slopes), found.after.value if found.after else float("nan")
-    note = f"logits were left as they were: calibrated, the error on other examples would be {after:.3f}"
+    count, (before, after) = len(found.slopes), found.losses or (float("nan"), float("nan"))
+    note = f"logits were left as they were: calibrated, the loss on other examples is {after:.3f} for {before:.3f}"
     return replace(found, slopes=(1.0,) * count, offsets=(0.0,) * count, after=found.before, notes=(*found.notes, note))

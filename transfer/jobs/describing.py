@@ -89,7 +89,8 @@ def _describe_data(data: LabelledSet) -> Json:
     return {
         "source": data.source,
         "examples": len(data),
-        **({"classes": list(data.classes)} if data.labelling.is_single else {"labelling": data.labelling.to_json()}),
+        **({"classes": list(data.classes)} if data.labelling.is_single else {}),
+        **({} if data.labelling.is_plain else {"labelling": data.labelling.to_json()}),
         "digest": digest_manifest(lines),
     }
 

@@ -41,10 +41,12 @@ def refuse_unlearnt(labels: Labels) -> tuple[str, ...]:
             "Some classes have no training example.",
             [Problem(f"class {name!r}", "at least 1 example", "0") for name in names],
         )
-    empty = [output.name for output in labels.labelling if len(lost[output.name]) == len(output.classes)]
+    pairs = zip(labels.labelling, labels.targets, strict=True)
+    empty = [output.name for output, values in pairs if not known(values).any()]
     if empty:
+        count = "1 output" if len(empty) == 1 else f"{len(empty)} outputs"
         raise DataError(
-            f"Nothing is known of {len(empty)} outputs among the examples to learn from.",
+            f"Nothing is known of {count} among the examples to learn from.",
             [Problem(name, "a known label", "none") for name in empty],
             "add labels, or leave these outputs out",
         )

@@ -72,12 +72,14 @@ def evaluate(
     left_out = (*data.problems, *(problem for _, problem in found.failures))
     answers = [each[good] for each in found.answers]
     seen = len(data) - len(fresh)
+    groups = None if asked.groups is None else asked.groups[good]
     if labelling.is_single:
-        score = score_single("run", labels, answers[0]).score
+        score = score_single("run", labels, answers[0], groups=groups).score
         return Evaluation(
             score, seen, _per_class(answers[0], labels.targets[0], labelling.outputs[0].classes), left_out
         )
-    scored = score_several("run", labels, answers, [each[good] for each in found.probabilities], seed=0)
+    probabilities = [each[good] for each in found.probabilities]
+    scored = score_several("run", labels, answers, probabilities, seed=0, groups=groups)
     return Evaluation(scored.score, seen, (), left_out, scored.outputs)
 
 

@@ -17,7 +17,7 @@ from transfer.evidence.baselines import LEARNT_FROM, logistic_regression, majori
 from transfer.evidence.comparing import compare_answers
 from transfer.evidence.output_baselines import linear_on_inputs, most_frequent
 from transfer.jobs.clock import Clock
-from transfer.jobs.deciding import Decisions, decide
+from transfer.jobs.deciding import Decisions, choose_thresholds, decide
 from transfer.jobs.describing import describe_probe
 from transfer.jobs.dividing import divide, refuse_unlearnt
 from transfer.jobs.feeding import Feed
@@ -31,6 +31,7 @@ from transfer.training.labels import Labels
 from transfer.training.learner import Learner
 
 STEPS = {"probe": "probe", "tune": "tuning"}
+CONSTANT, LINEAR = "constant answer", "linear on raw input"
 SCORES = {"probe": "probe", "tune": "tuned"}
 
 
@@ -79,7 +80,7 @@ def learn_and_score(
             else:
                 learner.tune(place)
             logits = learner.logits(read.places[unseen])
-            decisions = None if data.labelling.is_single else _decide(learner, read.labels)
+            decisions = None if data.labelling.is_single else _decide(learner, read.labels, everything.groups)
         found.append(_scored(_name_of(place, recipe), labels[unseen], logits, decisions, recipe.seed, groups))
     if decisions is not None:
         learner.calibrate(decisions.slopes(), decisions.offsets())
@@ -96,8 +97,8 @@ def learn_and_score(
         notes=(
             *learner.remarks,
             *(decisions.notes if decisions else ()),
-            *_remarks(len(train), len(held_out) - len(unseen)),
-            *_compared(found),
+            *_remarks(len(train), len(held_out) - len(unseen), several is not None),
+            *_compared(found, groups),
         ),
         warnings=(*_warnings(examples, digests, train, unseen), *unlearnt),
         labelling=several,
@@ -108,9 +109,10 @@ def learn_and_score(
     return result, {"split": named, "learnt": sorted(learnt)}, clock
 
 
-def _decide(learner: Learner, labels: Labels) -> Decisions:
+def _decide(learner: Learner, labels: Labels, groups: NDArray[np.int64] | None) -> Decisions:
     places, logits = learner.validated()
-    return decide(labels[places], logits, seed=learner.recipe.seed)
+    own = None if groups is None else groups[places]
+    return decide(labels[places], logits, seed=learner.recipe.seed, groups=own)
 
 
 def _scored(
@@ -179,10 +181,15 @@ def _baselines(
     learnt, asked, wanted = read.places[train], read.places[held_out], labels[held_out]
     how: dict[str, Any] = {"seed": seed, "groups": None if groups is None else groups[held_out]}
     if not labels.labelling.is_single:
-        raw = linear_on_inputs(read.pixels, learnt, labels[train], asked, seed=seed, progress=progress)
+        taught, same = labels[train], most_frequent(labels[train], 1)
+        own_groups = None if groups is None else groups[train]
+        raw = linear_on_inputs(read.pixels, learnt, taught, asked, seed=seed, progress=progress)
+        constant = choose_thresholds(taught, np.tile(same, (len(train), 1)), seed=seed)
+        picked = None if own_groups is None else own_groups[raw.places]
+        linear_limits = choose_thresholds(taught[raw.places], raw.validated, seed=seed, groups=picked)
         return (
-            score_logits("most frequent", wanted, most_frequent(labels[train], len(asked)), **how),
-            score_logits("linear on raw input", wanted, raw, **how),
+            score_logits(CONSTANT, wanted, np.tile(same, (len(asked), 1)), thresholds=constant, **how),
+            score_logits(LINEAR, wanted, raw.logits, thresholds=linear_limits, **how),
         )
     own, classes = labels.targets[0], len(labels.labelling.outputs[0].classes)
     linear = logistic_regression(
@@ -192,19 +199,24 @@ def _baselines(
     return Scored(majority_class(own[train], own[held_out]), nothing), Scored(linear, nothing)
 
 
-def _compared(found: Sequence[Scored]) -> tuple[str, ...]:
-    """The last stage beside the first, on the same examples; nothing of one stage alone."""
+def _compared(found: Sequence[Scored], groups: NDArray[np.int64] | None) -> tuple[str, ...]:
+    """The last stage beside the first, on the same examples; nothing of one stage alone, nor of groups.
+
+    The test takes examples for independent, which those of a group are not.
+    """
     last, first = found[-1], found[0]
-    if len(found) < 2 or last.score is None or first.score is None:
+    if len(found) < 2 or last.score is None or first.score is None or groups is not None:
         return ()
     return (compare_answers(last.right, first.right).describe(last.score.name, first.score.name),)
 
 
-def _remarks(learnt: int, twins: int) -> tuple[str, ...]:
+def _remarks(learnt: int, twins: int, several: bool) -> tuple[str, ...]:
     """What a reader of the result should know."""
     remarks = []
     if learnt > LEARNT_FROM:
-        remarks.append(f"logistic regression on raw input learnt from {LEARNT_FROM} of these examples, class by class")
+        how = f"{LINEAR} learnt from {LEARNT_FROM} of these examples, drawn at random"
+        one = f"logistic regression on raw input learnt from {LEARNT_FROM} of these examples, class by class"
+        remarks.append(how if several else one)
     if twins:
         remarks.append(f"{twins} test examples left out: the same bytes are among those learnt from")
     return tuple(remarks)

@@ -46,14 +46,23 @@ def _of_output(output: Output, labelling: Labelling, logits: Any, found: Mapping
         return _shares(output, name)(logits)
     parent, classes = found[output.parent], labelling[output.parent].classes
     parts = []
-    for above, places in output.groups:
-        place = classes.index(above)
-        inside = _shares(output, None)(logits[:, places.start : places.stop])
-        parts.append(keras.layers.Multiply()([inside, parent[:, place : place + 1]]))
+    for number, (above, places) in enumerate(output.groups):
+        place, own = classes.index(above), f"{output.name}_group_{number}"
+        inside = _part(logits, places, _unused(f"{own}_logits", taken))
+        share = _part(parent, slice(place, place + 1), _unused(f"{own}_parent", taken))
+        given = _shares(output, _unused(f"{own}_given", taken))(inside)
+        parts.append(keras.layers.Multiply(name=_unused(own, taken))([given, share]))
     return keras.layers.Concatenate(name=name)(parts) if len(parts) > 1 else keras.layers.Identity(name=name)(parts[0])
 
 
-def _shares(output: Output, name: str | None) -> keras.layers.Layer:
+def _part(values: Any, places: slice, name: str) -> Any:
+    """Some columns of (n, k), by an operation of that name: automatic ones differ from run to run."""
+    part = values[:, places.start : places.stop]
+    part._keras_history.operation.name = name
+    return part
+
+
+def _shares(output: Output, name: str) -> keras.layers.Layer:
     if output.kind == "softmax":
         return keras.layers.Softmax(name=name)
     return keras.layers.Activation("sigmoid", name=name)

@@ -41,7 +41,7 @@ from transfer.weights.digests import digest_json, digest_manifest
 from transfer.weights.tensor_digests import digest_tensor
 
 Labelled: TypeAlias = tuple[Features, Labels | NDArray[np.integer[Any]]]  # n examples and their labels
-_ARITHMETIC = 4  # where it changes, a run that was begun before cannot go on to the same bits
+_ARITHMETIC = 5  # where it changes, a run that was begun before cannot go on to the same bits
 Ending: TypeAlias = Literal["complete", "patience", "deadline"]
 
 
@@ -163,12 +163,12 @@ class _Run:
         self.steps = stage.steps or stage.epochs * batching.steps
         self.epochs = -(-self.steps // batching.steps)
         self.history: list[Epoch] = []
-        self.step, self.losses = 0, self.no_losses
+        self.step, self.losses, self.known = 0, self.nothing, self.nothing
         self.best_epoch = 0
         self.best: Arrays = ()
 
     @property
-    def no_losses(self) -> tuple[float, ...]:
+    def nothing(self) -> tuple[float, ...]:
         return (0.0,) * len(self.stepping.losses.names)
 
     @property
@@ -183,6 +183,7 @@ class _Run:
             epoch=len(self.history),
             step=self.step,
             losses=self.losses,
+            known=self.known,
             history=tuple(self.history),
             best_epoch=self.best_epoch,
             variables=copy_values(self.stepping.model.variables),
@@ -193,7 +194,7 @@ class _Run:
 
     def resume(self, state: TrainingState) -> None:
         self.history = list(state.history)
-        self.step, self.losses = state.step, state.losses
+        self.step, self.losses, self.known = state.step, state.losses, state.known
         self.best_epoch, self.best = state.best_epoch, state.best
         assign_values(self.stepping.model.variables, state.variables)
         assign_values(self.stepping.own_variables, state.optimizer)
@@ -243,8 +244,9 @@ class _Run:
                 [Problem(f"step {step} of epoch {epoch}", "a finite loss, gradients and weights", found)],
                 f"choose a smaller rate; at this step it was {rates[len(taken.losses) - 1]:g}",
             )
-        for losses, own in zip(taken.losses, chunk.counts.tolist(), strict=True):
-            self.losses = tuple(whole + loss * own for whole, loss in zip(self.losses, losses, strict=True))
+        for losses, known in zip(taken.losses, chunk.known.astype(np.float64).tolist(), strict=True):
+            self.losses = tuple(map(sum, zip(self.losses, np.multiply(losses, known).tolist(), strict=True)))
+            self.known = tuple(map(sum, zip(self.known, known, strict=True)))
         self.step += count
 
     def not_finite(self, losses: tuple[float, ...]) -> str:
@@ -258,8 +260,7 @@ class _Run:
     def end_epoch(self, updates: dict[str, float]) -> None:
         """Tell of the epoch that is complete, and keep its weights where they are the best."""
         number, rate = len(self.history) + 1, rate_at(self.stage, self.taken - 1, self.steps)
-        seen = min(self.step * self.batching.size, self.batching.examples)
-        losses = [loss / seen for loss in self.losses]
+        losses = [loss / known if known else 0.0 for loss, known in zip(self.losses, self.known, strict=True)]
         epoch = Epoch(number, self.stepping.losses.weighed(losses), updates, rate, outputs=self.by_output(losses))
         if self.validate is not None:
             with self.stepping.averaged():
@@ -269,7 +270,7 @@ class _Run:
                 if self.stage.patience and self.is_best(epoch):
                     self.best_epoch, self.best = number, copy_values(self.stepping.model.variables)
         self.history.append(epoch)
-        self.step, self.losses = 0, self.no_losses
+        self.step, self.losses, self.known = 0, self.nothing, self.nothing
 
     def by_output(self, losses: Sequence[float], found: Validated | None = None) -> dict[str, dict[str, float]]:
         """What an epoch tells of each of several outputs."""

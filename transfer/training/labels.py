@@ -51,7 +51,7 @@ class Labels:
     def digest(self) -> str:
         """Of the labels, and for several outputs of what they mean."""
         found = [digest_tensor(values) for values in self.targets]
-        return found[0] if self.labelling.is_single else digest_json([found, self.labelling.to_json()])
+        return found[0] if self.labelling.is_plain else digest_json([found, self.labelling.to_json()])
 
 
 def as_labels(labels: Labels | NDArray[np.integer[Any]], classes: int) -> Labels:

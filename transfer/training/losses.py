@@ -68,6 +68,8 @@ def balanced_weights(labels: NDArray[np.integer[Any]], classes: int) -> NDArray[
     """
     counts = np.bincount(labels, minlength=classes)
     present = counts > 0
+    if not present.any():
+        return np.zeros(classes)
     return np.where(present, len(labels) / (present.sum() * np.maximum(counts, 1)), 0.0)
 
 

@@ -62,16 +62,20 @@ class OutputLosses:
         ]
         return tf.math.divide_no_nan(tf.stack(sums), tf.cast(known, tf.float32))
 
-    def total(self, means: Any, balance: Any = None, *, replicas: int = 1) -> Any:
+    def total(self, means: Any, balance: Any = None, known: Any = 1.0, *, replicas: int = 1) -> Any:
         """The loss that is trained by.
 
         Args:
             means: (outputs,) of them, or what one of several devices adds to these.
+            known: (outputs,) as for `means`: what is known of no example of a batch moves no balance.
             balance: (outputs,) s, for weights by uncertainty; None for fixed ones.
             replicas: devices that add a part each.
         """
         weighed = means * self.weights
-        return tf.reduce_sum(weighed if balance is None else tf.exp(-balance) * weighed + balance / (2 * replicas))
+        if balance is None:
+            return tf.reduce_sum(weighed)
+        there = tf.cast(tf.convert_to_tensor(known) > 0, tf.float32)
+        return tf.reduce_sum(tf.exp(-balance) * weighed + there * balance / (2 * replicas))
 
     def weighed(self, means: Sequence[float]) -> float:
         """The sum of losses that are plain numbers, without a balance."""

@@ -64,6 +64,8 @@ class HeadInputs:
     ) -> NDArray[np.float32]:
         """(m, K) of some examples, each by heads that are solved on the others of them, without its fold.
 
+        NaN where nothing of an output is known in the other folds.
+
         Args:
             labels: of all n examples.
             places: (m,) of those to learn from.
@@ -72,7 +74,7 @@ class HeadInputs:
         """
         own = labels[places]
         folds = folds_labelled(own.labelling, own.targets, FOLDS, seed, groups=groups)
-        found = np.zeros((len(places), labels.units), np.float32)
+        found = np.full((len(places), labels.units), np.nan, np.float32)
         for fold in np.unique(folds).tolist():
             kept, out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             for head, output, columns, values in self._outputs(own):

@@ -47,7 +47,7 @@ def solve_numbers(features: NDArray[np.floating[Any]], values: NDArray[np.float6
         found = _ridge(features[rows], values[np.ix_(rows, columns)])
         kernel[:, columns], bias[columns], chosen[columns] = found[:3]
         losses += found[3]
-    told = dict(zip(PENALTIES, (losses / values.shape[1]).tolist(), strict=True))
+    told = dict(zip(PENALTIES, (losses / max(1, int(there.any(0).sum()))).tolist(), strict=True))
     return SolvedHead(kernel, bias, float(np.median(chosen)), told, None, tuple(chosen.tolist()))
 
 

@@ -6,7 +6,7 @@ is learnt there. A class without an example gets no weights, and as little proba
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from transfer.data.targets import UNKNOWN, known_rows
 from transfer.errors import DataError, Problem
 from transfer.labellings import Output
 from transfer.specs import Json, Progress, silent
-from transfer.training.solving import SolvedHead, solve_head, solve_sigmoid_head
+from transfer.training.solving import PENALTIES, SolvedHead, solve_head, solve_sigmoid_head
 from transfer.training.solving_numbers import solve_numbers
 
 Rows = NDArray[np.floating[Any]]
@@ -31,11 +31,13 @@ class SolvedOutput:
         kernel: (d, k).
         bias: (k,).
         parts: what was solved: one under "", or one for each class of the parent with a choice to make.
+        validated: what its losses at each penalty are.
     """
 
     kernel: NDArray[np.float32] = field(repr=False)
     bias: NDArray[np.float32] = field(repr=False)
     parts: Mapping[str, SolvedHead] = field(default_factory=dict)
+    validated: str = "cross_validated_log_loss"
 
     def to_json(self) -> Json:
         """What cross-validation chose and saw, part by part."""
@@ -43,7 +45,7 @@ class SolvedOutput:
             name: {
                 "penalty": part.penalty,
                 "cross_validated_accuracy": part.accuracy,
-                "cross_validated_log_loss": [[penalty, loss] for penalty, loss in part.log_loss.items()],
+                self.validated: [[penalty, loss] for penalty, loss in part.log_loss.items()],
             }
             for name, part in self.parts.items()
         }
@@ -62,7 +64,13 @@ class SolvedOutput:
 
 
 def solve_output(
-    features: Rows, output: Output, values: NDArray[Any], *, seed: int, progress: Progress = silent
+    features: Rows,
+    output: Output,
+    values: NDArray[Any],
+    *,
+    seed: int,
+    penalties: Sequence[float] = PENALTIES,
+    progress: Progress = silent,
 ) -> SolvedOutput:
     """Fit the head of an output.
 
@@ -71,6 +79,7 @@ def solve_output(
         output: which.
         values: its labels.
         seed: of the folds.
+        penalties: values of C to choose from, for labels.
         progress: told of each C tried.
 
     Raises:
@@ -86,19 +95,18 @@ def solve_output(
     if output.kind == "softmax":
         return _solve_classes(features, output, values, seed, progress)
     if output.kind == "regression":
-        return _whole(solve_numbers(features[rows], values[rows]))
-    return _solve_labels(features[rows], values[rows], seed, progress)
+        head = solve_numbers(features[rows], values[rows])
+        return SolvedOutput(head.kernel, head.bias, {"": head}, "left_out_squared_error")
+    return _solve_labels(features[rows], values[rows], seed, penalties, progress)
 
 
-def _whole(head: SolvedHead) -> SolvedOutput:
-    return SolvedOutput(head.kernel, head.bias, {"": head})
-
-
-def _solve_labels(features: Rows, values: NDArray[np.int64], seed: int, progress: Progress) -> SolvedOutput:
+def _solve_labels(
+    features: Rows, values: NDArray[np.int64], seed: int, penalties: Sequence[float], progress: Progress
+) -> SolvedOutput:
     """Of yes and no; a label of which nothing is known at all stays at even odds."""
     learnt = np.flatnonzero((values != UNKNOWN).any(0))
     targets = np.where(values == UNKNOWN, np.nan, values)[:, learnt]
-    head = solve_sigmoid_head(features, targets, seed=seed, progress=progress)
+    head = solve_sigmoid_head(features, targets, seed=seed, penalties=penalties, progress=progress)
     kernel, bias = np.zeros((features.shape[1], values.shape[1]), np.float32), np.zeros(values.shape[1], np.float32)
     kernel[:, learnt], bias[learnt] = head.kernel, head.bias
     return SolvedOutput(kernel, bias, {"": head})

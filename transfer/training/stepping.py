@@ -204,7 +204,7 @@ class _Step:
         with tf.GradientTape() as tape:
             means = self._losses.means(self._model(features, training=True), targets, known)
             penalty = distance_penalty([each.value for each in self._pulled], self._starts, self._stage.l2_sp)
-            whole = self._losses.total(means, self._balance, replicas=self._replicas) + penalty / self._replicas
+            whole = self._losses.total(means, self._balance, known, replicas=self._replicas) + penalty / self._replicas
         sources = [each.value if isinstance(each, keras.Variable) else each for each in self._moved]
         gradients = tape.gradient(whole, sources)
         loss, whole, gradients = self._added_up(means, whole, gradients)

@@ -41,6 +41,7 @@ class TrainingState:
         epoch: epochs that are complete.
         step: steps taken in the next one.
         losses: sum of its examples' losses so far, of each output.
+        known: how many examples these were.
         history: of the complete epochs.
         best_epoch: the one with the lowest validation loss; 0 where there is none yet.
         variables: of the model, random generators' among them, in its order.
@@ -54,6 +55,7 @@ class TrainingState:
     epoch: int
     step: int
     losses: tuple[float, ...]
+    known: tuple[float, ...]
     history: tuple[Epoch, ...]
     best_epoch: int
     variables: Arrays = field(repr=False)
@@ -187,8 +189,10 @@ def _read(file: BufferedReader, size: int) -> tuple[int, TrainingState]:
 
 
 def _state(head: Json, groups: Mapping[str, Arrays]) -> TrainingState:
-    plain: dict[str, Json] = {name: head[name] for name in ("asked", "rate", "epoch", "step", "losses", "best_epoch")}
-    plain["losses"] = tuple(plain["losses"])
+    plain: dict[str, Json] = {
+        name: head[name] for name in ("asked", "rate", "epoch", "step", "losses", "known", "best_epoch")
+    }
+    plain |= {name: tuple(plain[name]) for name in ("losses", "known")}
     arrays: dict[str, Json] = dict(groups)
     return TrainingState(**plain, history=tuple(Epoch(**each) for each in head["history"]), **arrays)
 
