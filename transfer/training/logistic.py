@@ -20,7 +20,7 @@ Source: Liu & Nocedal (1989), "On the limited memory BFGS method for large scale
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -57,6 +57,11 @@ class Task:
     outputs: int
     prior: float
 
+    def only(self, columns: NDArray[np.intp]) -> Task:
+        """The same of some of the outputs of sigmoid."""
+        targets, held_out = self.targets[:, columns], self.held_out[:, columns]
+        return replace(self, targets=targets, held_out=held_out, outputs=len(columns))
+
     @property
     def rank(self) -> int:
         """Of the coordinates, r."""
@@ -74,6 +79,16 @@ class Heads:
 
     weights: Array
     bias: Array
+
+    def only(self, columns: NDArray[np.intp]) -> Heads:
+        """The same of some of the outputs."""
+        return Heads(self.weights[:, :, columns], self.bias[:, columns])
+
+    def put(self, columns: NDArray[np.intp], others: Heads) -> Heads:
+        """These, with those of some of the outputs taken from others."""
+        weights, bias = self.weights.copy(), self.bias.copy()
+        weights[:, :, columns], bias[:, columns] = others.weights, others.bias
+        return Heads(weights, bias)
 
     @classmethod
     def empty(cls, task: Task, count: int) -> Heads:

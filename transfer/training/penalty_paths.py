@@ -1,7 +1,7 @@
 """From strong to weak regularisation: the penalties that cross-validation chooses, with warm starts in all folds.
 
-Past the minimum the loss only grows, and weak regularisation costs most: two rises in a row end the path of an output,
-and the path as a whole ends where those of all have.
+Past the minimum the loss only grows, and weak regularisation costs most: two rises in a row, or a loss clearly above
+the least, end the path of an output, which is not looked at any more then: it counts with its last loss.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from transfer.specs import Progress
 from transfer.training.logistic import Array, Heads, Task, held_out_losses, minimise
 
 _ABOUT = 1e-5  # mean error of logits
+_CLEARLY = 1.03  # times the least loss
 _TOGETHER = 2**20  # weights of folds that are solved together
 
 
@@ -53,20 +54,17 @@ def follow_path(task: Task, penalties: Sequence[float], progress: Progress) -> P
     groups = _groups(count, task.rank * task.outputs)
     heads = [Heads.empty(task, len(group)) for group in groups]
     losses: list[Array] = []
-    right: list[int] = []
+    right: list[NDArray[np.int64]] = []
     least, is_over = np.full(validated.shape, np.inf), validated == 0
     for tried, c in enumerate(penalties):
-        heads = [
-            minimise(task, group, np.full(task.outputs, c), each, _ABOUT)
-            for group, each in zip(groups, heads, strict=True)
-        ]
-        found = [held_out_losses(task, group, each) for group, each in zip(groups, heads, strict=True)]
-        losses.append(np.sum([each for each, _ in found], axis=0))
-        right.append(int(np.sum([each for _, each in found])))
+        heads, lost, hits = _tried(task, groups, heads, c, np.flatnonzero(~is_over))
+        losses.append(np.where(is_over, losses[-1] if losses else 0, lost))
+        right.append(np.where(is_over, right[-1] if right else 0, hits))
         better = (losses[-1] < least) & ~is_over
         least, chosen = np.where(better, losses[-1], least), np.where(better, c, chosen)
         start = _taken_over(start, heads, better)
         progress("choosing the regularisation", tried + 1, len(penalties))
+        is_over |= losses[-1] > _CLEARLY * least
         if tried >= 2:
             is_over |= (losses[-3] < losses[-2]) & (losses[-2] < losses[-1])
         if is_over.all():
@@ -78,8 +76,35 @@ def follow_path(task: Task, penalties: Sequence[float], progress: Progress) -> P
         chosen=np.where(validated > 0, chosen, penalties[best]),
         start=start,
         log_loss=dict(zip(penalties, totals.tolist(), strict=False)),
-        accuracy=right[best] / int(validated.sum()),
+        accuracy=int(right[best].sum()) / int(validated.sum()),
     )
+
+
+def _tried(
+    task: Task, groups: Sequence[range], heads: Sequence[Heads], c: float, columns: NDArray[np.intp]
+) -> tuple[list[Heads], Array, NDArray[np.int64]]:
+    """Heads of all folds at one C, losses and right answers of what they hold out; of some columns of sigmoid alone.
+
+    Args:
+        task: what is learnt.
+        groups: of folds that are solved together.
+        heads: of each group, where the search begins.
+        c: the penalty.
+        columns: outputs whose paths go on; what is given of others means nothing.
+    """
+    is_part = task.targets.ndim == 2 and len(columns) < task.outputs
+    part = task.only(columns) if is_part else task
+    made, size = [], task.held_out.shape[1]
+    lost, hits = np.zeros(size), np.zeros(size, np.int64)
+    own = columns if is_part else np.arange(size)
+    for group, each in zip(groups, heads, strict=True):
+        start = each.only(columns) if is_part else each
+        solved = minimise(part, group, np.full(part.outputs, c), start, _ABOUT)
+        losses, right = held_out_losses(part, group, solved)
+        lost[own] += losses
+        hits[own] += right
+        made.append(each.put(columns, solved) if is_part else solved)
+    return made, lost, hits
 
 
 def _groups(count: int, weights: int) -> list[range]:
