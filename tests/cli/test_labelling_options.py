@@ -157,3 +157,20 @@ def test_extract_attaches_the_heads_of_a_labelling(call, tmp_path):
     ended = call("extract", "digits_mlp", "--drop-last", "--labelling", told, "-o", tmp_path / "student.keras")
     assert ended.code == 0, ended.stderr
     assert "attached food:3, tags:2" in ended.stdout
+
+
+def test_what_labels_are_taken_for_is_printed_as_a_file_that_says_the_same(call, pictures, table, tmp_path):
+    ended = call("labelling", pictures, "--labels", table, *HEADS)
+    assert ended.code == 0, ended.stderr
+    assert "[outputs.tags]" in ended.stdout
+    assert "3 outputs: digit (softmax of 3" in ended.stderr
+    told = tmp_path / "told.toml"
+    told.write_text(ended.stdout)
+    again = call("labelling", pictures, "--labels", table, "--labelling", told)
+    assert again.stdout == ended.stdout
+    assert call("labelling", pictures, "--labels", table, "--labelling", told, "--json").json["outputs"][1][
+        "classes"
+    ] == [
+        "even",
+        "line",
+    ]

@@ -20,6 +20,7 @@ COMMANDS = {
     "flops": "transfer.cli.counting_flops",
     "graph": "transfer.cli.graphing",
     "inspect": "transfer.cli.inspecting",
+    "labelling": "transfer.cli.labellings",
     "match": "transfer.cli.matching",
     "predict": "transfer.cli.predicting",
     "recipe": "transfer.cli.recipes",
