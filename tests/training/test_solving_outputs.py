@@ -90,3 +90,30 @@ def test_a_number_in_other_units_gives_the_same_fit():
     small, large = solve_numbers(X, values), solve_numbers(X, values * 1e6)
     assert small.penalty == large.penalty
     np.testing.assert_allclose(large.kernel, small.kernel * 1e6, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("output", "values"),
+    [
+        (Output("kind", classes=("a", "b", "c")), np.arange(240) // 4 % 3),
+        (Output("tags", "sigmoid", ("a", "b")), np.stack([np.arange(240) // 4 % 2, np.arange(240) // 8 % 2], axis=1)),
+    ],
+)
+def test_copies_of_a_group_do_not_validate_each_other(output, values):
+    """Four nearly equal pictures of each of 60 things whose labels nothing says: alone they are learnt by heart."""
+    random = np.random.default_rng(0)
+    features = np.repeat(random.normal(size=(60, 30)), 4, axis=0) + 0.01 * random.normal(size=(240, 30))
+    groups = np.arange(240) // 4
+    alone = solve_output(features, output, values, seed=0).parts[""]
+    together = solve_output(features, output, values, seed=0, groups=groups).parts[""]
+    chance = 1 / 3 if output.kind == "softmax" else 1 / 2
+    assert alone.accuracy > chance + 0.2
+    assert together.accuracy < chance + 0.15  # of 60 things
+    assert together.penalty < alone.penalty
+
+
+def test_a_single_group_cannot_be_validated():
+    found = solve_output(
+        X, Output("kind", classes=("a", "b")), np.arange(60) % 2, seed=0, groups=np.zeros(60, np.int64)
+    )
+    assert found.parts[""].accuracy is None

@@ -141,14 +141,14 @@ class Learner:
             labels: of all that were read; what stands at other places is not looked at.
             groups: (n,) of all that were read; examples of one stay together. None where there are none.
         """
-        self._groups = None if groups is None else groups[train]
+        self._groups = groups
         self._scales = NumberScales.of(labels[train])
         self._labels = self._scales.standardised(labels)
         self._all = Track(self._features.rest, train)
         self._held_out = train[:0]
         tuned = sum(stage.kind == "tune" for stage in self.recipe.stages)
         self._time = TimeShares(self.deadline, tuned)
-        held_out = hold_out(self._labels[train], self.recipe, self._groups)
+        held_out = hold_out(self._labels[train], self.recipe, self._groups_of(train))
         if not len(held_out):
             return
         kept = np.delete(train, held_out)
@@ -166,8 +166,9 @@ class Learner:
         self._inputs = HeadInputs(self.heads, self._features.into_heads(self._graphs[0], self.heads))
         several = []
         for track in self._tracks:
+            own, seed = self._groups_of(track.places), self.recipe.seed
             found, tensors = self._inputs.solve(
-                self._labels, track.places, seed=self.recipe.seed, progress=self.progress
+                self._labels, track.places, seed=seed, groups=own, progress=self.progress
             )
             track.take(tensors)
             several.append(found)
@@ -177,6 +178,9 @@ class Learner:
         names = self._labels.labelling.names if len(self.heads) > 1 else ("",)
         self.history += [line for name, head in zip(names, several[0], strict=True) for line in head.lines(name)]
         return several[0]
+
+    def _groups_of(self, places: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        return None if self._groups is None else self._groups[places]
 
     @property
     def _tracks(self) -> list[Track]:
@@ -309,7 +313,9 @@ class Learner:
             return self._held_out, self._scales.restored(self._validated)
         if len(self.recipe.stages) > 1 or self._inputs is None:
             return self._all.places[:0], None
-        found = self._inputs.logits_of_folds(self._labels, self._all.places, seed=self.recipe.seed, groups=self._groups)
+        found = self._inputs.logits_of_folds(
+            self._labels, self._all.places, seed=self.recipe.seed, groups=self._groups_of(self._all.places)
+        )
         return self._all.places, self._scales.restored(found)
 
     def calibrate(self, slopes: NDArray[np.float64], offsets: NDArray[np.float64]) -> None:

@@ -34,7 +34,13 @@ class HeadInputs:
     values: Mapping[str, NDArray[np.float32]] = field(repr=False)
 
     def solve(
-        self, labels: Labels, places: Places, *, seed: int, progress: Progress = silent
+        self,
+        labels: Labels,
+        places: Places,
+        *,
+        seed: int,
+        groups: NDArray[np.int64] | None = None,
+        progress: Progress = silent,
     ) -> tuple[tuple[SolvedOutput, ...], dict[str, NDArray[Any]]]:
         """The heads on some examples, and their tensors.
 
@@ -42,6 +48,7 @@ class HeadInputs:
             labels: of all n examples.
             places: of those to learn from.
             seed: of the folds.
+            groups: (m,) of these places; examples of one are in one fold.
             progress: told of each C tried.
 
         Raises:
@@ -49,7 +56,8 @@ class HeadInputs:
         """
         own, solved, tensors = labels[places], list[SolvedOutput](), dict[str, NDArray[Any]]()
         for head, output, values in zip(self.heads, labels.labelling, own.targets, strict=True):
-            found = solve_output(self.values[head][places], output, values, seed=seed, progress=progress)
+            rows = self.values[head][places]
+            found = solve_output(rows, output, values, seed=seed, groups=groups, progress=progress)
             solved.append(found)
             tensors |= {f"{head}/kernel": found.kernel, f"{head}/bias": found.bias}
         return tuple(solved), tensors
@@ -80,7 +88,8 @@ class HeadInputs:
             for head, output, columns, values in self._outputs(own):
                 if known_rows(values[kept]).any():
                     rows = self.values[head][places]
-                    solved = solve_output(rows[kept], output, values[kept], seed=seed)
+                    own_groups = None if groups is None else groups[kept]
+                    solved = solve_output(rows[kept], output, values[kept], seed=seed, groups=own_groups)
                     found[out, columns] = rows[out] @ solved.kernel + solved.bias
         return found
 

@@ -25,8 +25,10 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from transfer.errors import DataError, Problem
+from transfer.labellings import Labelling
 from transfer.specs import Progress, silent
 from transfer.training.coordinates import find_coordinates, row_blocks
+from transfer.training.labelled_folds import folds_labelled
 from transfer.training.logistic import UNKNOWN, Task, minimise, sigmoid_loss, softmax_loss
 from transfer.training.penalty_paths import follow_path
 from transfer.training.stratified_folds import stratified_folds
@@ -67,6 +69,7 @@ def solve_head(
     *,
     seed: int = 0,
     penalties: Sequence[float] = PENALTIES,
+    groups: NDArray[np.int64] | None = None,
     progress: Progress = silent,
 ) -> SolvedHead:
     """Fit a softmax head.
@@ -77,6 +80,7 @@ def solve_head(
         classes: k.
         seed: of the folds.
         penalties: values of C to choose from.
+        groups: (n,); examples of one are in one fold. None where there are none.
         progress: told of each C tried.
 
     Raises:
@@ -91,7 +95,7 @@ def solve_head(
     refuse_infinite(features)
     if classes < 2:
         raise DataError("A head needs at least two classes.", [Problem("classes", "at least 2", str(classes))])
-    held_out = _folds(labels, seed)[:, None]
+    held_out = _folds(labels, seed, groups)[:, None]
     targets = labels if classes > 2 else labels[:, None] == 1
     head = _solve(features, targets, held_out, classes if classes > 2 else 1, penalties, progress)
     if classes == 2:  # one logit; half of it on either side is the same softmax
@@ -106,6 +110,7 @@ def solve_sigmoid_head(
     *,
     seed: int = 0,
     penalties: Sequence[float] = PENALTIES,
+    groups: NDArray[np.int64] | None = None,
     progress: Progress = silent,
 ) -> SolvedHead:
     """Fit a head of independent yes/no outputs.
@@ -120,6 +125,7 @@ def solve_sigmoid_head(
         targets: (n, k) of 0 and 1, NaN where an answer is not known.
         seed: of the folds.
         penalties: values of C to choose from.
+        groups: (n,), as for `solve_head`.
         progress: told of each C tried.
 
     Raises:
@@ -142,7 +148,7 @@ def solve_sigmoid_head(
     held_out = np.full((len(targets), len(learnt)), UNKNOWN)
     for column, output in enumerate(learnt.tolist()):
         rows = np.flatnonzero(known[:, output])
-        held_out[rows, column] = _folds(targets[rows, output], seed)
+        held_out[rows, column] = _folds(targets[rows, output], seed, None if groups is None else groups[rows])
     head = _solve(features, targets[:, learnt] == 1, held_out, len(learnt), penalties, progress)
     kernel[:, learnt], bias[learnt], chosen[learnt] = head.kernel, head.bias, head.penalties
     return replace(head, kernel=kernel, bias=bias, penalties=tuple(chosen.tolist()))
@@ -167,8 +173,17 @@ def _solve(
     return SolvedHead(kernel, bias, path.penalty, path.log_loss, path.accuracy, tuple(chosen.tolist()))
 
 
-def _folds(labels: NDArray[Any], seed: int) -> NDArray[np.int64]:
-    """The fold that holds out each example, (n,), the same share of each class; none where a class has one alone."""
+def _folds(labels: NDArray[Any], seed: int, groups: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """The fold that holds out each example, (n,), the same share of each class; none where a class has one alone.
+
+    With groups there are no more folds than groups, and none where there is one.
+    """
+    if groups is not None:
+        count = min(FOLDS, len(np.unique(groups)))
+        kinds, places = np.unique(labels, return_inverse=True)
+        one = Labelling.of_classes(tuple(map(str, range(len(kinds)))))
+        dealt = folds_labelled(one, [places.astype(np.int64)], count, seed, groups=groups) if count > 1 else None
+        return np.full(len(labels), _ALWAYS) if dealt is None else dealt
     folds = min(FOLDS, int(np.unique(labels, return_counts=True)[1].min()))
     return stratified_folds(labels, folds, seed) if folds > 1 else np.full(len(labels), _ALWAYS)
 

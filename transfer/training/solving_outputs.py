@@ -70,6 +70,7 @@ def solve_output(
     *,
     seed: int,
     penalties: Sequence[float] = PENALTIES,
+    groups: NDArray[np.int64] | None = None,
     progress: Progress = silent,
 ) -> SolvedOutput:
     """Fit the head of an output.
@@ -80,6 +81,7 @@ def solve_output(
         values: its labels.
         seed: of the folds.
         penalties: values of C to choose from, for labels.
+        groups: (n,); examples of one are in one fold. None where there are none. Numbers are left out one by one.
         progress: told of each C tried.
 
     Raises:
@@ -93,27 +95,39 @@ def solve_output(
             "leave the output out, or add labels",
         )
     if output.kind == "softmax":
-        return _solve_classes(features, output, values, seed, progress)
+        return _solve_classes(features, output, values, seed, groups, progress)
     if output.kind == "regression":
         head = solve_numbers(features[rows], values[rows])
         return SolvedOutput(head.kernel, head.bias, {"": head}, "left_out_squared_error")
-    return _solve_labels(features[rows], values[rows], seed, penalties, progress)
+    own = None if groups is None else groups[rows]
+    return _solve_labels(features[rows], values[rows], seed, penalties, own, progress)
 
 
 def _solve_labels(
-    features: Rows, values: NDArray[np.int64], seed: int, penalties: Sequence[float], progress: Progress
+    features: Rows,
+    values: NDArray[np.int64],
+    seed: int,
+    penalties: Sequence[float],
+    groups: NDArray[np.int64] | None,
+    progress: Progress,
 ) -> SolvedOutput:
     """Of yes and no; a label of which nothing is known at all stays at even odds."""
     learnt = np.flatnonzero((values != UNKNOWN).any(0))
     targets = np.where(values == UNKNOWN, np.nan, values)[:, learnt]
-    head = solve_sigmoid_head(features, targets, seed=seed, penalties=penalties, progress=progress)
+    how: dict[str, Any] = {"seed": seed, "penalties": penalties, "groups": groups, "progress": progress}
+    head = solve_sigmoid_head(features, targets, **how)
     kernel, bias = np.zeros((features.shape[1], values.shape[1]), np.float32), np.zeros(values.shape[1], np.float32)
     kernel[:, learnt], bias[learnt] = head.kernel, head.bias
     return SolvedOutput(kernel, bias, {"": head})
 
 
 def _solve_classes(
-    features: Rows, output: Output, values: NDArray[np.int64], seed: int, progress: Progress
+    features: Rows,
+    output: Output,
+    values: NDArray[np.int64],
+    seed: int,
+    groups: NDArray[np.int64] | None,
+    progress: Progress,
 ) -> SolvedOutput:
     kernel = np.zeros((features.shape[1], len(output.classes)), np.float32)
     bias, parts = np.zeros(len(output.classes), np.float32), {}
@@ -125,7 +139,10 @@ def _solve_classes(
         own = there + places.start
         if len(there) > 1:
             found = np.searchsorted(there, labels)
-            parts[name] = solve_head(features[inside], found, len(there), seed=seed, progress=progress)
+            own_groups = None if groups is None else groups[inside]
+            parts[name] = solve_head(
+                features[inside], found, len(there), seed=seed, groups=own_groups, progress=progress
+            )
             kernel[:, own], bias[own] = parts[name].kernel, parts[name].bias
         if len(there):
             bias[missing] = bias[own].max() - np.log(len(inside) + 1)
