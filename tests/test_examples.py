@@ -169,16 +169,16 @@ def test_drift_is_least_for_the_right_preprocessing_and_for_photographs(tmp_path
 def test_clipart_reaches_its_accuracy_over_twelve_seeds(capsys: pytest.CaptureFixture[str]) -> None:
     import transfer
     from transfer.data.splitting import split_stratified
-    from transfer.jobs.feeding import make_feed, read_features
+    from transfer.jobs.feeding import make_feed
     from transfer.models.building import read_model
-    from transfer.specs import silent
     from transfer.training.features import make_runner
     from transfer.training.solving import solve_head
 
     data = transfer.read_labelled(EXAMPLES / "data" / "clipart")
     feed = make_feed(read_model(transfer.restore("mobilenet_v2_imagenet").model), data)
     assert feed.network.get_layer("normalize").output.shape == (None, 160, 160, 3)
-    features = read_features(make_runner(feed.network, 16), feed, data, 16, None, silent).values
+    run = make_runner(feed.network, 16)
+    features = np.concatenate([run(batch.images) for batch in feed.batches(data, 16)])
     reached = []
     for seed in range(12):
         train, test = split_stratified(data.labels, seed=seed, shots=40)

@@ -17,10 +17,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from transfer.data.reading import read_labelled
 from transfer.jobs.checking_inputs import warn_of_inputs
-from transfer.jobs.feeding import make_feed, read_features
+from transfer.jobs.feeding import make_feed
 from transfer.models.building import read_model
 from transfer.models.restoring import restore
-from transfer.specs import silent
 from transfer.training.features import make_runner
 
 DATA = Path(__file__).parents[2] / "examples" / "data" / "clipart"
@@ -35,7 +34,7 @@ def main() -> None:
     feed = make_feed(network, data, size=(pixels, pixels))
     ways = {
         "look at the inputs": lambda: warn_of_inputs(feed, network, data, seed=0),
-        "features": lambda: read_features(make_runner(feed.network, BATCH), feed, data, BATCH, None, silent),
+        "features": lambda: [*map(make_runner(feed.network, BATCH), feed.readable(data, BATCH))],
     }
     best = dict.fromkeys(ways, float("inf"))
     for _ in range(ROUNDS):
