@@ -174,3 +174,12 @@ def test_what_labels_are_taken_for_is_printed_as_a_file_that_says_the_same(call,
         "even",
         "line",
     ]
+
+
+def test_options_of_a_head_that_would_have_no_effect_are_refused(call, pictures, table, tmp_path):
+    ended = call(
+        "finetune", "digits_mlp", pictures, "--labels", table, "--head", "digit,hidden=64", "-o", tmp_path / "r"
+    )
+    assert ended.code == 2
+    assert "--head digit: hidden would have no effect" in ended.stderr
+    assert not (tmp_path / "r").exists()

@@ -9,10 +9,7 @@ from transfer.data.doubts import (
     Conflict,
     Doubts,
     find_doubts,
-    find_doubts_of_outputs,
     refuse_unreadable,
-    warn_of_labels,
-    warn_of_outputs,
 )
 from transfer.data.labelled import LabelledSet
 from transfer.errors import DataError, Problem
@@ -21,29 +18,34 @@ from transfer.labellings import Labelling, Output
 CLASSES = ("cat", "dog", "owl")
 
 
+def of_classes(digests, labels, names, classes, **how):
+    """The doubts about examples of one class each."""
+    return find_doubts(digests, Labelling.of_classes(tuple(classes)), [np.asarray(labels, np.int64)], names, **how)
+
+
 def test_the_same_bytes_under_two_classes_are_told_with_both_names():
-    found = find_doubts(["a", "b", "a", "c", "b"], np.array([0, 1, 1, 2, 1]), list("vwxyz"), CLASSES)
+    found = of_classes(["a", "b", "a", "c", "b"], np.array([0, 1, 1, 2, 1]), list("vwxyz"), CLASSES)
     assert found.conflicts == (Conflict(("v", "x"), ("cat", "dog")),)
     assert found.repeated == 1  # z repeats w; x is no repetition, it contradicts
-    warning = warn_of_labels(["a", "b", "a", "c", "b"], np.array([0, 1, 1, 2, 1]), list("vwxyz"), CLASSES)[0]
+    warning = found.warnings[0]
     assert "v (cat) = x (dog)" in warning
 
 
 def test_copies_of_one_class_are_counted_and_no_warning():
     labels = np.repeat(np.arange(2), 6)
-    found = find_doubts(["a"] * 6 + ["b"] * 5 + ["c"], labels, [str(k) for k in range(12)], CLASSES[:2])
+    found = of_classes(["a"] * 6 + ["b"] * 5 + ["c"], labels, [str(k) for k in range(12)], CLASSES[:2])
     assert (found.conflicts, found.repeated, found.warnings) == ((), 5 + 4, ())
     assert "9 examples with the bytes of another of the same class" in str(found)
 
 
 def test_three_copies_of_which_one_contradicts_are_one_conflict_and_one_repetition():
-    found = find_doubts(["a", "a", "a"], np.array([0, 0, 1]), ["u", "v", "w"], CLASSES[:2])
+    found = of_classes(["a", "a", "a"], np.array([0, 0, 1]), ["u", "v", "w"], CLASSES[:2])
     assert found.conflicts == (Conflict(("u", "v", "w"), ("cat", "cat", "dog")),)
     assert found.repeated == 1
 
 
 def test_test_examples_that_are_learnt_from_are_named():
-    found = find_doubts(
+    found = of_classes(
         ["a", "b", "a", "c"], np.array([0, 1, 0, 1]), list("wxyz"), CLASSES[:2], train=[0, 1], test=[2, 3]
     )
     assert found.leaked == ("y",)
@@ -53,13 +55,13 @@ def test_test_examples_that_are_learnt_from_are_named():
 def test_classes_of_few_examples_to_learn_from_are_named(each, told):
     labels = np.repeat(np.arange(2), [each + 3, 20])
     train = np.arange(3, each + 23)  # three of the first class are tested on
-    found = find_doubts([str(k) for k in range(each + 23)], labels, [""] * (each + 23), CLASSES[:2], train=train)
+    found = of_classes([str(k) for k in range(each + 23)], labels, [""] * (each + 23), CLASSES[:2], train=train)
     assert found.counts == (("cat", each), ("dog", 20))
     assert any("cat (4)" in warning for warning in found.warnings) == told
 
 
 def test_a_class_without_examples_is_small_and_divides_nothing_by_zero():
-    found = find_doubts(["a"] * 2, np.array([0, 0]), ["x", "y"], CLASSES)
+    found = of_classes(["a"] * 2, np.array([0, 0]), ["x", "y"], CLASSES)
     assert found.small == (("cat", 2), ("dog", 0), ("owl", 0))
     assert found.ratio == 2
 
@@ -67,14 +69,14 @@ def test_a_class_without_examples_is_small_and_divides_nothing_by_zero():
 @pytest.mark.parametrize(("most", "told"), [(60, False), (61, True)])
 def test_classes_of_very_different_size_are_told(most, told):
     labels = np.repeat(np.arange(2), [most, 6])
-    warnings = warn_of_labels([str(k) for k in range(most + 6)], labels, [""] * (most + 6), CLASSES[:2])
+    warnings = of_classes([str(k) for k in range(most + 6)], labels, [""] * (most + 6), CLASSES[:2]).warnings
     assert any(f"{most} examples of 'cat' and 6 of 'dog'" in each for each in warnings) == told
 
 
 def test_rows_of_arrays_are_the_same_by_type_shape_and_bytes():
     rows = np.array([[1, 2], [3, 4], [1, 2]], np.float32)
     data = LabelledSet.of_labels("arrays", ("x[0]", "x[1]", "x[2]"), np.array([0, 1, 1]), ("no", "yes"), rows)
-    found = find_doubts(data.digests(), data.labels, data.names, data.classes)
+    found = of_classes(data.digests(), data.labels, data.names, data.classes)
     assert found.conflicts == (Conflict(("x[0]", "x[2]"), ("no", "yes")),)
 
 
@@ -135,7 +137,7 @@ def several(food, tags, price) -> list:
 
 def test_the_same_bytes_with_other_labels_are_told_output_by_output():
     targets = several([0, 1, -1, 0, 0], [[1, 0], [1, 0], [1, 1], [0, 0], [-1, 0]], [1, 1, np.nan, 2, 2.5])
-    found = find_doubts_of_outputs(["a", "a", "a", "b", "b"], SEVERAL, targets, list("vwxyz"))
+    found = find_doubts(["a", "a", "a", "b", "b"], SEVERAL, targets, list("vwxyz"))
     assert found.conflicts == (
         Conflict(("v", "w"), ("fruit", "cake"), "food"),
         Conflict(("v", "w", "x"), ("x", "x", "x, y"), "tags"),
@@ -152,7 +154,7 @@ def test_the_same_bytes_with_other_labels_are_told_output_by_output():
 
 def test_what_is_not_known_contradicts_nothing_and_repeats_only_itself():
     targets = several([0, -1, 0], [[1, -1], [1, 0], [1, -1]], [np.nan, 3, np.nan])
-    found = find_doubts_of_outputs(["a", "a", "a"], SEVERAL, targets, list("uvw"))
+    found = find_doubts(["a", "a", "a"], SEVERAL, targets, list("uvw"))
     assert (found.conflicts, found.repeated) == ((), 1)
 
 
@@ -162,9 +164,8 @@ def test_classes_and_tags_of_few_examples_are_named_with_their_output():
     tags[:6, 1] = 1
     food = np.repeat([0, 1, -1], [60, 4, 6])
     digests = [str(place) for place in range(70)]
-    found = find_doubts_of_outputs(digests, SEVERAL, several(food, tags, [0] * 70), digests)
+    found = find_doubts(digests, SEVERAL, several(food, tags, [0] * 70), digests)
     assert found.outputs == (("food", (("fruit", 60), ("cake", 4))), ("tags", (("x", 66), ("y", 6))))
     assert (found.counts, found.small, found.ratio) == ((), (("food cake", 4),), 15)
     assert any("60 examples of 'fruit' and 4 of 'cake'" in each for each in found.warnings)
-    assert warn_of_outputs(digests, SEVERAL, several(food, tags, [0] * 70), digests) == found.warnings
     assert found.to_json()["examples_to_learn_from"] == {"food": {"fruit": 60, "cake": 4}, "tags": {"x": 66, "y": 6}}

@@ -73,10 +73,11 @@ class LabelChoice:
 
         Raises:
             DataError: if they are not right.
-            click.UsageError: if a head is none of the labelling, or has other classes.
+            click.UsageError: if a head is none of the labelling, or has other classes, or options of `extract` alone.
         """
         from transfer.data.reading_leniently import read_leniently, read_strictly
 
+        self._refuse_options()
         reader = read_leniently if leniently else read_strictly
         read, damaged = reader(data, strict=strict, skip_unreadable=skip_unreadable, **self._how(data))
         if self._renames(data) and read.labelling.is_single:
@@ -88,6 +89,15 @@ class LabelChoice:
     def alike(self, read: LabelledSet) -> Callable[..., tuple[LabelledSet, tuple[Problem, ...]]]:
         """What reads another set by the labelling that one was read by."""
         return functools.partial(_read_alike, read.labelling, self)
+
+    def _refuse_options(self) -> None:
+        """Refuse what would have no effect here."""
+        for head in self.heads:
+            if head.options:
+                raise click.UsageError(
+                    f"--head {head.name}: {' and '.join(head.options)} would have no effect: a head that is learnt here is one "
+                    "layer. Attach such a head with 'extract', and train it from Python (transfer.finetune)."
+                )
 
     def _renames(self, data: Path) -> bool:
         """Whether a head says what the one output of a folder of class folders is called."""

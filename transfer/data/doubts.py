@@ -151,29 +151,6 @@ class Doubts:
 
 def find_doubts(
     digests: Sequence[str],
-    labels: NDArray[np.integer],
-    names: Sequence[str],
-    classes: Sequence[str],
-    *,
-    train: Places | None = None,
-    test: Places = (),
-) -> Doubts:
-    """What digests and labels show.
-
-    Args:
-        digests: of each example's bytes.
-        labels: (n,), places in `classes`.
-        names: of the examples.
-        classes: names.
-        train: places of the examples to learn from; None for all.
-        test: of those to test on.
-    """
-    labelling = Labelling.of_classes(tuple(classes))
-    return find_doubts_of_outputs(digests, labelling, [np.asarray(labels, np.int64)], names, train=train, test=test)
-
-
-def find_doubts_of_outputs(
-    digests: Sequence[str],
     labelling: Labelling,
     targets: Sequence[Values],
     names: Sequence[str],
@@ -181,7 +158,7 @@ def find_doubts_of_outputs(
     train: Places | None = None,
     test: Places = (),
 ) -> Doubts:
-    """What digests and labels of any outputs show; arguments as for `find_doubts`.
+    """What digests and labels show.
 
     Args:
         digests: of each example's bytes.
@@ -282,28 +259,6 @@ def refuse_known(unknown: int) -> None:
     """
     if not unknown:
         raise DataError("Every test example is also learnt from.", next_step="test on other examples")
-
-
-def warn_of_labels(
-    digests: Sequence[str],
-    labels: NDArray[np.integer],
-    names: Sequence[str],
-    classes: Sequence[str],
-    train: Places | None = None,
-) -> tuple[str, ...]:
-    """What digests and labels show to be wrong, in a sentence each; arguments as for `find_doubts`."""
-    return find_doubts(digests, labels, names, classes, train=train).warnings
-
-
-def warn_of_outputs(
-    digests: Sequence[str],
-    labelling: Labelling,
-    targets: Sequence[Values],
-    names: Sequence[str],
-    train: Places | None = None,
-) -> tuple[str, ...]:
-    """The same for any outputs; arguments as for `find_doubts_of_outputs`."""
-    return find_doubts_of_outputs(digests, labelling, targets, names, train=train).warnings
 
 
 def _of_conflicts(conflicts: Sequence[Conflict]) -> Iterable[str]:

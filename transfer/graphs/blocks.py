@@ -81,9 +81,8 @@ def head_of(graph: Graph) -> frozenset[str]:
     """Paths of the layers of the head, or heads: for each output the `Dense` that gives it.
 
     The hidden layers that `attach` put before it belong to it. A `Concatenate` of several `Dense` ends in as many
-    heads. Where something else that holds weights stands at the
-    end, a convolution of size 1 say, it is the head if it comes after the last global pooling or `Flatten`. A `Dense`
-    that ends a backbone cannot be told from a head.
+    heads. Where something else that holds weights stands at the end, a convolution of size 1 say, it is the head if it
+    comes after the last global pooling or `Flatten`. A `Dense` that ends a backbone cannot be told from a head.
     """
     found: set[str] = set()
     for output in graph.outputs:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.data.doubts import Doubts, find_doubts_of_outputs, refuse_known
+from transfer.data.doubts import Doubts, find_doubts, refuse_known
 from transfer.data.joining import join_sets
 from transfer.data.labelled import LabelledSet
 from transfer.data.loading import ImageBatch
@@ -146,9 +146,7 @@ def check_examples(
     bad = (*unreadable, *(problem for _, problem in seen.unreadable))
     learnt, tested = _divide(everything, len(data), seen, how, bad)
     labels = Labels(everything.labelling, everything.targets)
-    found = find_doubts_of_outputs(
-        digests, everything.labelling, everything.targets, everything.names, train=learnt, test=tested
-    )
+    found = find_doubts(digests, everything.labelling, everything.targets, everything.names, train=learnt, test=tested)
     try:
         refuse_unlearnt(labels[learnt])
     except DataError as error:

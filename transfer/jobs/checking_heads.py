@@ -72,10 +72,10 @@ def _layers(graph: Graph, labelling: Labelling, names: tuple[str, ...]) -> list[
 
 def _shown(labelling: Labelling) -> str:
     """The heads of a labelling, as one types them."""
-    kinds = {"softmax": ""}
+    kinds = [f", kind={each.kind!r}" if each.kind != "softmax" else "" for each in labelling]
     return ", ".join(
-        f"transfer.Head({each.name!r}, classes={len(each.classes)}{kinds.get(each.kind, f', kind={each.kind!r}')})"
-        for each in labelling
+        f"transfer.Head({each.name!r}, classes={len(each.classes)}{kind})"
+        for each, kind in zip(labelling, kinds, strict=True)
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.data.doubts import find_doubts_of_outputs, refuse_known, refuse_unreadable
+from transfer.data.doubts import find_doubts, refuse_known, refuse_unreadable
 from transfer.data.joining import join_sets
 from transfer.data.labelled import LabelledSet
 from transfer.data.labelled_splits import one_sided
@@ -159,7 +159,7 @@ def _warnings(
 ) -> tuple[str, ...]:
     """What is doubtful about the labels; of several outputs also what cannot be tested."""
     labelling, targets = examples.labelling, examples.targets
-    doubts = find_doubts_of_outputs(digests, labelling, targets, examples.names, train=train).warnings
+    doubts = find_doubts(digests, labelling, targets, examples.names, train=train).warnings
     if labelling.is_single:
         return doubts
     untested = [
