@@ -95,8 +95,8 @@ class LabelChoice:
         for head in self.heads:
             if head.options:
                 raise click.UsageError(
-                    f"--head {head.name}: {' and '.join(head.options)} would have no effect: a head that is learnt here is one "
-                    "layer. Attach such a head with 'extract', and train it from Python (transfer.finetune)."
+                    f"--head {head.name}: {' and '.join(head.options)} would have no effect: a head that is learnt "
+                    "here is one layer. Attach such a head with 'extract', and train it by transfer.finetune in Python."
                 )
 
     def _renames(self, data: Path) -> bool:
