@@ -10,9 +10,10 @@ over the examples that it learns from. The losses are
     sigmoid   sum_j -log sigmoid(±logits_j)              y_j yes (+) or no (-), each output for itself
 
 The weights of all folds stand side by side, (r, f, k): one pass over the examples serves them all, and an example
-counts for nothing in the columns of the fold that holds it out. The sum of the objectives is minimised by L-BFGS, with
+counts for nothing in the columns of the fold that holds it out. The objectives are minimised by L-BFGS, with
 steps in units of 1 / sqrt(p (1 - p) |c_j|^2 + 1 / C), about what the objective curves by, where p is what is expected
-before anything is known: so it takes few passes, whatever the scales of the coordinates.
+before anything is known: so it takes few passes, whatever the scales of the coordinates. Folds, and outputs of sigmoid,
+are problems of their own (see `quasi_newton`).
 
 Source: Liu & Nocedal (1989), "On the limited memory BFGS method for large scale optimization", Math. Programming 45.
 """
@@ -27,13 +28,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.training.coordinates import Coordinates
+from transfer.training.quasi_newton import minimise_each
 
 Array: TypeAlias = NDArray[np.float64]
 Loss = Callable[[Array, NDArray[Any]], tuple[Array, Array]]
 
 UNKNOWN = -1  # in place of a fold, where an answer is not known; a fold of that number learns from all that are
-_PASSES = 10_000
-_MEMORY = 10  # steps that L-BFGS remembers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +61,11 @@ class Task:
         """The same of some of the outputs of sigmoid."""
         targets, held_out = self.targets[:, columns], self.held_out[:, columns]
         return replace(self, targets=targets, held_out=held_out, outputs=len(columns))
+
+    @property
+    def is_softmax(self) -> bool:
+        """Whether the outputs are one of k, not k for themselves."""
+        return self.targets.ndim == 1
 
     @property
     def rank(self) -> int:
@@ -125,28 +130,24 @@ def minimise(task: Task, folds: Sequence[int], penalties: Array, start: Heads, t
         start: where the search begins.
         tolerance: by about how much logits may be wrong, as a mean over the examples.
     """
-    from scipy.optimize import minimize  # slow to import
-
     curvature, n = task.prior * (1 - task.prior), len(task.coordinates)
     units = 1 / np.sqrt(curvature * task.coordinates.sizes[:, None, None] + 1 / penalties)
     units_of_bias = 1 / np.sqrt(curvature * n)
-    shape = (task.rank + 1, *start.bias.shape)
 
     def taken(steps: Array) -> Heads:
-        rows = steps.reshape(shape)
-        return Heads(rows[:-1] * units, rows[-1] * units_of_bias)
+        return Heads(steps[:-1] * units, steps[-1] * units_of_bias)
 
-    def objective(steps: Array) -> tuple[float, Array]:
+    def objective(steps: Array) -> tuple[Array, Array]:
         heads = taken(steps)
-        loss, slopes = _slopes(task, np.asarray(folds), heads)
+        losses, slopes = _slopes(task, np.asarray(folds), heads)
         shrinking = heads.weights / penalties
+        sizes = (heads.weights * shrinking).sum(axes, keepdims=True) / 2
         along = [(slopes.weights + shrinking) * units, slopes.bias[None] * units_of_bias]
-        return loss + float((heads.weights * shrinking).sum()) / 2, np.concatenate(along).ravel()
+        return losses[None] + sizes, np.concatenate(along)
 
-    begin = np.concatenate([start.weights / units, start.bias[None] / units_of_bias]).ravel()
-    enough = {"gtol": tolerance * np.sqrt(curvature * n), "ftol": 0, "maxiter": _PASSES, "maxfun": _PASSES}
-    found = minimize(objective, begin, jac=True, method="L-BFGS-B", options={**enough, "maxcor": _MEMORY})
-    return taken(found.x)
+    axes = (0, 2) if task.is_softmax else (0,)
+    begin = np.concatenate([start.weights / units, start.bias[None] / units_of_bias])
+    return taken(minimise_each(objective, begin, axes, tolerance * np.sqrt(curvature * n)))
 
 
 def held_out_losses(task: Task, folds: Sequence[int], heads: Heads) -> tuple[Array, NDArray[np.int64]]:
@@ -179,16 +180,15 @@ def _answers_are_right(logits: Array, targets: NDArray[Any]) -> NDArray[np.bool_
     return np.asarray((logits > 0) == targets[:, None, :])
 
 
-def _slopes(task: Task, folds: NDArray[np.integer[Any]], heads: Heads) -> tuple[float, Heads]:
-    """The sum of the losses in all folds, and its slopes along weights and bias."""
-    total = 0.0
+def _slopes(task: Task, folds: NDArray[np.integer[Any]], heads: Heads) -> tuple[Array, Heads]:
+    """Sums of the losses, (f, 1) for softmax, (f, k) for sigmoid, and their slopes along weights and bias."""
+    total = np.zeros((len(folds), task.held_out.shape[1]))
 
     def respond(block: slice, logits: Array) -> Array:
-        nonlocal total
         losses, slopes = task.loss(logits, task.targets[block])
         held_out = task.held_out[block][:, None, :]
         counted = (held_out != folds[None, :, None]) & (held_out != UNKNOWN)
-        total += float((losses * counted).sum())
+        total[:] += (losses * counted).sum(0)
         slopes *= counted
         return slopes
 

@@ -92,7 +92,7 @@ def _tried(
         c: the penalty.
         columns: outputs whose paths go on; what is given of others means nothing.
     """
-    is_part = task.targets.ndim == 2 and len(columns) < task.outputs
+    is_part = not task.is_softmax and len(columns) < task.outputs
     part = task.only(columns) if is_part else task
     made, size = [], task.held_out.shape[1]
     lost, hits = np.zeros(size), np.zeros(size, np.int64)
