@@ -24,6 +24,8 @@ from typing import ClassVar
 LONGEST = 1800  # bytes of a message; problems past that are counted
 LONGEST_FIELD = 240
 MOST = 12  # problems written out, so that the first line and the last are seen together
+_NEAR = 0.6  # of 1; from there on difflib calls texts alike
+_LISTED = 8  # names that are all shown where none is near
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,3 +140,19 @@ def nearest(name: str, known: Iterable[str], *, count: int = 3) -> str:
     lowered = {each.lower(): each for each in reversed(names)}
     close = difflib.get_close_matches(name.lower(), lowered, n=count, cutoff=0.0)
     return ", ".join(repr(lowered[each]) for each in close)
+
+
+def near_names(name: str, known: Iterable[str], *, lead: str = "") -> str:
+    """`nearest: …` with the known names that are like `name`; of a few names all where none is; else empty.
+
+    Args:
+        name: as it was written.
+        known: what it could have been.
+        lead: what stands before, where there is anything to say.
+    """
+    names = list(dict.fromkeys(known))
+    lowered = {each.lower(): each for each in reversed(names)}
+    close = difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=_NEAR)
+    if close:
+        return f"{lead}nearest: {', '.join(repr(lowered[each]) for each in close)}"
+    return f"{lead}there are {', '.join(map(repr, names))}" if 0 < len(names) <= _LISTED else ""

@@ -179,7 +179,8 @@ class Result:
         """What stands above the scores in print: what was done, and on what."""
         counts = f"{self.train_examples} examples to learn from, {self.test_examples} to test on"
         notes = (f"          {note}" for note in self.notes)
-        what = f"{len(self.classes)} classes" if self.labelling is None else f"{len(self.labelling)} outputs"
+        several = 0 if self.labelling is None else len(self.labelling)
+        what = f"{several} output{'s' if several > 1 else ''}" if several else f"{len(self.classes)} classes"
         return (*notes, f"data      {what}, {counts}")
 
     @property

@@ -173,6 +173,16 @@ def test_inputs_alone_are_read_whatever_stands_beside_them(tmp_path, write):
     assert problems(read_inputs, [path]) == [("x", "an array 'x'", "the arrays 'images'")]
 
 
+def test_arrays_of_other_names_are_told_what_several_inputs_and_outputs_are_called(tmp_path):
+    path = tmp_path / "set.npz"
+    np.savez(path, signal=X, activity=[0, 1, 0, 1], speed=[0.5, 1, 2, 3])
+    with pytest.raises(DataError) as caught:
+        read_labelled(path)
+    assert [each.expected for each in caught.value.problems] == ["an array 'x'", "an array 'y'"]
+    assert "x_NAME" in caught.value.next_step
+    assert "y_NAME" in caught.value.next_step
+
+
 @WRITERS
 def test_groups_are_an_array_and_follow_rows_that_are_left_out(tmp_path, write):
     path = write(tmp_path / "a.data", x=X, y_t=np.array(["a", "", "b", "a"]), who=np.array(["p", "q", "r", "p"]))
@@ -206,7 +216,7 @@ def test_everything_that_is_wrong_is_told_at_once():
             "something else in 2 of 4 rows, first in row 1",
         ),
         ("y_c", "finite numbers, or NaN", "something else in 1 of 4 rows, first in row 1"),
-        ("y_d[1]", "a class of 'd'", "'r'; nearest: 't', 's'"),
+        ("y_d[1]", "a class of 'd'", "'r'; there are 's', 't'"),
     ]
     y = {"a": [[0, 1]] * 4, "b": [0, 1, 1, 0], "c": ["x"] * 4, "d": [0, 1]}
     assert [where for where, _, _ in problems(from_arrays, X, y, labelling=labelling)] == ["y_d"]
@@ -319,8 +329,8 @@ def test_classes_in_a_file_say_what_places_and_columns_are_whatever_the_order_of
     assert found.targets[1].tolist() == [[0, -1, 1], [0, -1, 0], [1, -1, 1], [-1, -1, 0]]
     fewer = Labelling((Output("a", classes=("p", "q")), Output("b", "sigmoid", ("u", "v"))))
     assert [each[::2] for each in problems(read_labelled, path, labelling=fewer)] == [
-        ("y_a[3]", "'r'; nearest: 'q', 'p'"),
-        ("classes of y_b", "'w'; nearest: 'v', 'u'"),
+        ("y_a[3]", "'r'; there are 'p', 'q'"),
+        ("classes of y_b", "'w'; there are 'u', 'v'"),
     ]
 
 

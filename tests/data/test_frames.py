@@ -105,9 +105,9 @@ def test_rows_that_are_wrong_are_told_by_their_number(photos):
     frame = FRAME[["file", "topic", "tags"]].assign(file=["0.png", "gone.png", "2.png", "3.png", "0.png"])
     labelling = Labelling((Output("topic", classes=("art", "play")), Output("tags", "sigmoid", ("x", "y"))))
     assert problems(transfer.from_frame, frame, root=photos, labelling=labelling) == [
-        ("frame row 1", "a class of 'topic'", "'sport'; nearest: 'art', 'play'"),
+        ("frame row 1", "a class of 'topic'", "'sport'; there are 'art', 'play'"),
         ("frame row 1", "", "'gone.png' does not exist"),
-        ("frame row 4", "a class of 'topic'", "'sport'; nearest: 'art', 'play'"),
+        ("frame row 4", "a class of 'topic'", "'sport'; there are 'art', 'play'"),
     ]
 
 

@@ -109,6 +109,12 @@ def test_in_print_it_is_a_line_with_its_source_and_the_examples_of_each_class(tm
     assert repr(of_pictures(tmp_path)) == f"<LabelledSet {tmp_path}: 2 pictures, 2 classes: cat (1), dog (1)>"
 
 
+def test_in_print_one_output_is_one_output():
+    labelling = Labelling((Output("tags", "sigmoid", ("a", "b")),))
+    found = LabelledSet("here", ("x[0]",), labelling, (np.array([[1, 0]], np.int64),), np.zeros((1, 2)))
+    assert repr(found) == "<LabelledSet here: 1 arrays (2,) float64, 1 output: tags (sigmoid of 2, 1 known)>"
+
+
 def test_in_print_many_classes_are_counted_and_one_without_examples_has_none():
     names = tuple(f"kind {place}" for place in range(11))
     found = LabelledSet.of_labels("here", ("x[0]",), np.array([1], np.int64), names, np.zeros((1, 2)))

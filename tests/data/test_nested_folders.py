@@ -86,9 +86,9 @@ def test_a_labelling_orders_classes_and_may_have_more(photos):
 def test_folders_that_are_no_classes_are_told_with_the_nearest(photos):
     fine = Output("kind", classes=("cakes", "apple"), parent="food", under=("dessert", "fruit"))
     assert problems(photos, labelling=Labelling((COARSE, fine))) == [
-        ("dessert/cake", "a class of 'kind'", "nearest: 'dessert/cakes', 'fruit/apple'"),
-        ("dessert/other", "a class of 'kind'", "nearest: 'dessert/cakes', 'fruit/apple'"),
-        ("fruit/other", "a class of 'kind'", "nearest: 'fruit/apple', 'dessert/cakes'"),
+        ("dessert/cake", "a class of 'kind'", "nearest: 'dessert/cakes'"),
+        ("dessert/other", "a class of 'kind'", "nearest: 'dessert/cakes'"),
+        ("fruit/other", "a class of 'kind'", "nearest: 'fruit/apple'"),
     ]
     assert problems(photos, labelling=Labelling.of_classes(("desserts", "drink", "fruit")))[0][0] == "dessert"
 

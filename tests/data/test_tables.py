@@ -213,6 +213,30 @@ def test_columns_that_are_not_used_are_told_and_are_nothing_left_out(photos):
     assert left_out(given, strict=True) == [("labels.csv", "column 'width' is not used")]
 
 
+def test_of_a_column_that_could_be_learnt_too_it_is_told_how(photos):
+    kinds = ("tabby", "tiger", "tabby", "poodle")
+    rows = [f"{row},{kind},{place}" for place, (row, kind) in enumerate(zip(ROWS, kinds, strict=True))]
+    given = table(photos, *rows, header="file,category,a kind,id")
+    assert left_out(given) == [
+        ("labels.csv", "column 'a kind' is not used; --head category --head a_kind learns both"),
+        ("labels.csv", "column 'id' is not used"),
+    ]
+    assert read_labelled(given, outputs=["category", "a_kind"]).labelling.names == ("category", "a_kind")
+    assert left_out(given, outputs=["category"])[0] == ("labels.csv", "column 'a kind' is not used")
+
+
+def test_an_empty_cell_comes_with_what_takes_it_as_not_known(photos):
+    given = table(photos, *ROWS[:3], "dog/2.png,", "cat/3.png,cat", header="file,sort of animal")
+    picture(photos / "cat/3.png")
+    error = refused(given)
+    assert [each.found for each in error.problems] == ["'dog/2.png' has no label"]
+    assert "; --head sort_of_animal takes an empty cell as not known, and leaves its row out" in error.next_step
+    found = read_labelled(given, outputs=["sort_of_animal"])
+    assert found.names == ("cat/1.png", "cat/2.png", "cat/3.png", "dog/1.png")
+    assert [each.found for each in found.problems] == ["nothing is known of 'dog/2.png'"]
+    assert "--head" not in refused(table(photos, "cat/9.png,cat", *ROWS)).next_step
+
+
 def test_classes_are_in_the_order_of_their_names(photos):
     names = ("ähre", "10", "Zebra", "2")
     given = table(photos, *(f"{row.split(',')[0]},{name}" for row, name in zip(ROWS, names, strict=True)))

@@ -89,11 +89,11 @@ def check_head(asked: AskedHead, labelling: Labelling) -> None:
     Raises:
         click.UsageError: if there is no such output, or it has another kind or number of classes.
     """
-    from transfer.errors import nearest
+    from transfer.errors import near_names
 
     if asked.name not in labelling.names:
         raise click.UsageError(
-            f"--head {asked.name}: there is no such output; nearest: {nearest(asked.name, labelling.names)}."
+            f"--head {asked.name}: there is no such output{near_names(asked.name, labelling.names, lead='; ')}."
         )
     output = labelling[asked.name]
     if asked.kind not in (None, output.kind):

@@ -41,7 +41,8 @@ _OPTIONS: tuple[Decorator, ...] = (
         "heads",
         multiple=True,
         type=HeadType(),
-        help="Learn this output; may be given several times: food, food:softmax, tags:sigmoid, x:5.  [default: all]",
+        help="Learn this output; may be given several times: food, food:softmax, tags:sigmoid, x:5.  "
+        "[default: all; of a table that has one column called label, class, category or target, that one]",
     ),
     separator_option,
     click.option("--group-by", metavar="COLUMN", help="Keep examples of equal values there together when dividing."),

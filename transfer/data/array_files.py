@@ -19,7 +19,7 @@ from transfer.data.labelled import LabelledSet
 from transfer.data.named_arrays import NamedArrays
 from transfer.data.npz_files import Choose, read_npz_arrays
 from transfer.data.wanted import EVERYTHING, Wanted
-from transfer.errors import DataError, Problem, nearest
+from transfer.errors import DataError, Problem, near_names
 
 Read = Callable[[Path, Choose], dict[str, NDArray[Any]]]
 
@@ -67,7 +67,7 @@ def is_hdf5(start: bytes) -> bool:
 
 
 def _input_error(path: Path, problems: Sequence[Problem]) -> DataError:
-    step = "write it with numpy.savez(path, x=…): x (n, …) numbers, a row an example"
+    step = "write it with numpy.savez(path, x=…): x (n, …) numbers, a row an example; several inputs are x_NAME each"
     return DataError(f"{path} holds no inputs that can be asked about.", problems, step_for(problems, step))
 
 
@@ -142,12 +142,14 @@ def _choose(path: Path, names: Sequence[str], wanted: Wanted) -> _Chosen:
         problems.append(Problem("y", "an array 'y'", _there(names)))
     elif "y" not in labels:
         problems += [
-            Problem(f"y_{name}", f"an array of the output {name!r}", f"nearest: {nearest(f'y_{name}', names)}")
+            Problem(f"y_{name}", f"an array of the output {name!r}", near_names(f"y_{name}", names) or "none like it")
             for name in _asked(wanted)
             if name not in labels.values()
         ]
     if wanted.group_by and wanted.group_by not in names:
-        problems.append(Problem(wanted.group_by, "an array of groups", f"nearest: {nearest(wanted.group_by, names)}"))
+        problems.append(
+            Problem(wanted.group_by, "an array of groups", near_names(wanted.group_by, names) or "none like it")
+        )
     if problems:
         raise array_error(str(path), problems)
     return _Chosen(tuple(inputs), labels, wanted.group_by)

@@ -15,7 +15,7 @@ from transfer.data.cells import number
 from transfer.data.encoding import encode_output, settle_parents
 from transfer.data.inferring import Column, infer_labelling
 from transfer.data.targets import UNKNOWN, Values
-from transfer.errors import Problem, nearest
+from transfer.errors import Problem, near_names
 from transfer.labellings import Kind, Labelling, Output
 
 _MOST_TOLD = 1000
@@ -188,8 +188,8 @@ def _fault_of_classes(output: Output, each: LabelArray) -> Problem | None:
     strange = [name for name in each.classes or () if name not in output.classes]
     if not (each.is_wide and strange):
         return None
-    near = nearest(strange[0], output.classes)
-    return Problem(f"classes of {each.name}", f"classes of {output.name!r}", f"{strange[0]!r}; nearest: {near}")
+    near = near_names(strange[0], output.classes, lead="; ")
+    return Problem(f"classes of {each.name}", f"classes of {output.name!r}", f"{strange[0]!r}{near}")
 
 
 def _in_order(output: Output, each: LabelArray) -> _Array:

@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from transfer.errors import DataError, Problem
 
-NEXT_STEP = "write it with numpy.savez(path, x=…, y=…): x (n, …) numbers, y (n,) labels"
+NEXT_STEP = (
+    "write it with numpy.savez(path, x=…, y=…): x (n, …) numbers, y (n,) labels; several inputs are x_NAME each, "
+    "several outputs y_NAME each"
+)
 FINITE, TWO_CLASSES, LABELLED = "finite numbers", "at least 2 classes", "a label for every row"
 WHOLE, ONCE = "whole numbers", "each name once"
 _STEPS = {  # by what was expected, where writing the same again would not help

@@ -24,7 +24,7 @@ from transfer.data.encoding import rows_known
 from transfer.data.labelled import LabelledSet
 from transfer.data.named_arrays import NamedArrays
 from transfer.data.wanted import EVERYTHING, Wanted
-from transfer.errors import Problem, nearest
+from transfer.errors import Problem, near_names
 from transfer.labellings import Labelling
 
 _Array = NDArray[Any]
@@ -188,7 +188,7 @@ def _label_arrays(
     missing = [name for name in names if name not in found]
     if missing or not found:
         problems = [
-            Problem("y", f"an array of the output {name!r}", f"nearest: {nearest(name, found) or 'none'}")
+            Problem("y", f"an array of the output {name!r}", near_names(name, found) or "none like it")
             for name in missing
         ]
         raise array_error(source, problems or [Problem("y", "arrays by the names of outputs", "none")])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transfer.data.column_names import LABELS, output_name, plain_name
-from transfer.errors import DataError, Problem, nearest
+from transfer.errors import DataError, Problem, near_names
 from transfer.labellings import Labelling, Output
 
 
@@ -46,7 +46,7 @@ def bind_columns(labelling: Labelling, header: Sequence[str], where: str, *, fre
             return (Bound(labelling.outputs[0], (likely[0],)),)
     names = [header[place] for place in free]
     problems = [
-        Problem(where, f"a column for the output {output.name!r}", f"nearest: {nearest(output.name, names) or 'none'}")
+        Problem(where, f"a column for the output {output.name!r}", near_names(output.name, names) or "none like it")
         for output, each in zip(labelling, bound, strict=True)
         if each is None
     ]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from transfer.data.binding import Bound
 from transfer.data.cells import answer, is_unknown, known_cells, number, parts, separator_of
 from transfer.data.targets import UNKNOWN, Values, faults_of_parents, known_rows, unknown_like, with_parents
-from transfer.errors import nearest
+from transfer.errors import near_names
 from transfer.labellings import Labelling, Output
 
 _Cell = TypeVar("_Cell")
@@ -122,7 +122,7 @@ def _encode_softmax(
         if len(found) > 1:
             raise _UnfitError(f"one of {', '.join(each for each in fine if each in places)}", repr(name))
         if not found:
-            raise _UnfitError(f"a class of {output.name!r}", f"{name!r}; nearest: {nearest(name, output.classes)}")
+            raise _UnfitError(f"a class of {output.name!r}", f"{name!r}{near_names(name, output.classes, lead='; ')}")
         return found[0]
 
     cells = columns[column]
@@ -146,8 +146,8 @@ def _encode_sigmoid(bound: Bound, columns: Sequence[Sequence[str]], separator: s
         names = parts(cell, between)
         strange = [name for name in names if name not in places]
         if strange:
-            near = nearest(strange[0], places)
-            raise _UnfitError(f"labels of {output.name!r}", f"{', '.join(map(repr, strange))}; nearest: {near}")
+            near = near_names(strange[0], places, lead="; ")
+            raise _UnfitError(f"labels of {output.name!r}", f"{', '.join(map(repr, strange))}{near}")
         return [int(name in names) for name in places]
 
     values = unknown_like(output, len(columns[column]))

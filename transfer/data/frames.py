@@ -18,8 +18,9 @@ from transfer.data.sheet_labels import label_sheet
 from transfer.data.sheets import Record, Sheet
 from transfer.data.table_pictures import PATIENT, Leniency, TableSource
 from transfer.data.tables import read_sheet
+from transfer.data.unused_columns import tell_unused
 from transfer.data.wanted import Wanted
-from transfer.errors import DataError, Problem, nearest
+from transfer.errors import DataError, Problem, near_names
 from transfer.labellings import Kind, Labelling
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def from_frame(
     if missing:
         raise DataError(
             f"{source} lacks columns of inputs.",
-            [Problem(name, "a column", f"nearest: {nearest(name, sheet.header) or 'none'}") for name in missing],
+            [Problem(name, "a column", near_names(name, sheet.header) or "none like it") for name in missing],
             "name the columns as the table does (inputs=…)",
         )
     if inputs is not None and not isinstance(inputs, str):
@@ -165,7 +166,7 @@ def _rows_of_numbers(
     ]
     if problems or (strict and left_out):
         raise DataError(f"{sheet.name} cannot be used as a labelled set.", [*problems, *left_out], "correct the table")
-    left_out += [Problem(sheet.name, found=f"column {name!r} is not used") for name in labels.unused]
+    left_out += tell_unused(sheet, labels.unused, labels.chosen)
     kept = np.flatnonzero(known)
     return LabelledSet(
         sheet.name,

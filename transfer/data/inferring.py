@@ -74,6 +74,11 @@ def infer_labelling(
     return Labelling(tuple(_with_parents([drafts[place] for place in sorted(drafts)])))
 
 
+def tells_apart(column: Column) -> bool:
+    """Whether a column is an output where nobody asks for one: not always the same, nor each time something else."""
+    return _draft(column, output_name(column.name), None, is_wanted=False, separator=None) is not None
+
+
 def _prefix(name: str) -> str:
     return name.partition(".")[0] if name.partition(".")[2] else ""
 

@@ -82,7 +82,8 @@ class LabelledSet:
             f"{each.name} ({each.kind} of {len(each.classes)}, {known_rows(values).sum():,} known)"
             for each, values in zip(self.labelling, self.targets, strict=True)
         )
-        return f"<LabelledSet {self.source}: {self._inputs}, {len(self.labelling)} outputs: {outputs}{left_out}>"
+        counted = "1 output" if len(self.labelling) == 1 else f"{len(self.labelling)} outputs"
+        return f"<LabelledSet {self.source}: {self._inputs}, {counted}: {outputs}{left_out}>"
 
     @property
     def labels(self) -> NDArray[np.int64]:

@@ -25,7 +25,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from transfer.errors import DataError, Problem, nearest
+from transfer.errors import DataError, Problem, near_names
 from transfer.labellings import KINDS, Labelling, Output
 
 _LONGEST = 1 << 22  # bytes of a file
@@ -101,7 +101,7 @@ def format_labelling(labelling: Labelling) -> str:
 def _faults_of_fields(where: str, table: Mapping[str, Any]) -> Iterator[Problem]:
     """What is wrong with the fields of one output, each for itself."""
     for key in [key for key in table if key not in _FIELDS]:
-        yield Problem(f"{where}.{key}", f"one of {', '.join(_FIELDS)}", f"{key!r}; nearest: {nearest(key, _FIELDS)}")
+        yield Problem(f"{where}.{key}", f"one of {', '.join(_FIELDS)}", f"{key!r}{near_names(key, _FIELDS, lead='; ')}")
     kind = table.get("kind", "softmax")
     if kind not in KINDS:
         yield Problem(f"{where}.kind", "softmax, sigmoid or regression", _shown(kind))
@@ -150,8 +150,8 @@ def _faults_of_parents(source: str, tables: _Tables) -> Iterator[Problem]:
         others = [each for each in tables if each != name and tables[each].get("kind", "softmax") == "softmax"]
         where = f"{source} outputs.{name}.parent"
         if parent and parent not in others:
-            near = nearest(parent, others)
-            yield Problem(where, "a softmax output", f"{parent!r}" + (f"; nearest: {near}" if near else ""))
+            near = near_names(parent, others, lead="; ")
+            yield Problem(where, "a softmax output", f"{parent!r}{near}")
         seen = {name}
         while parent in tables and parent not in seen:
             seen.add(parent)
@@ -192,7 +192,9 @@ def _output(where: str, name: str, table: Mapping[str, Any], parent: Output | No
         key = "under" if table.get("under") else "classes"
         problems = [
             Problem(
-                f"{where}.{key}", f"classes of {parent.name!r}", f"{each!r}; nearest: {nearest(each, parent.classes)}"
+                f"{where}.{key}",
+                f"classes of {parent.name!r}",
+                f"{each!r}{near_names(each, parent.classes, lead='; ')}",
             )
             for each in strange
         ]

@@ -12,7 +12,7 @@ from pathlib import Path, PureWindowsPath
 
 from transfer.data.cells import is_unknown
 from transfer.data.images import SUFFIXES
-from transfer.data.rows import Row, Table
+from transfer.data.rows import NO_LABEL, Row, Table
 from transfer.data.sheets import Sheet
 from transfer.errors import Problem
 
@@ -89,7 +89,7 @@ def locate_pictures(sheet: Sheet, parsed: Table, folder: Path) -> Located:
 def _faults_of_label(row: Row) -> Iterator[str]:
     if is_unknown(row.label):
         written = f" ({row.label!r} stands there)" if row.label else ""
-        yield f"{row.path[:120]!r} has no label{written}"
+        yield f"{row.path[:120]!r}{NO_LABEL}{written}"
     elif len(row.label) > _LONGEST_LABEL:
         yield f"a label of {len(row.label)} characters; a class's name has at most {_LONGEST_LABEL}"
     elif any(unicodedata.category(character) == "Cc" for character in row.label):

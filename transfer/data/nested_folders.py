@@ -12,7 +12,7 @@ from transfer.data.labelled import LabelledSet
 from transfer.data.labelling_files import fine_classes
 from transfer.data.targets import UNKNOWN
 from transfer.data.wanted import Wanted
-from transfer.errors import DataError, Problem, nearest
+from transfer.errors import DataError, Problem, near_names
 from transfer.labellings import Labelling, Output
 
 _STEP = "write a labels.csv, or give a table (--labels, labels=…)"
@@ -139,7 +139,7 @@ def _refuse_strange(names: Sequence[str], folder: Path, output: Output) -> None:
     shown = [f"{above}/{name}" for above, name in zip(output.under, output.classes, strict=False)] or output.classes
     raise DataError(
         f"{folder} has folders that are no classes of {output.name!r}.",
-        [Problem(name, f"a class of {output.name!r}", f"nearest: {nearest(name, shown)}") for name in names],
+        [Problem(name, f"a class of {output.name!r}", near_names(name, shown) or "none like it") for name in names],
         "rename the folders, or add the classes to the labelling",
     )
 

@@ -18,6 +18,7 @@ from transfer.data.sheet_labels import SheetLabels, label_sheet
 from transfer.data.sheets import Sheet, sheet_error
 from transfer.data.table_pictures import Leniency, TableSource, by_line, check_pictures, refuse_faults
 from transfer.data.targets import Values, known, shown_label
+from transfer.data.unused_columns import tell_unused
 from transfer.data.wanted import Wanted
 from transfer.errors import Problem
 from transfer.labellings import Labelling
@@ -60,7 +61,7 @@ def read_outputs(sheet: Sheet, source: TableSource, wanted: Wanted, leniency: Le
     elif not faults and wanted.labelling is None:
         faults = list(_faults_of_outputs(sheet, labels.labelling, targets))
     refuse_faults(source, faults, left_out if leniency.strict else [])
-    left_out += (Problem(sheet.name, found=f"column {name!r} is not used") for name in labels.unused)
+    left_out += tell_unused(sheet, labels.unused, labels.chosen)
     found = LabelledSet(
         source.source,
         tuple(each.name for each in kept),

@@ -9,6 +9,7 @@ from transfer.data.column_names import LABELS, PATHS, plain_name
 from transfer.data.sheets import Sheet, parse_sheet, sheet_error, show_cells
 from transfer.errors import DataError, Problem
 
+NO_LABEL = " has no label"
 _COLUMNS = "one column named file (or path, image, filename) and one named label (or class)"
 
 
@@ -35,11 +36,13 @@ class Table:
         rows: in their order; blank lines are passed over.
         unused: names of columns that hold neither path nor label.
         faults: rows that cannot be read.
+        label: name of the column of labels; empty without a header.
     """
 
     rows: tuple[Row, ...]
     unused: tuple[str, ...] = ()
     faults: tuple[Problem, ...] = ()
+    label: str = ""
 
 
 def parse_table(content: bytes, name: str, is_picture: Callable[[str], bool]) -> Table:
@@ -68,7 +71,7 @@ def label_table(sheet: Sheet) -> Table:
     path, label = columns
     rows = tuple(Row(each.line, each.cells[path], each.cells[label]) for each in sheet.records)
     unused = (cell for place, cell in enumerate(sheet.header) if place not in columns and cell)
-    return Table(rows, tuple(unused), sheet.faults)
+    return Table(rows, tuple(unused), sheet.faults, sheet.header[label] if sheet.is_header else "")
 
 
 def label_columns(sheet: Sheet) -> tuple[int, int] | None:

@@ -17,7 +17,7 @@ from transfer.data.rows import columns_error
 from transfer.data.sheets import Sheet
 from transfer.data.targets import Values
 from transfer.data.wanted import Wanted
-from transfer.errors import DataError, Problem, nearest
+from transfer.errors import DataError, Problem, near_names
 from transfer.labellings import Labelling
 
 
@@ -30,6 +30,7 @@ class SheetLabels:
         targets: of each output, as a `LabelledSet` has them.
         groups: (n,) numbers of the groups; None for none.
         unused: names of columns that say nothing.
+        chosen: names of the columns that were taken for labels where nobody said which.
         faults: what is wrong, by the row's place.
     """
 
@@ -37,6 +38,7 @@ class SheetLabels:
     targets: tuple[Values, ...]
     groups: NDArray[np.int64] | None
     unused: tuple[str, ...]
+    chosen: tuple[str, ...] = ()
     faults: dict[int, list[Problem]] = field(default_factory=dict)
 
 
@@ -71,7 +73,9 @@ def label_sheet(sheet: Sheet, wanted: Wanted, taken: Collection[int]) -> SheetLa
             if is_unknown(cell):
                 problem = Problem(sheet.where(sheet.records[row].line), found=f"no group in column {wanted.group_by!r}")
                 faults.setdefault(row, []).append(problem)
-    return SheetLabels(labelling, targets, groups, unused, faults)
+    is_told = wanted.labelling is not None or wanted.kinds is not None
+    chosen = () if is_told else tuple(sheet.header[place] for each in bound for place in each.places)
+    return SheetLabels(labelling, targets, groups, unused, chosen, faults)
 
 
 def _group_column(sheet: Sheet, name: str) -> int | None:
@@ -84,10 +88,10 @@ def _group_column(sheet: Sheet, name: str) -> int | None:
         return None
     place = find_column(name, sheet.header, range(len(sheet.header)))
     if place is None:
-        near = nearest(name, sheet.header)
+        near = near_names(name, sheet.header) or "none like it"
         raise DataError(
             f"{sheet.name} has no column {name!r} of groups.",
-            [Problem(sheet.name, f"a column {name!r}", f"nearest: {near}")],
+            [Problem(sheet.name, f"a column {name!r}", near)],
             "give the name of a column (--group-by, group_by=…)",
         )
     return place
@@ -175,7 +179,7 @@ def _refuse_unknown(sheet: Sheet, wanted: Wanted, free: list[int]) -> None:
         raise DataError(
             f"{sheet.name} lacks columns of labels.",
             [
-                Problem(sheet.name, f"a column for the output {name!r}", f"nearest: {nearest(name, names) or 'none'}")
+                Problem(sheet.name, f"a column for the output {name!r}", near_names(name, names) or "none like it")
                 for name in missing
             ],
             "name an output as its column is called",

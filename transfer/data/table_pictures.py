@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from transfer.data.column_names import output_name
 from transfer.data.folders import list_pictures
 from transfer.data.images import MAX_PIXELS, ImageError, OversizedImageError, check_image
+from transfer.data.rows import NO_LABEL
 from transfer.errors import DataError, Problem
 
 _UNUSABLE = " cannot be used: "
@@ -112,13 +114,16 @@ def check_pictures(
     return oversized, unreadable
 
 
-def refuse_faults(source: TableSource, faults: Sequence[Problem], left_out: Sequence[Problem]) -> None:
+def refuse_faults(
+    source: TableSource, faults: Sequence[Problem], left_out: Sequence[Problem], *, column: str = ""
+) -> None:
     """Raise one error for everything that is wrong.
 
     Args:
         source: of table and pictures.
         faults: what is wrong.
         left_out: what may be left out no more.
+        column: the only one of labels, which takes an empty cell where it is asked for; empty for none.
 
     Raises:
         DataError: if there is a fault, or anything left out that should not be.
@@ -126,6 +131,8 @@ def refuse_faults(source: TableSource, faults: Sequence[Problem], left_out: Sequ
     if not (faults or left_out):
         return
     steps = [f"correct the table; paths count from {source.origin}"] if faults else []
+    if column and any(NO_LABEL in problem.found for problem in faults):
+        steps.append(f"--head {output_name(column)} takes an empty cell as not known, and leaves its row out")
     if any(_UNUSABLE in problem.found for problem in faults):
         steps.append("leave damaged files out with --skip-unreadable (skip_unreadable=True)")
     if left_out:

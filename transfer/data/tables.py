@@ -16,6 +16,7 @@ from transfer.data.output_tables import read_outputs
 from transfer.data.rows import label_columns, label_table
 from transfer.data.sheets import Sheet, looks_like_sheet, parse_sheet
 from transfer.data.table_pictures import PATIENT, Leniency, TableSource, by_line, check_pictures, refuse_faults
+from transfer.data.unused_columns import tell_unused
 from transfer.data.wanted import EVERYTHING, Wanted
 from transfer.errors import DataError, Problem
 
@@ -76,8 +77,8 @@ def _read_labels(sheet: Sheet, source: TableSource, leniency: Leniency) -> Label
     (left_out if leniency.skips_unreadable else faults).extend(unreadable.values())
     left_out += source.unnamed(row.path for row in parsed.rows)
     faults = faults or list(_faults_of_classes(sheet.name, found.entries, dropped))
-    refuse_faults(source, faults, left_out if leniency.strict else [])
-    left_out += (Problem(sheet.name, found=f"column {name!r} is not used") for name in parsed.unused)
+    refuse_faults(source, faults, left_out if leniency.strict else [], column=parsed.label)
+    left_out += tell_unused(sheet, parsed.unused, [parsed.label] if parsed.label else [])
     return _labelled(source.source, kept, sorted(left_out, key=by_line))
 
 
