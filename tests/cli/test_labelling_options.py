@@ -183,3 +183,24 @@ def test_options_of_a_head_that_would_have_no_effect_are_refused(call, pictures,
     assert ended.code == 2
     assert "--head digit: hidden would have no effect" in ended.stderr
     assert not (tmp_path / "r").exists()
+
+
+def test_what_a_table_may_have_been_misread_for_is_a_warning(call, pictures, tmp_path):
+    paths = [path.relative_to(pictures) for path in sorted(pictures.rglob("*.png"))]
+    sorts = ["round" if place < 16 else "other" for place in range(24)]
+    fine = [f"{path.parent.name}{'' if place % 2 else '_too'}" for place, path in enumerate(paths)]
+    rows = [f"{path},{sort},{kind}" for path, sort, kind in zip(paths, sorts, fine, strict=True)]
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(["file,sort,kind", *rows]))
+    ended = call("labelling", pictures, "--labels", labels)
+    assert 'parent = "sort"  # every kind has one sort' in ended.stdout
+    assert "warning" not in ended.stderr
+    labels.write_text("\n".join(["file,sort,kind", rows[0].replace("round", "other"), *rows[1:]]))
+    warning = "warning: kind would stand under sort but for 1 of 24 rows: labels.csv line 2 ('digit_0_too' with 'other'"
+    ended = call("labelling", pictures, "--labels", labels)
+    assert warning in ended.stderr
+    assert "parent" not in ended.stdout
+    probe = ("finetune", "digits_mlp", pictures, "--labels", labels, "--recipe", "probe")
+    assert warning in call(*probe, "--dry-run").stderr
+    assert warning in call(*probe, "-o", tmp_path / "run").stderr
+    assert any(warning[9:] in each for each in transfer.load_run(tmp_path / "run").result.warnings)

@@ -38,4 +38,6 @@ def command(data: Path, labelled_by: LabelChoice, strict: bool, skip_unreadable:
         return
     click.echo(format_labelling(read.labelling), nl=False)
     show_problems("left out", read.problems)
+    for note in read.notes:
+        click.echo(f"warning: {note}", err=True)
     click.echo(repr(read).strip("<>"), err=True)

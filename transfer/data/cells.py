@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from math import isfinite
 
@@ -51,6 +52,26 @@ def parts(cell: str, separator: str | None) -> tuple[str, ...]:
         return ()
     several = cell.split(separator) if separator else [cell]
     return tuple(name for each in several if (name := each.strip()))
+
+
+def holds_several(cells: Iterable[str], separator: str | None, *, share: float = 0.0) -> bool:
+    """Whether cells are several names each: of those with a separator in them, names come again in other cells.
+
+    Args:
+        cells: any.
+        separator: between names; None for none.
+        share: of the names in those cells that come again at least.
+    """
+    if not separator:
+        return False
+    known = known_cells(cells)
+    divided = [set(parts(cell, separator)) for cell in known if separator in cell]
+    if separator == SEPARATORS[0]:
+        return bool(divided)
+    counts = Counter(name for cell in known for name in set(parts(cell, separator)))
+    names = set().union(*divided)
+    again = sum(counts[name] > 1 for name in names)
+    return len(divided) > 1 and again > 0 and again >= share * len(names)
 
 
 def fault_of_name(cell: str) -> str:

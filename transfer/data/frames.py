@@ -176,4 +176,5 @@ def _rows_of_numbers(
         kept_inputs(rows[kept]),
         tuple(left_out),
         None if labels.groups is None else labels.groups[kept],
+        labels.notes,
     )

@@ -6,6 +6,7 @@ A column with several names in a cell is `sigmoid`, and so is one of yes and no;
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -176,13 +177,25 @@ def _implied(coarse: _Draft, fine: _Draft) -> dict[str, str]:
     """The coarse class that each fine one implies; empty where one does not, or nothing would be finer."""
     if coarse.output.kind != "softmax" or coarse.column is None or fine.column is None:
         return {}
+    return implied_classes(coarse.column.cells, fine.column.cells, len(coarse.output.classes), len(fine.output.classes))
+
+
+def implied_classes(coarse: Sequence[str], fine: Sequence[str], coarse_count: int, fine_count: int) -> dict[str, str]:
+    """The cell of one column that each cell of a finer one implies; empty where it is not finer throughout.
+
+    Args:
+        coarse: cells.
+        fine: cells of the same rows.
+        coarse_count: classes of the one.
+        fine_count: classes of the other.
+    """
     implied: dict[str, str] = {}
-    for above, below in zip(coarse.column.cells, fine.column.cells, strict=True):
+    for above, below in zip(coarse, fine, strict=True):
         if not (is_unknown(above) or is_unknown(below)) and implied.setdefault(below, above) != above:
             return {}
-    counts = [list(implied.values()).count(name) for name in set(implied.values())]
-    is_finer = len(fine.output.classes) > len(coarse.output.classes)
-    return implied if len(implied) == len(fine.output.classes) and is_finer and min(counts) > 1 else {}
+    counts = Counter(implied.values())
+    is_finer = len(implied) == fine_count > coarse_count
+    return implied if is_finer and min(counts.values()) > 1 else {}
 
 
 def _refuse_twice(names: Sequence[str]) -> None:

@@ -32,6 +32,7 @@ class LabelledSet:
         inputs: picture files, not yet decoded; or an array (n, …); or several by name.
         problems: what was left out of `source`, and why.
         groups: (n,) numbers of groups that stay together when the set is divided; None for none.
+        notes: what the labels may have been misread for, and what to do, in a sentence each.
     """
 
     source: str
@@ -41,6 +42,7 @@ class LabelledSet:
     inputs: tuple[Path, ...] | NDArray[Any] | NamedArrays
     problems: tuple[Problem, ...] = ()
     groups: NDArray[np.int64] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         counts = [len(self.names), len(self.inputs), *map(len, self.targets)]

@@ -237,7 +237,8 @@ def _lines(output: Output) -> Iterator[str]:
     yield f"[outputs.{_key(output.name)}]"
     yield f"kind = {_quoted(output.kind)}  # {_SAID[output.kind]}"
     if output.parent:
-        yield f"parent = {_quoted(output.parent)}"
+        one = f"  # every {output.name} has one {output.parent}" if output.kind == "softmax" else ""
+        yield f"parent = {_quoted(output.parent)}{one}"
     if output.parent and (output.kind == "regression" or (len(set(output.under)) == 1 and output.kind != "softmax")):
         yield f"under = {_quoted(output.under[0])}  # said of this class alone"
         yield f"classes = {_list(output.classes)}"

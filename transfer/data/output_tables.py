@@ -70,6 +70,7 @@ def read_outputs(sheet: Sheet, source: TableSource, wanted: Wanted, leniency: Le
         tuple(each.path for each in kept),
         tuple(sorted(left_out, key=by_line)),
         None if labels.groups is None else labels.groups[rows],
+        labels.notes,
     )
     return found.subset(_order(found))
 

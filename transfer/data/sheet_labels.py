@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.data.binding import bind_columns, find_column
-from transfer.data.cells import answer, fault_of_name, is_unknown, known_cells
+from transfer.data.binding import Bound, bind_columns, find_column
+from transfer.data.cells import answer, fault_of_name, holds_several, is_unknown, known_cells, separator_of
 from transfer.data.column_names import LABELS, NUMBERING, plain_name
 from transfer.data.encoding import encode_columns
 from transfer.data.inferring import OF_ANSWERS, Column, infer_labelling
+from transfer.data.misreadings import find_misreadings
 from transfer.data.rows import columns_error
 from transfer.data.sheets import Sheet
 from transfer.data.targets import Values
@@ -31,6 +32,7 @@ class SheetLabels:
         groups: (n,) numbers of the groups; None for none.
         unused: names of columns that say nothing.
         chosen: names of the columns that were taken for labels where nobody said which.
+        notes: what labels told from the columns may be beyond that, as `find_misreadings` has it.
         faults: what is wrong, by the row's place.
     """
 
@@ -39,6 +41,7 @@ class SheetLabels:
     groups: NDArray[np.int64] | None
     unused: tuple[str, ...]
     chosen: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     faults: dict[int, list[Problem]] = field(default_factory=dict)
 
 
@@ -75,7 +78,16 @@ def label_sheet(sheet: Sheet, wanted: Wanted, taken: Collection[int]) -> SheetLa
                 faults.setdefault(row, []).append(problem)
     is_told = wanted.labelling is not None or wanted.kinds is not None
     chosen = () if is_told else tuple(sheet.header[place] for each in bound for place in each.places)
-    return SheetLabels(labelling, targets, groups, unused, chosen, faults)
+    notes = () if wanted.labelling is not None else _notes(sheet, columns, bound, wanted)
+    return SheetLabels(labelling, targets, groups, unused, chosen, notes, faults)
+
+
+def _notes(sheet: Sheet, columns: Sequence[Sequence[str]], bound: Sequence[Bound], wanted: Wanted) -> tuple[str, ...]:
+    """What columns may be beyond what they were taken for."""
+    cells = {each.output.name: columns[each.places[0]] for each in bound if len(each.places) == 1}
+    settled = cells if wanted.separator else [name for name, kind in (wanted.kinds or {}).items() if kind == "softmax"]
+    labelling = Labelling(tuple(each.output for each in bound))
+    return find_misreadings(labelling, cells, lambda row: sheet.where(sheet.records[row].line), settled=settled)
 
 
 def _group_column(sheet: Sheet, name: str) -> int | None:
@@ -98,7 +110,7 @@ def _group_column(sheet: Sheet, name: str) -> int | None:
 
 
 def _inferred(sheet: Sheet, columns: list[tuple[str, ...]], wanted: Wanted, free: list[int]) -> Labelling:
-    """What the labels are, told from the columns; one column alone gives each example one class.
+    """What the labels are, told from the columns; one alone gives each example one class, or several where cells do.
 
     Raises:
         DataError: if the columns tell nothing.
@@ -110,7 +122,10 @@ def _inferred(sheet: Sheet, columns: list[tuple[str, ...]], wanted: Wanted, free
         raise columns_error(sheet)
     _refuse_strange_names(sheet, columns, chosen if wanted.kinds is None else free)
     if len(chosen) == 1 and wanted.kinds is None and wanted.separator is None:
-        return _of_one_column(sheet, chosen[0], columns[chosen[0]])
+        cells = columns[chosen[0]]
+        if holds_several(cells, separator_of(cells)):
+            return infer_labelling([Column(sheet.header[chosen[0]], cells)])
+        return _of_one_column(sheet, chosen[0], cells)
     if wanted.kinds is None or _are_all_answers(sheet, columns, wanted, likely):
         several = [Column(sheet.header[place], columns[place]) for place in chosen]
         return infer_labelling(several, separator=wanted.separator)

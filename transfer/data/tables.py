@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from transfer.data.cells import holds_several, separator_of
 from transfer.data.labelled import LabelledSet
 from transfer.data.locating import Entry, is_below, is_picture, locate_pictures
+from transfer.data.misreadings import notes_of_cells
 from transfer.data.output_tables import read_outputs
 from transfer.data.rows import label_columns, label_table
 from transfer.data.sheets import Sheet, looks_like_sheet, parse_sheet
@@ -39,8 +42,9 @@ def read_table(
     the order of their names, pictures within a class in the order of their paths, whatever the order of the rows. A row
     that repeats another, and a picture that is too large, stand in `.problems`, as do columns that are not used.
 
-    A table with one column of labels gives each picture one class. With several, or where several are wanted, each is
-    an output; pictures are then in the order of their paths, and rows of which nothing is known are left out.
+    A table with one column of labels gives each picture one class; or any of several labels, where `;` or `|` stands in
+    several cells between names that come again in others. With several columns, or where several are wanted, each is an
+    output; pictures are then in the order of their paths, and rows of which nothing is known are left out.
 
     Args:
         table: a text as `parse_sheet` takes it.
@@ -61,8 +65,17 @@ def read_table(
 
 def read_sheet(sheet: Sheet, source: TableSource, wanted: Wanted, leniency: Leniency) -> LabelledSet:
     """The pictures of a table that is read already, as `read_table` gives them."""
-    is_plain = wanted.is_everything and (label_columns(sheet) is not None or not sheet.is_header)
-    return _read_labels(sheet, source, leniency) if is_plain else read_outputs(sheet, source, wanted, leniency)
+    columns = label_columns(sheet)
+    if not wanted.is_everything or (columns is None and sheet.is_header):
+        return read_outputs(sheet, source, wanted, leniency)
+    if columns is not None and sheet.is_header and _says_several(sheet, columns[1]):
+        return read_outputs(replace(sheet, paths=columns[0]), source, wanted, leniency)
+    return _read_labels(sheet, source, leniency)
+
+
+def _says_several(sheet: Sheet, column: int) -> bool:
+    cells = [record.cells[column] for record in sheet.records]
+    return holds_several(cells, separator_of(cells))
 
 
 def _read_labels(sheet: Sheet, source: TableSource, leniency: Leniency) -> LabelledSet:
@@ -79,7 +92,8 @@ def _read_labels(sheet: Sheet, source: TableSource, leniency: Leniency) -> Label
     faults = faults or list(_faults_of_classes(sheet.name, found.entries, dropped))
     refuse_faults(source, faults, left_out if leniency.strict else [], column=parsed.label)
     left_out += tell_unused(sheet, parsed.unused, [parsed.label] if parsed.label else [])
-    return _labelled(source.source, kept, sorted(left_out, key=by_line))
+    labelled = _labelled(source.source, kept, sorted(left_out, key=by_line))
+    return replace(labelled, notes=notes_of_cells(parsed.label, labelled.classes))
 
 
 def find_table(folder: Path) -> Path | None:

@@ -152,7 +152,7 @@ def finetune(
             model = _finished_model(feed.network, learner, data.labelling, network.card)
             raise _with_weights(error, model, state_folder) from error
         told = (*notes, feed.note, *result.notes, *([store.trouble] if store.trouble else []))
-        result = replace(result, notes=told, warnings=(*warnings, *result.warnings))
+        result = replace(result, notes=told, warnings=(*data.notes, *warnings, *result.warnings))
         model = _finished_model(feed.network, learner, data.labelling, network.card)
         described = receipt.to_json() if receipt is not None else None
         run = Run(result, model, None, described, {**asked, **split}, resumed=learner.resumed)

@@ -105,7 +105,7 @@ def forecast_file(
         doubts=checked.doubts,
         features=KeptFeatures(size, str(folder or ""), counts.kept, counts.read, size <= memory_bytes),
         notes=(student.describe(recipe), feed.note),
-        warnings=warnings,
+        warnings=(*data.notes, *warnings),
         time_check=_check_time(estimate, time_limit, sizes.weight_bytes),
     )
 
