@@ -20,7 +20,7 @@ interval. At either end of the grid the features say nothing of y, or all.
 The score is not changed by the unit of the features nor by turning them. It has no constant term, as in the papers.
 
 Source: You, Liu, Wang & Long (2021), "LogME: practical assessment of pre-trained models for transfer learning", ICML,
-section 4; You, Liu, Zhang, Wang, Jordan & Long (2022), "Ranking and tuning pre-trained models", JMLR 23, section 4.
+section 4; You, Liu, Zhang, Wang, Jordan & Long (2022), "Ranking and tuning pre-trained models", JMLR 23, for f.
 """
 
 from __future__ import annotations
