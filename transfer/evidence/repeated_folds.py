@@ -39,7 +39,7 @@ class RepeatedFolds:
     @property
     def train_sizes(self) -> Rows:
         """(rK,), examples learnt from."""
-        return self.dealt.shape[1] - self.test_sizes
+        return np.asarray(self.dealt.shape[1] - self.test_sizes, np.int64)
 
     def __len__(self) -> int:
         return len(self.test_sizes)
