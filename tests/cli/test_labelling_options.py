@@ -204,3 +204,25 @@ def test_what_a_table_may_have_been_misread_for_is_a_warning(call, pictures, tmp
     assert warning in call(*probe, "--dry-run").stderr
     assert warning in call(*probe, "-o", tmp_path / "run").stderr
     assert any(warning[9:] in each for each in transfer.load_run(tmp_path / "run").result.warnings)
+
+
+def test_a_class_that_looks_misspelled_is_a_warning(call, pictures, tmp_path):
+    paths = [path.relative_to(pictures) for path in sorted(pictures.rglob("*.png"))]
+    rows = [f"{path},{'animals' if place % 2 else 'plants'}" for place, path in enumerate(paths)]
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(["file,label", *rows[:-2], f"{paths[-2]},plnats", f"{paths[-1]},plants"]))
+    near = "'plnats' (1 example: digit_2"
+    assert f"warning: {near}" in call("labelling", pictures, "--labels", labels).stderr
+    ended = call("finetune", "digits_mlp", pictures, "--labels", labels, "-o", tmp_path / "run")
+    assert ended.code == 6
+    assert "looks like class 'plants' (12)" in ended.stderr
+    some = {paths[0], paths[2]}
+    labels.write_text(
+        "\n".join(
+            ["file,label", *(f"{path},Animals" if path in some else row for path, row in zip(paths, rows, strict=True))]
+        )
+    )
+    probe = ("finetune", "digits_mlp", pictures, "--labels", labels, "--recipe", "probe")
+    near = "'Animals' (1 example: digit_0"
+    assert near in call(*probe, "--dry-run").stdout
+    assert f"warning: {near}" in call(*probe, "-o", tmp_path / "run").stderr

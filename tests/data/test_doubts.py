@@ -169,3 +169,15 @@ def test_classes_and_tags_of_few_examples_are_named_with_their_output():
     assert (found.counts, found.small, found.ratio) == ((), (("food cake", 4),), 15)
     assert any("60 examples of 'fruit' and 4 of 'cake'" in each for each in found.warnings)
     assert found.to_json()["examples_to_learn_from"] == {"food": {"fruit": 60, "cake": 4}, "tags": {"x": 66, "y": 6}}
+
+
+def test_a_class_that_looks_misspelled_is_a_warning_with_its_examples_to_learn_from():
+    labels = np.repeat([0, 1, 2], [40, 40, 3])
+    digests = [str(place) for place in range(83)]
+    train = [*range(0, 80, 2), 80, 82]
+    found = of_classes(digests, labels, digests, ("animals", "plants", "anmials"), train=train)
+    assert [str(each) for each in found.misspelled] == ["'anmials' (2 examples: 80, 82) looks like 'animals' (20)"]
+    assert found.warnings[0].startswith("'anmials' (2 examples: 80, 82) looks like 'animals' (20); is it misspelled?")
+    assert "looks like 'animals' (20)" in str(found)
+    assert json.loads(json.dumps(found.to_json()))["look_misspelled"][0]["near"] == "animals"
+    assert of_classes(digests, labels, digests, ("animals", "plants", "stones"), train=train).misspelled == ()

@@ -358,3 +358,18 @@ def test_any_columns_give_a_set_or_an_error_and_the_same_again_by_what_was_infer
     assert again.names == found.names
     for ours, theirs in zip(again.targets, found.targets, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_cell_with_another_separator_comes_with_the_option_that_divides_it(photos):
+    labelling = Labelling((Output("tags", "sigmoid", ("alive", "old")),))
+    given = table(photos, "tags", '"alive, old"', "old alive", "old", "alive shiny")
+    assert [found for _, _, found in problems(given, labelling=labelling)] == [
+        "'alive, old'; with --separator ',' (separator=',') it is 'alive' and 'old'",
+        "'old alive'; with --separator ' ' (separator=' ') it is 'old' and 'alive'",
+        "'alive shiny'; nearest: 'alive'",
+    ]
+    assert read_labelled(table(photos, "tags", '"alive, old"', "old"), labelling=labelling, separator=",").targets[
+        0
+    ].tolist() == [[1, 1], [0, 1]]
+    given = table(photos, "tags", '"alive, old"', "old;alive")
+    assert problems(given, labelling=labelling)[0][2] == "'alive, old'; with ';' between it is 'alive' and 'old'"

@@ -116,3 +116,15 @@ def test_numbers_outside_their_range_are_a_slip(options):
 def test_labels_with_two_axes_are_a_slip():
     with pytest.raises(ValueError, match="labels are"):
         split_stratified(np.zeros((4, 2), np.int64), seed=0)
+
+
+def test_a_class_that_is_too_small_comes_with_its_examples_and_the_name_that_it_looks_like():
+    labels = np.array([0] * 6 + [1] * 6 + [2, 3])
+    names = [f"{place}.png" for place in range(14)]
+    classes = ("animals", "plants", "anmials", "shiny")
+    with pytest.raises(DataError) as caught:
+        split_stratified(labels, seed=0, classes=classes, names=names)
+    assert [(each.where, each.found) for each in caught.value.problems] == [
+        ("class 'anmials'", "1 (12.png); looks like class 'animals' (6)"),
+        ("class 'shiny'", "1 (13.png)"),
+    ]

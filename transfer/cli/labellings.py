@@ -31,6 +31,7 @@ def command(data: Path, labelled_by: LabelChoice, strict: bool, skip_unreadable:
     """
     from transfer.cli.showing import show_json, show_problems
     from transfer.data.labelling_files import format_labelling
+    from transfer.data.spelling import find_misspellings, spelling_warning
 
     read, _ = labelled_by.read(data, strict=strict, skip_unreadable=skip_unreadable)
     if as_json:
@@ -38,6 +39,7 @@ def command(data: Path, labelled_by: LabelChoice, strict: bool, skip_unreadable:
         return
     click.echo(format_labelling(read.labelling), nl=False)
     show_problems("left out", read.problems)
-    for note in read.notes:
-        click.echo(f"warning: {note}", err=True)
+    misspelled = spelling_warning(find_misspellings(read.labelling, read.targets, read.names))
+    for warning in (*read.notes, *([misspelled] if misspelled else [])):
+        click.echo(f"warning: {warning}", err=True)
     click.echo(repr(read).strip("<>"), err=True)

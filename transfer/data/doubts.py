@@ -9,6 +9,7 @@ from textwrap import fill
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.data.spelling import Misspelling, find_misspellings, spelling_warning
 from transfer.data.targets import Values, known, shown_label
 from transfer.errors import DataError, Problem
 from transfer.labellings import Labelling, Output
@@ -57,6 +58,7 @@ class Doubts:
         leaked: names of test examples whose bytes are learnt from; they are left out of the test.
         counts: (class, examples to learn from), in the order of the classes, where there is one output of classes.
         outputs: where there are others (output, such pairs); of tags the examples that have one. None of numbers.
+        misspelled: classes among the examples to learn from that look like misspelled ones.
         unreadable: each example that cannot be read, and why.
         left_out: what lies among the examples and takes no part, and why.
         blank: names of examples that are one value throughout.
@@ -69,6 +71,7 @@ class Doubts:
     leaked: tuple[str, ...] = ()
     counts: tuple[tuple[str, int], ...] = ()
     outputs: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = ()
+    misspelled: tuple[Misspelling, ...] = ()
     unreadable: tuple[Problem, ...] = ()
     left_out: tuple[Problem, ...] = ()
     blank: tuple[str, ...] = ()
@@ -96,6 +99,8 @@ class Doubts:
         return (*_of_conflicts(self.conflicts), *self._of_counts())
 
     def _of_counts(self) -> Iterator[str]:
+        if self.misspelled:
+            yield spelling_warning(self.misspelled)
         if self.small:
             named = shorten([f"{name} ({count})" for name, count in self.small])
             yield f"classes with fewer than {FEW} examples to learn from: {named}; add some, or leave the class out"
@@ -146,6 +151,7 @@ class Doubts:
             "one_value_throughout": list(self.blank),
             "examples_to_learn_from": {name: dict(counts) for name, counts in self.outputs} or dict(self.counts),
             "largest_to_smallest_class": self.ratio,
+            "look_misspelled": [each.to_json() for each in self.misspelled],
         }
 
 
@@ -190,6 +196,9 @@ def find_doubts(
         leaked=tuple(names[place] for place in np.asarray(test, np.int64).tolist() if digests[place] in seen),
         counts=counts[0][1] if labelling.is_single else (),
         outputs=() if labelling.is_single else counts,
+        misspelled=find_misspellings(
+            labelling, [values[learnt] for values in targets], [names[place] for place in learnt.tolist()]
+        ),
         seen=len(digests),
         examples=len(digests),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -146,12 +146,27 @@ def _encode_sigmoid(bound: Bound, columns: Sequence[Sequence[str]], separator: s
         names = parts(cell, between)
         strange = [name for name in names if name not in places]
         if strange:
-            near = near_names(strange[0], places, lead="; ")
+            near = _way_to_divide(cell, between, places) or near_names(strange[0], places, lead="; ")
             raise _UnfitError(f"labels of {output.name!r}", f"{', '.join(map(repr, strange))}{near}")
         return [int(name in names) for name in places]
 
     values = unknown_like(output, len(columns[column]))
     return values, _fill(values, columns[column], value, column)
+
+
+def _way_to_divide(cell: str, separator: str | None, classes: Collection[str]) -> str:
+    """How a cell is read that is several classes with another separator between them; empty where it is not."""
+    for other in (",", " "):
+        names = parts(cell, other)
+        if len(names) > 1 and all(name in classes for name in names):
+            shown = " and ".join(map(repr, names))
+            use = (
+                f"with --separator {other!r} (separator={other!r})"
+                if separator is None
+                else f"with {separator!r} between"
+            )
+            return f"; {use} it is {shown}"
+    return ""
 
 
 def _encode_divided(bound: Bound, columns: Sequence[Sequence[str]], _: str | None) -> tuple[Values, Wrong]:

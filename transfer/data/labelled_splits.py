@@ -28,6 +28,7 @@ def split_labelled(
     groups: Rows | None = None,
     test_share: float = 0.25,
     shots: int | None = None,
+    names: Sequence[str] = (),
 ) -> tuple[Rows, Rows]:
     """Indices to train on and indices to test with, about the same share of every class, label and quarter of numbers.
 
@@ -43,6 +44,7 @@ def split_labelled(
         test_share: above 0 and below 1.
         shots: at least that many of each class and label to train on, all others to test with; `test_share` then
             counts for nothing.
+        names: of the examples, for messages.
 
     Returns:
         Two arrays of indices, each sorted; together every example once.
@@ -53,7 +55,7 @@ def split_labelled(
     """
     if labelling.is_single and groups is None:
         classes = labelling.outputs[0].classes
-        return split_stratified(targets[0], seed=seed, test_share=test_share, shots=shots, classes=classes)
+        return split_stratified(targets[0], seed=seed, test_share=test_share, shots=shots, classes=classes, names=names)
     if not 0 < test_share < 1 or (shots is not None and shots < 1):
         raise ValueError(f"test_share lies between 0 and 1 and shots is at least 1: {test_share}, {shots}")
     columns = label_columns(labelling, targets)

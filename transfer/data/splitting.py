@@ -8,8 +8,11 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.data.spelling import misspellings
 from transfer.errors import DataError, Problem
+from transfer.tabulating import shorten
 
+_EXAMPLES = 3  # of a small class
 _SHOWN = 8  # small classes, the smallest first; the others are counted
 
 
@@ -20,6 +23,7 @@ def split_stratified(
     test_share: float = 0.25,
     shots: int | None = None,
     classes: Sequence[str] = (),
+    names: Sequence[str] = (),
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Indices to train on and indices to test with, the same share of each class.
 
@@ -31,6 +35,7 @@ def split_stratified(
         test_share: above 0 and below 1; at least one example of each class stands on either side.
         shots: that many of each class to train on, all others to test with; `test_share` then counts for nothing.
         classes: names for messages; a class that is named and has no example is an error.
+        names: of the examples, for messages.
 
     Returns:
         Two arrays of indices, each sorted; together every example once.
@@ -44,7 +49,9 @@ def split_stratified(
     if not 0 < test_share < 1 or (shots is not None and shots < 1):
         raise ValueError(f"test_share lies between 0 and 1 and shots is at least 1: {test_share}, {shots}")
     members = {label: np.flatnonzero(labels == label) for label in _all_labels(labels, len(classes))}
-    refuse_small({_name(label, classes): len(rows) for label, rows in members.items()}, shots or 1)
+    named = {_name(label, classes): rows for label, rows in members.items()}
+    examples = {name: [names[row] for row in rows[:_EXAMPLES]] for name, rows in named.items()} if names else {}
+    refuse_small({name: len(rows) for name, rows in named.items()}, shots or 1, examples=examples)
     train, test = [], []
     for label, rows in members.items():
         count = len(rows)
@@ -67,12 +74,15 @@ def _name(label: int, classes: Sequence[str]) -> str:
     return f"class {classes[label]!r}" if 0 <= label < len(classes) else f"class {label}"
 
 
-def refuse_small(counts: Mapping[str, int], to_train: int) -> None:
+def refuse_small(
+    counts: Mapping[str, int], to_train: int, *, examples: Mapping[str, Sequence[str]] | None = None
+) -> None:
     """Refuse classes that have no more examples than `to_train`.
 
     Args:
         counts: number of examples by a class's name for messages.
         to_train: examples of each to learn from.
+        examples: names of the first of them, likewise by class.
 
     Raises:
         DataError: in that case, or where there is no class.
@@ -82,9 +92,13 @@ def refuse_small(counts: Mapping[str, int], to_train: int) -> None:
     small = sorted(((name, count) for name, count in counts.items() if count <= to_train), key=itemgetter(1))
     if not small:
         return
-    problems = [Problem(name, found=str(count)) for name, count in small]
+    near = {each.name: f"; looks like {each.near} ({each.near_count})" for each in misspellings([*counts.items()])}
+    shown = {name: f" ({shorten(several)})" for name, several in (examples or {}).items() if several}
+    problems = [
+        Problem(name, found=f"{count}{shown.get(name, '')}{near.get(name, '')}") for name, count in small[:_SHOWN]
+    ]
     if len(small) > _SHOWN:
-        problems[_SHOWN:] = [Problem(f"{len(small) - _SHOWN} more", found=f"{small[_SHOWN][1]} to {small[-1][1]}")]
+        problems.append(Problem(f"{len(small) - _SHOWN} more", found=f"{small[_SHOWN][1]} to {small[-1][1]}"))
     least = small[0][1]
     fewer = f"use fewer shots (--shots {least - 1}, shots={least - 1}), " if to_train > 1 and least > 1 else ""
     raise DataError(

@@ -22,7 +22,13 @@ def divide(
         DataError: if a class has too few examples.
     """
     return split_labelled(
-        data.labelling, data.targets, seed=seed, groups=data.groups, shots=shots, test_share=test_share
+        data.labelling,
+        data.targets,
+        seed=seed,
+        groups=data.groups,
+        shots=shots,
+        test_share=test_share,
+        names=data.names,
     )
 
 
