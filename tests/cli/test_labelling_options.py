@@ -226,3 +226,21 @@ def test_a_class_that_looks_misspelled_is_a_warning(call, pictures, tmp_path):
     near = "'Animals' (1 example: digit_0"
     assert near in call(*probe, "--dry-run").stdout
     assert f"warning: {near}" in call(*probe, "-o", tmp_path / "run").stderr
+
+
+def test_one_column_of_several_labels_a_cell_is_one_output_from_labelling_to_evaluation(call, pictures, tmp_path):
+    tags = ("even;round", "line", "even;line")
+    paths = sorted(path.relative_to(pictures) for path in pictures.rglob("*.png"))
+    rows = [f"{path},{tags[int(path.parent.name[-1])]}" for path in paths]
+    labels = tmp_path / "tags.csv"
+    labels.write_text("\n".join(["path,tags", *rows]))
+    assert '[outputs.tags]\nkind = "sigmoid"' in call("labelling", pictures, "--labels", labels).stdout
+    learn = ("finetune", "digits_mlp", pictures, "--labels", labels, "--recipe", "probe")
+    assert "would learn 1 output (tags) from" in call(*learn, "--dry-run").stdout
+    ended = call(*learn, "-o", tmp_path / "run")
+    assert "tags: any of even, line, round" in ended.stderr
+    assert "1 output, 18 examples to learn from" in ended.stdout
+    labels.write_text(labels.read_text().replace("even;round", '"even, round"'))
+    found = call("evaluate", tmp_path / "run", pictures, "--labels", labels)
+    assert found.code == 6
+    assert "'even, round'; with ';' between it is 'even' and 'round'" in found.stderr

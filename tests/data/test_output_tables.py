@@ -368,6 +368,9 @@ def test_a_cell_with_another_separator_comes_with_the_option_that_divides_it(pho
         "'old alive'; with --separator ' ' (separator=' ') it is 'old' and 'alive'",
         "'alive shiny'; nearest: 'alive'",
     ]
+    with pytest.raises(DataError) as caught:
+        read_labelled(given, labelling=labelling)
+    assert "or read it with the --separator that is named" in caught.value.next_step
     assert read_labelled(table(photos, "tags", '"alive, old"', "old"), labelling=labelling, separator=",").targets[
         0
     ].tolist() == [[1, 1], [0, 1]]

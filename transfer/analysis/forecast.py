@@ -208,7 +208,8 @@ class Forecast:
     def _what(self) -> str:
         if self.labelling.is_single:
             return f"{len(self.labelling.outputs[0].classes)} classes"
-        return f"{len(self.labelling)} outputs ({', '.join(self.labelling.names)})"
+        what = "1 output" if len(self.labelling) == 1 else f"{len(self.labelling)} outputs"
+        return f"{what} ({', '.join(self.labelling.names)})"
 
     def to_json(self) -> Json:
         """As plain values, for `--json`."""

@@ -16,6 +16,7 @@ from transfer.errors import near_names
 from transfer.labellings import Labelling, Output
 
 _Cell = TypeVar("_Cell")
+SEPARATOR_GIVEN = "with --separator"
 Wrong = list[tuple[int, int, tuple[str, str]]]  # row, column, what was expected and found
 
 
@@ -161,7 +162,7 @@ def _way_to_divide(cell: str, separator: str | None, classes: Collection[str]) -
         if len(names) > 1 and all(name in classes for name in names):
             shown = " and ".join(map(repr, names))
             use = (
-                f"with --separator {other!r} (separator={other!r})"
+                f"{SEPARATOR_GIVEN} {other!r} (separator={other!r})"
                 if separator is None
                 else f"with {separator!r} between"
             )

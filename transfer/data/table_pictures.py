@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from transfer.data.column_names import output_name
+from transfer.data.encoding import SEPARATOR_GIVEN
 from transfer.data.folders import list_pictures
 from transfer.data.images import MAX_PIXELS, ImageError, OversizedImageError, check_image
 from transfer.data.rows import NO_LABEL
@@ -133,6 +134,8 @@ def refuse_faults(
     steps = [f"correct the table; paths count from {source.origin}"] if faults else []
     if column and any(NO_LABEL in problem.found for problem in faults):
         steps.append(f"--head {output_name(column)} takes an empty cell as not known, and leaves its row out")
+    if any(SEPARATOR_GIVEN in problem.found for problem in faults):
+        steps[0] += ", or read it with the --separator that is named"
     if any(_UNUSABLE in problem.found for problem in faults):
         steps.append("leave damaged files out with --skip-unreadable (skip_unreadable=True)")
     if left_out:
