@@ -40,7 +40,7 @@ def main(people=(7, 8, 9, 10), epochs=30, recipes=("lp-ft", "scratch")):
         restored = transfer.restore(pretrain(Path(folder) / "movements.weights.h5", epochs))
     heads = [transfer.Head(each.name, classes=len(each.classes)) for each in LABELLING]
     student = transfer.extract(restored, at="pool", freeze="backbone", heads=heads)
-    groups = np.arange(len(MOTION)) // 6, PERSON  # the stretches of a recording stay together, those of a person
+    groups = np.arange(len(MOTION)) // 3, PERSON  # the stretches of half a recording stay together, those of a person
     learnt, others = (transfer.from_arrays(MOTION, LABELS, labelling=LABELLING, groups=each) for each in groups)
     reached = {}
     for one in people:

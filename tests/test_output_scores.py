@@ -24,9 +24,9 @@ def test_it_prints_its_measures_and_those_of_each_class():
         "output  measure      value  95 % interval   examples",
         "tags    macro F1     0.713  0.600 to 0.800       120",
         "tags    exact match  0.500  -                      7",
-        "label  accuracy     F1  examples",
-        "loud      0.900  0.800        30",
-        "old       1.000      -         0",
+        "label of tags  accuracy     F1  examples",
+        "loud              0.900  0.800        30",
+        "old               1.000      -         0",
         "note: tags: 1 of 2 labels have no example here: old",
     ]
 

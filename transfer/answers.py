@@ -82,14 +82,17 @@ class OutputAnswer:
     values: tuple[float, ...] = field(repr=False)
 
     def describe(self, classes: Sequence[str]) -> str:
-        """In a cell of a table: `loud 0.91, old 0.72`."""
+        """In a cell of a table: `loud 0.91, old 0.72`; where nothing is answered with yes, `none (loud 0.31)`."""
         if self.labels is None:
             return "-"
         known = dict(zip(classes, self.values, strict=True))
         if self.kind == "regression":
             several = len(known) > 1
             return ", ".join(f"{name} {value:.4g}" if several else f"{value:.4g}" for name, value in known.items())
-        return ", ".join(f"{name} {known[name]:.3f}" for name in self.labels) or "none"
+        if not self.labels and known:
+            most = max(known, key=lambda name: known[name])
+            return f"none ({most} {known[most]:.3f})"
+        return ", ".join(f"{name} {known[name]:.3f}" for name in self.labels)
 
     def to_json(self, classes: Sequence[str]) -> Json:
         """As plain values."""

@@ -201,4 +201,6 @@ def show_output(output: Output) -> str:
     if output.parent:
         parts = [f"{name} ({', '.join(output.classes[places])})" for name, places in output.groups]
         return f"{output.name}: {what}, under {output.parent}: {', '.join(parts)}"
+    if output.kind == "regression" and len(output.classes) == 1:
+        return f"{output.name}: a number"
     return f"{output.name}: {what} {', '.join(output.classes)}"

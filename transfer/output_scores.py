@@ -91,6 +91,11 @@ class OutputScore:
     __repr__ = __str__
 
     @property
+    def foremost(self) -> Measure | None:
+        """The one that stands for all: of coarse and fine classes together F1, which weighs the others."""
+        return self.measures[-1 if self.kind == "hierarchy" else 0] if self.measures else None
+
+    @property
     def rows(self) -> list[tuple[str, ...]]:
         """Under `MEASURED`, one for each measure."""
         return [(self.name, *each.cells) for each in self.measures]
@@ -99,7 +104,7 @@ class OutputScore:
     def class_columns(self) -> tuple[str, ...]:
         """Above `class_rows`: the name, every measure that some class has, and the examples that have it."""
         names = dict.fromkeys(measure.name for each in self.per_class for measure in each.measures)
-        return (_FIRST.get(self.kind, "class"), *names, "examples")
+        return (f"{_FIRST.get(self.kind, 'class')} of {self.name}", *names, "examples")
 
     @property
     def class_rows(self) -> list[tuple[str, ...]]:
@@ -168,14 +173,9 @@ def foremost(ways: Sequence[WayScores], whose: str) -> tuple[tuple[str, ...], li
         whose: what the column of their names is called.
     """
     rows: list[tuple[str, ...]] = [
-        (way.outputs[place].name, way.name, *_foremost(way.outputs[place]).cells)
+        (way.outputs[place].name, way.name, *measure.cells)
         for place in range(len(ways[0].outputs) if ways else 0)
         for way in ways
-        if way.outputs[place].measures
+        if (measure := way.outputs[place].foremost) is not None
     ]
     return ("output", whose, *MEASURED[1:]), rows
-
-
-def _foremost(score: OutputScore) -> Measure:
-    """Of coarse and fine classes together the last, F1, which weighs the others."""
-    return score.measures[-1 if score.kind == "hierarchy" else 0]

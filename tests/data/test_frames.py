@@ -61,7 +61,7 @@ def test_the_outputs_are_these(photos):
         "topic: one of art, sport",
         "tags: any of x, y",
         "loud: any of loud",
-        "price: numbers price",
+        "price: a number",
         "stars: one of 3, 4, 5",
     ]
     assert found.targets[4].tolist() == [0, 1, -1, 0, 2]

@@ -146,10 +146,10 @@ def test_rows_of_grey_pixels_are_images_when_their_number_fits():
         (np.zeros((4, 13)), True, "(4, 13)"),
         (np.zeros((4, 3, 8, 8)), False, "(4, 3, 8, 8)"),
         (np.zeros((4, 3, 4, 2)), False, "(4, 3, 4, 2)"),
-        (np.full((4, 3, 4), 256), False, "int64 from 256 to 256"),
-        (np.full((4, 3, 4), -0.5), False, "float64 from -0.5 to -0.5"),
+        (np.full((4, 3, 4), 256), False, "int64 (4, 3, 4) from 256 to 256"),
+        (np.full((4, 3, 4), -0.5), False, "float64 (4, 3, 4) from -0.5 to -0.5"),
         (np.full((4, 3, 4), 0.5, np.float32), False, "float32 from 0.5 to 0.5, which would round to black"),
-        (np.zeros((4, 3, 4), bool), False, "bool from False to False"),
+        (np.zeros((4, 3, 4), bool), False, "bool (4, 3, 4) from 0 to 0"),
     ],
 )
 def test_arrays_that_are_no_images_are_refused_at_once(x, grey, found):

@@ -57,7 +57,7 @@ def test_several_columns_are_several_outputs(photos):
         "topic: one of art, sport",
         "tags: any of x, y, z",
         "loud: any of loud",
-        "price: numbers price",
+        "price: a number",
     ]
     topic, tags, loud, price = found.targets
     assert topic.tolist() == [0, 1, 0, -1, 1]

@@ -228,3 +228,26 @@ def test_features_that_are_not_finite_are_counted_by_example(bad):
     with pytest.raises(DataError) as caught:
         solve_head(features, labels, 2)
     assert caught.value.problems[0].found == "2 of 6 examples with NaN or infinity"
+
+
+def test_a_loss_that_rises_before_anything_is_learnt_does_not_end_the_search():
+    """Seven ways to move, each by two arms: what is left out is most like the same move of the other arm."""
+    features, arms, halves = movements(seed=0, count=6)
+    others, answers, _ = movements(seed=1, count=40)
+    head = solve_head(features, arms, 2, groups=halves)
+    losses = list(head.log_loss.values())
+    assert max(losses) > 1.09 * losses[0]
+    assert head.penalty == max(PENALTIES)
+    assert losses[-1] < 0.2
+    assert ((others @ head.kernel + head.bias).argmax(1) == answers).mean() > 0.95
+
+
+def movements(seed, count):
+    """Features, arms, and numbers of the halves of recordings to which examples belong."""
+    random = np.random.default_rng(seed)
+    moves, arms = np.random.default_rng(5).normal(size=(7, 30)) * 3, np.random.default_rng(6).normal(size=30) * 0.35
+    move, arm = np.repeat(np.arange(7), 2 * count), np.tile(np.repeat([0, 1], count), 7)
+    half = np.arange(len(move)) // (count // 2)
+    drift = random.normal(size=(half.max() + 1, 30)) * 0.6
+    noise = random.normal(size=(len(move), 30)) * 0.3
+    return moves[move] + (2 * arm - 1)[:, None] * arms + drift[half] + noise, arm, half

@@ -52,10 +52,11 @@ def test_each_output_is_the_optimum_on_the_examples_whose_answer_is_known(n, d, 
 
 
 def end_of_path(losses: list[float]) -> int:
-    """Where a path of losses ends: clearly above its least, or after two rises."""
+    """Where a path of losses ends: clearly above its least, or after two rises; far above where nothing is learnt."""
     for place, loss in enumerate(losses):
+        least = min(losses[: place + 1])
         rises = place >= 2 and losses[place - 2] < losses[place - 1] < loss
-        if rises or loss > 1.03 * min(losses[: place + 1]):
+        if loss > 1.25 * least or (least <= 0.995 * losses[0] and (rises or loss > 1.03 * least)):
             return place
     return len(losses) - 1
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from transfer.cli.options import json_option
+
+if TYPE_CHECKING:
+    from transfer.weights.checkpoint import Checkpoint
 
 
 @click.command("checkpoints")
@@ -20,7 +25,8 @@ def command(as_json: bool) -> None:
     from transfer.weights.opening import open_checkpoint
     from transfer.weights.shipped import shipped_checkpoints
 
-    found = {name: describe_checkpoint(open_checkpoint(path)) for name, path in shipped_checkpoints().items()}
+    opened = {name: open_checkpoint(path) for name, path in shipped_checkpoints().items()}
+    found = {name: describe_checkpoint(each) for name, each in opened.items()}
     if as_json:
         show_json(
             [
@@ -32,10 +38,25 @@ def command(as_json: bool) -> None:
     rows = [
         (
             name,
+            _input(opened[name]),
             f"{each['parameters']:,}",
             (each["card"] or {}).get("origin", ""),
             (each["card"] or {}).get("licence", ""),
         )
         for name, each in found.items()
     ]
-    show_table(("name", "parameters", "origin", "licence"), rows, numbers=("parameters",))
+    show_table(("name", "input", "parameters", "origin", "licence"), rows, numbers=("parameters",))
+
+
+def _input(checkpoint: Checkpoint) -> str:
+    """What the network takes, as far as the file says."""
+    from transfer.graphs.input_shapes import input_shapes
+    from transfer.graphs.parsing import parse_config
+
+    look = checkpoint.card and checkpoint.card.preprocessing
+    if look:
+        return f"{look.color} pictures, {' x '.join(map(str, look.size))}" if look.size else f"{look.color} pictures"
+    if checkpoint.architecture is None:
+        return "-"
+    shapes = input_shapes(parse_config(checkpoint.architecture, checkpoint.writer))
+    return ", ".join(f"{name} (n, {', '.join(map(str, shape))})" for name, shape in shapes.items())

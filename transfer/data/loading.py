@@ -20,6 +20,7 @@ from transfer.data.inputs import Examples, one_array
 from transfer.errors import DataError, Problem
 from transfer.specs import Progress, silent
 
+_VALUES = "numbers from 0 to 255"
 _AHEAD = 2  # batches that are decoded while one is used
 
 _Decoded = tuple[NDArray[np.uint8], Problem | None]
@@ -152,11 +153,14 @@ def _as_images(array: NDArray[Any], size: tuple[int, int], *, grey: bool, source
         )
     low, high = (array.min(), array.max()) if array.size else (0, 0)
     if array.dtype.kind not in "uif" or not (low >= 0 and high <= 255):
-        problem = Problem("x", "numbers from 0 to 255", f"{array.dtype} from {low} to {high}")
-        raise DataError(f"{source} does not hold images.", [problem], "scale x to 0 to 255")
-    if array.dtype.kind == "f" and array.size and high <= 1:
-        problem = Problem(
-            "x", "numbers from 0 to 255", f"{array.dtype} from {low:g} to {high:g}, which would round to black"
+        problem = Problem("x", f"pictures, with {_VALUES}", f"{array.dtype} {array.shape} from {low:.4g} to {high:.4g}")
+        raise DataError(
+            f"{source} does not hold images.",
+            [problem],
+            "scale pictures to 0 to 255; for signals and other rows take a network whose input has their shape, "
+            f"(n, {', '.join(map(str, array.shape[1:]))})",
         )
+    if array.dtype.kind == "f" and array.size and high <= 1:
+        problem = Problem("x", _VALUES, f"{array.dtype} from {low:g} to {high:g}, which would round to black")
         raise DataError(f"{source} does not hold images.", [problem], "multiply x by 255")
     return array

@@ -59,13 +59,20 @@ class Calibration:
     def __str__(self) -> str:
         what = f"temperature {self.temperature:.3g}" if self.kind == "softmax" else "slopes and offsets"
         errors = (
-            f": expected calibration error {self.before.value:.3f}, then {self.after.value:.3f}"
+            f" from {self.before.examples} answers: expected calibration error {self.before.value:.3f}, then "
+            f"{self.after.value:.3f}"
             if self.before and self.after
             else ""
         )
-        return "\n".join([f"{self.output}: {what}{errors}", *(f"note: {self.output}: {each}" for each in self.notes)])
+        found = [f"{self.output}: {what}{errors}"] if self.is_changed else []
+        return "\n".join([*found, *(f"note: {self.output}: {each}" for each in self.notes)])
 
     __repr__ = __str__
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether calibrated logits are others."""
+        return any(slope != 1 for slope in self.slopes) or any(self.offsets)
 
     @property
     def temperature(self) -> float:

@@ -12,7 +12,7 @@ from transfer.graphs.wrapping import Shape
 
 def is_closed(graph: Graph) -> bool:
     """Whether every input has a size, the batch axis aside."""
-    return not any(None in shape for shape in _own(graph).values())
+    return not any(None in shape for shape in input_shapes(graph).values())
 
 
 def with_input_shapes(graph: Graph, given: Sequence[int] | Mapping[str, Sequence[int]] | None) -> Graph:
@@ -25,7 +25,7 @@ def with_input_shapes(graph: Graph, given: Sequence[int] | Mapping[str, Sequence
     Raises:
         LayerError: if a size stays open, an input does not exist, or a shape is not of its rank.
     """
-    own = _own(graph)
+    own = input_shapes(graph)
     if given is None:
         wanted: Mapping[str, Sequence[int]] = {}
     elif isinstance(given, Mapping):
@@ -45,7 +45,8 @@ def with_input_shapes(graph: Graph, given: Sequence[int] | Mapping[str, Sequence
     return replace(graph, layers=layers)
 
 
-def _own(graph: Graph) -> dict[str, Shape]:
+def input_shapes(graph: Graph) -> dict[str, Shape]:
+    """Of each input by its name, without the batch; None for sizes that are left open."""
     names = dict.fromkeys(ref.layer for ref in graph.inputs)
     return {name: tuple((graph.layer(name).config.get("batch_shape") or [None])[1:]) for name in names}
 

@@ -64,9 +64,9 @@ class Decisions:
         """What was done, in a sentence for each output, and what was left as it was."""
         if not self.examples:
             return ("nothing was validated, so probabilities are not calibrated and thresholds are 0.5",)
-        lines = [f"calibrated on {self.examples} examples: {each}" for each in self.calibrations.values()]
-        lines += [f"note: {name}: {note}" for name, each in self.thresholds.items() for note in each.notes]
-        return tuple(part for line in lines for part in line.splitlines())
+        lines = [part for each in self.calibrations.values() for part in str(each).splitlines()]
+        lines = [part if part.startswith("note: ") else f"calibrated {part}" for part in lines]
+        return (*lines, *(f"note: {name}: {note}" for name, each in self.thresholds.items() for note in each.notes))
 
     def to_json(self) -> Json:
         """As plain values."""

@@ -15,6 +15,7 @@ from transfer.data.labelled import LabelledSet
 from transfer.data.labelled_splits import one_sided
 from transfer.evidence.baselines import LEARNT_FROM, logistic_regression, majority_class
 from transfer.evidence.comparing import compare_answers
+from transfer.evidence.falling_short import falling_short, outputs_falling_short
 from transfer.evidence.output_baselines import linear_on_inputs, most_frequent
 from transfer.jobs.clock import Clock
 from transfer.jobs.deciding import Decisions, choose_thresholds, decide
@@ -98,9 +99,9 @@ def learn_and_score(
             *learner.remarks,
             *(decisions.notes if decisions else ()),
             *_remarks(len(train), len(held_out) - len(unseen), several is not None),
-            *_compared(found, groups),
+            *_compared(found, groups, several is not None),
         ),
-        warnings=(*_warnings(examples, digests, train, unseen), *unlearnt),
+        warnings=(*_warnings(examples, digests, train, unseen), *unlearnt, *_short(found[-1], baselines)),
         labelling=several,
         decisions=decisions.to_json() if decisions else None,
         outputs=tuple(each.outputs for each in (*reversed(found), *baselines) if each.outputs),
@@ -199,15 +200,26 @@ def _baselines(
     return Scored(majority_class(own[train], own[held_out]), nothing), Scored(linear, nothing)
 
 
-def _compared(found: Sequence[Scored], groups: NDArray[np.int64] | None) -> tuple[str, ...]:
+def _compared(found: Sequence[Scored], groups: NDArray[np.int64] | None, several: bool) -> tuple[str, ...]:
     """The last stage beside the first, on the same examples; nothing of one stage alone, nor of groups.
 
-    The test takes examples for independent, which those of a group are not.
+    The test takes examples for independent, which those of a group are not. Of several outputs an example is right
+    where all of it is; where none is, there is nothing to compare.
     """
     last, first = found[-1], found[0]
     if len(found) < 2 or last.score is None or first.score is None or groups is not None:
         return ()
-    return (compare_answers(last.right, first.right).describe(last.score.name, first.score.name),)
+    if several and not (last.right.any() or first.right.any()):
+        return ()
+    told = compare_answers(last.right, first.right).describe(last.score.name, first.score.name)
+    return (f"all right: {told}" if several else told,)
+
+
+def _short(last: Scored, baselines: Sequence[Scored]) -> tuple[str, ...]:
+    """Where the model that is kept is no better than a baseline."""
+    if last.outputs is not None:
+        return outputs_falling_short(last.outputs, [each.outputs for each in baselines if each.outputs])
+    return falling_short(last.score, [each.score for each in baselines if each.score]) if last.score else ()
 
 
 def _remarks(learnt: int, twins: int, several: bool) -> tuple[str, ...]:

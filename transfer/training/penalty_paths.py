@@ -1,7 +1,10 @@
 """From strong to weak regularisation: the penalties that cross-validation chooses, with warm starts in all folds.
 
 Past the minimum the loss only grows, and weak regularisation costs most: two rises in a row, or a loss clearly above
-the least, end the path of an output, which is not looked at any more then: it counts with its last loss.
+the least, end the path of an output, which is not looked at any more then: it counts with its last loss. Before a
+minimum losses may rise too: where folds hold out groups whose neighbours have other labels, what is learnt first
+misleads (by a tenth, for arms of people who moved both alike), and what is learnt later does not. So a path on which
+nothing has been learnt yet ends only far above its beginning.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from transfer.training.logistic import Array, Heads, Task, held_out_losses, mini
 
 _ABOUT = 1e-5  # mean error of logits
 _CLEARLY = 1.03  # times the least loss
+_FAR = 1.25  # likewise, where nothing is learnt
+_LEARNT = 0.995  # times the first loss, or less
 _TOGETHER = 2**20  # weights of folds that are solved together
 
 
@@ -64,9 +69,7 @@ def follow_path(task: Task, penalties: Sequence[float], progress: Progress) -> P
         least, chosen = np.where(better, losses[-1], least), np.where(better, c, chosen)
         start = _taken_over(start, heads, better)
         progress("choosing the regularisation", tried + 1, len(penalties))
-        is_over |= losses[-1] > _CLEARLY * least
-        if tried >= 2:
-            is_over |= (losses[-3] < losses[-2]) & (losses[-2] < losses[-1])
+        is_over |= _goes_up(losses, least)
         if is_over.all():
             break
     totals = np.sum(losses, axis=1) / validated.sum()
@@ -78,6 +81,15 @@ def follow_path(task: Task, penalties: Sequence[float], progress: Progress) -> P
         log_loss=dict(zip(penalties, totals.tolist(), strict=False)),
         accuracy=int(right[best].sum()) / int(validated.sum()),
     )
+
+
+def _goes_up(losses: Sequence[Array], least: Array) -> NDArray[np.bool_]:
+    """Whether a path has its minimum behind it, by its losses at each C so far and the least of them, (1,) or (k,)."""
+    is_learnt = least <= _LEARNT * losses[0]
+    is_rising = losses[-1] > _CLEARLY * least
+    if len(losses) > 2:
+        is_rising |= (losses[-3] < losses[-2]) & (losses[-2] < losses[-1])
+    return np.asarray((is_learnt & is_rising) | (losses[-1] > _FAR * least))
 
 
 def _tried(
