@@ -155,3 +155,13 @@ def test_a_column_that_would_not_be_finer_without_these_rows_is_not_told():
     fine = ["p", "q"] * 49 + ["q", "p"]
     assert told(coarse, fine) == ()  # as many classes
     assert told(coarse, ["p", "q"] * 48 + ["p", "r", "q", "q"]) == ()  # one finer class under a
+
+
+def test_of_arrays_it_is_told_by_row():
+    topic, kind = (np.array(each) for each in nested(100, 1))
+    found = transfer.from_arrays(np.ones((100, 2)), {"topic": topic, "kind": kind})
+    assert found.notes[0].startswith("kind would stand under topic but for 1 of 100 rows: row 0 ('f0' with 'c1';")
+    numbers = {name: np.unique(each, return_inverse=True)[1] for name, each in (("topic", topic), ("kind", kind))}
+    assert "row 0 ('0' with '1'; '0' elsewhere)" in transfer.from_arrays(np.ones((100, 2)), numbers).notes[0]
+    said = transfer.from_arrays(np.ones((100, 2)), {"topic": topic, "kind": kind}, labelling=found.labelling)
+    assert said.notes == ()

@@ -55,7 +55,7 @@ def infer_outputs(
     narrow = {name: each for name, each in arrays.items() if not each.is_wide}
     found: dict[str, Output] = {}
     if narrow:
-        columns = [Column(name, _cells(each)) for name, each in narrow.items()]
+        columns = [Column(name, array_cells(each)) for name, each in narrow.items()]
         chosen = {name: kinds.get(name) or _kind(each) for name, each in narrow.items()}
         inferred = infer_labelling(columns, kinds=chosen, separator=separator)
         found = {output.name: _in_given_order(output, narrow[output.name]) for output in inferred}
@@ -88,7 +88,7 @@ def encode_arrays(
         parent = targets[labelling.place(output.parent)] if output.parent and not problems else None
         is_named = each.classes is not None and not each.is_wide and output.kind == "softmax"
         if output.kind != "regression" and (each.values.dtype.kind in "US" or is_named):
-            cells = _cells(each)
+            cells = array_cells(each)
             values, wrong = encode_output(Bound(output, (0,)), [cells], labelling, parent, separator)
             problems += [Problem(f"{each.name}[{row}]", *found) for row, _, found in wrong[:_MOST_TOLD]]
         else:
@@ -111,7 +111,7 @@ def _kind(each: LabelArray) -> Kind | None:
     return "softmax" if kind != "f" or (known == np.rint(known)).all() else "regression"
 
 
-def _cells(each: LabelArray) -> list[str]:
+def array_cells(each: LabelArray) -> list[str]:
     """The values as texts; places in given classes as their names; what is not known is empty."""
     distinct, places = np.unique(each.values, return_inverse=True)
     kind = distinct.dtype.kind

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from transfer.data.array_labels import LabelArray, encode_arrays, infer_outputs
+from transfer.data.array_labels import LabelArray, array_cells, encode_arrays, infer_outputs
 from transfer.data.array_problems import (
     LABELLED,
     ONCE,
@@ -22,6 +22,7 @@ from transfer.data.class_arrays import indexed_labels, label_array, problems_of_
 from transfer.data.column_names import output_name
 from transfer.data.encoding import rows_known
 from transfer.data.labelled import LabelledSet
+from transfer.data.misreadings import find_misreadings
 from transfer.data.named_arrays import NamedArrays
 from transfer.data.wanted import EVERYTHING, Wanted
 from transfer.errors import Problem, near_names
@@ -160,16 +161,24 @@ def _of_outputs(
     targets, problems = encode_arrays(labelling, arrays, wanted.separator)
     if problems:
         raise array_error(source, problems)
+    notes = () if wanted.labelling is not None else _notes(labelling, arrays, wanted)
     known = rows_known(targets)
     left_out = tuple(Problem(f"x[{row}]", found="nothing is known of it") for row in np.flatnonzero(~known).tolist())
     if not known.any():
         raise array_error(source, [Problem("y", LABELLED, "nothing is known of any")])
     if known.all():
-        return LabelledSet(source, _names(len(known)), labelling, targets, _kept(inputs))
+        return LabelledSet(source, _names(len(known)), labelling, targets, _kept(inputs), notes=notes)
     rows = np.flatnonzero(known)
     names = tuple(f"x[{row}]" for row in rows.tolist())
     kept = _kept({name: each[rows] for name, each in inputs.items()})
-    return LabelledSet(source, names, labelling, tuple(values[rows] for values in targets), kept, left_out)
+    known_targets = tuple(values[rows] for values in targets)
+    return LabelledSet(source, names, labelling, known_targets, kept, left_out, notes=notes)
+
+
+def _notes(labelling: Labelling, arrays: Mapping[str, LabelArray], wanted: Wanted) -> tuple[str, ...]:
+    """What arrays may be beyond what they were taken for."""
+    cells = {name: array_cells(each) for name, each in arrays.items() if not each.is_wide}
+    return find_misreadings(labelling, cells, "row {}".format, settled=wanted.settled(cells))
 
 
 def _label_arrays(

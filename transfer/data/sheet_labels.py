@@ -85,9 +85,10 @@ def label_sheet(sheet: Sheet, wanted: Wanted, taken: Collection[int]) -> SheetLa
 def _notes(sheet: Sheet, columns: Sequence[Sequence[str]], bound: Sequence[Bound], wanted: Wanted) -> tuple[str, ...]:
     """What columns may be beyond what they were taken for."""
     cells = {each.output.name: columns[each.places[0]] for each in bound if len(each.places) == 1}
-    settled = cells if wanted.separator else [name for name, kind in (wanted.kinds or {}).items() if kind == "softmax"]
     labelling = Labelling(tuple(each.output for each in bound))
-    return find_misreadings(labelling, cells, lambda row: sheet.where(sheet.records[row].line), settled=settled)
+    return find_misreadings(
+        labelling, cells, lambda row: sheet.where(sheet.records[row].line), settled=wanted.settled(cells)
+    )
 
 
 def _group_column(sheet: Sheet, name: str) -> int | None:

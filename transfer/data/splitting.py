@@ -12,7 +12,7 @@ from transfer.data.spelling import misspellings
 from transfer.errors import DataError, Problem
 from transfer.tabulating import shorten
 
-_EXAMPLES = 3  # of a small class
+_EXAMPLES = 3  # of a class; so few are named
 _SHOWN = 8  # small classes, the smallest first; the others are counted
 
 
@@ -50,7 +50,9 @@ def split_stratified(
         raise ValueError(f"test_share lies between 0 and 1 and shots is at least 1: {test_share}, {shots}")
     members = {label: np.flatnonzero(labels == label) for label in _all_labels(labels, len(classes))}
     named = {_name(label, classes): rows for label, rows in members.items()}
-    examples = {name: [names[row] for row in rows[:_EXAMPLES]] for name, rows in named.items()} if names else {}
+    examples = {
+        name: [names[row] for row in rows.tolist()] for name, rows in named.items() if names and len(rows) <= _EXAMPLES
+    }
     refuse_small({name: len(rows) for name, rows in named.items()}, shots or 1, examples=examples)
     train, test = [], []
     for label, rows in members.items():
@@ -82,7 +84,7 @@ def refuse_small(
     Args:
         counts: number of examples by a class's name for messages.
         to_train: examples of each to learn from.
-        examples: names of the first of them, likewise by class.
+        examples: names of them, likewise by class, where they are to be told.
 
     Raises:
         DataError: in that case, or where there is no class.

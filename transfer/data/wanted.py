@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from transfer.data.labelling_files import read_labelling
@@ -62,6 +62,11 @@ class Wanted:
         if isinstance(labelling, str | os.PathLike):
             labelling = read_labelling(labelling)
         return cls(labelling, dict(pairs) if pairs else None, separator, group_by or "")
+
+    def settled(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of some outputs of which it is said whether a cell holds several labels."""
+        kinds = self.kinds or {}
+        return tuple(name for name in names if self.separator or kinds.get(name) == "softmax")
 
     @property
     def is_everything(self) -> bool:
