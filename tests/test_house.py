@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+from written_runs import write_run
 
 import transfer
 from transfer.cli.group import COMMANDS
@@ -69,6 +70,11 @@ def test_importing_the_package_loads_no_library_that_takes_time():
 )
 def test_looking_at_files_loads_neither_tensorflow_nor_keras(arguments):
     assert loaded_after(calling(*arguments), *FRAMEWORKS) == []
+
+
+def test_comparing_runs_loads_neither_tensorflow_nor_keras(tmp_path):
+    runs = [str(write_run(tmp_path / name, [True] * 9 + [name == "one"])) for name in ("one", "two")]
+    assert loaded_after(calling("compare", *runs), *FRAMEWORKS) == []
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from transfer.data.labelling_files import read_labelling as read_labelling
     from transfer.data.reading import read_labelled as read_labelled
     from transfer.errors import TransferError as TransferError
+    from transfer.evidence.run_comparisons import Comparison as Comparison
+    from transfer.jobs.comparing_runs import compare_runs as compare_runs
     from transfer.jobs.counting_flops import count_flops as count_flops
     from transfer.jobs.diagnosing import diagnose as diagnose
     from transfer.jobs.evaluating import evaluate as evaluate
@@ -52,6 +54,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Card": "transfer.weights.cards",
+    "Comparison": "transfer.evidence.run_comparisons",
     "Diagnosis": "transfer.analysis.diagnosis",
     "Drift": "transfer.analysis.drift",
     "Flops": "transfer.analysis.flops",
@@ -66,6 +69,7 @@ _HOMES = {
     "Run": "transfer.results",
     "Stage": "transfer.recipes",
     "TransferError": "transfer.errors",
+    "compare_runs": "transfer.jobs.comparing_runs",
     "count_flops": "transfer.jobs.counting_flops",
     "diagnose": "transfer.jobs.diagnosing",
     "evaluate": "transfer.jobs.evaluating",

@@ -11,6 +11,7 @@ import click
 COMMANDS = {
     "cache": "transfer.cli.caching",
     "checkpoints": "transfer.cli.checkpoints",
+    "compare": "transfer.cli.comparing",
     "convert": "transfer.cli.converting",
     "diagnose": "transfer.cli.diagnosing",
     "drift": "transfer.cli.drifting",
