@@ -75,6 +75,7 @@ def test_looking_at_files_loads_neither_tensorflow_nor_keras(arguments):
 def test_comparing_runs_loads_neither_tensorflow_nor_keras(tmp_path):
     runs = [str(write_run(tmp_path / name, [True] * 9 + [name == "one"])) for name in ("one", "two")]
     assert loaded_after(calling("compare", *runs), *FRAMEWORKS) == []
+    assert loaded_after(calling("leaderboard", str(tmp_path)), *FRAMEWORKS) == []
 
 
 @pytest.mark.parametrize(

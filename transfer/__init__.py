@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from transfer.data.labelling_files import read_labelling as read_labelling
     from transfer.data.reading import read_labelled as read_labelled
     from transfer.errors import TransferError as TransferError
+    from transfer.evidence.leaderboards import Leaderboard as Leaderboard
     from transfer.evidence.run_comparisons import Comparison as Comparison
     from transfer.jobs.comparing_runs import compare_runs as compare_runs
     from transfer.jobs.counting_flops import count_flops as count_flops
     from transfer.jobs.diagnosing import diagnose as diagnose
     from transfer.jobs.evaluating import evaluate as evaluate
     from transfer.jobs.finetuning import finetune as finetune
+    from transfer.jobs.listing_runs import leaderboard as leaderboard
     from transfer.jobs.measuring_drift import measure_drift as measure_drift
     from transfer.jobs.predicting import predict as predict
     from transfer.jobs.running import load_run as load_run
@@ -61,6 +63,7 @@ _HOMES = {
     "Head": "transfer.specs",
     "LabelledSet": "transfer.data.labelled",
     "Labelling": "transfer.labellings",
+    "Leaderboard": "transfer.evidence.leaderboards",
     "Network": "transfer.surgery.network",
     "Output": "transfer.labellings",
     "Preprocessing": "transfer.specs",
@@ -78,6 +81,7 @@ _HOMES = {
     "from_arrays": "transfer.data.arrays",
     "from_frame": "transfer.data.frames",
     "insert_layer": "transfer.models.editing",
+    "leaderboard": "transfer.jobs.listing_runs",
     "load_run": "transfer.jobs.running",
     "match": "transfer.weights.matching",
     "measure_drift": "transfer.jobs.measuring_drift",

@@ -22,6 +22,7 @@ COMMANDS = {
     "graph": "transfer.cli.graphing",
     "inspect": "transfer.cli.inspecting",
     "labelling": "transfer.cli.labellings",
+    "leaderboard": "transfer.cli.listing",
     "match": "transfer.cli.matching",
     "predict": "transfer.cli.predicting",
     "recipe": "transfer.cli.recipes",

@@ -1,0 +1,206 @@
+"""Runs ranked by task: ties, the best, margins, and results that others have published."""
+
+import json
+import os
+from itertools import permutations
+
+import numpy as np
+import pytest
+from written_runs import NAMES, write_run
+
+import transfer
+from transfer.errors import DataError
+from transfer.evidence.intervals import wilson
+from transfer.evidence.share_differences import differ_on_same
+
+
+def right(count, *wrong):
+    found = np.ones(count, bool)
+    for start, end in wrong:
+        found[start:end] = False
+    return found
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Two that are not told apart, one that is worse, and one of another task."""
+    folder = tmp_path / "runs"
+    write_run(folder / "a", right(100, (0, 10)))
+    write_run(folder / "deep" / "er" / "b", right(100, (2, 14)))
+    write_run(folder / "c", right(100, (0, 60)))
+    write_run(folder / "other", right(20), tested=NAMES[100:120])
+    return folder
+
+
+def ranks(board):
+    return {each.name: (each.rank, each.is_best) for each in board.standings}
+
+
+def test_runs_are_ranked_by_task_with_ties_and_the_best_marked(runs):
+    found = transfer.leaderboard(runs)
+    assert isinstance(found, transfer.Leaderboard)
+    board = next(each for each in found.boards if len(each.standings) == 3)
+    assert board.task == "photos"
+    assert ranks(board) == {"a": (1, True), "b": (1, True), "c": (3, False)}
+    assert board.order == "a ≈ b > c"
+    assert board.best == ("a", "b")
+    assert len({each.id for each in found.boards}) == 2
+    assert found.unread == found.warnings == ()
+
+
+def test_the_order_of_the_folders_changes_nothing(runs):
+    expected = str(transfer.leaderboard(runs))
+    below = [runs / "a", runs / "deep", runs / "c", runs / "other", runs / "deep" / "er" / "b"]
+    for order in permutations(below):
+        assert str(transfer.leaderboard(*order)) == expected
+
+
+def test_nothing_is_written_and_links_and_hidden_folders_are_left_alone(runs, tmp_path):
+    write_run(tmp_path / "outside" / "d", right(100))
+    write_run(runs / ".hidden" / "e", right(100))
+    (runs / "link").symlink_to(tmp_path / "outside")
+    (runs / "deep" / "loop").symlink_to(runs)
+    before = sorted((str(each), os.lstat(each).st_mtime_ns) for each in tmp_path.rglob("*"))
+    found = transfer.leaderboard(runs)
+    assert sorted((str(each), os.lstat(each).st_mtime_ns) for each in tmp_path.rglob("*")) == before
+    assert {each.name for board in found.boards for each in board.standings} == {"a", "b", "c", "other"}
+
+
+def test_a_run_stands_with_its_margin_over_the_best_baseline(runs):
+    row = transfer.leaderboard(runs / "c").boards[0].standings[0]
+    expected = differ_on_same(right(100, (0, 60)), np.arange(100) % 2 == 0)
+    assert (row.over_baseline.name, row.over_baseline.value) == ("majority class", expected.value)
+    assert (row.over_baseline.low, row.over_baseline.high) == (expected.low, expected.high)
+    assert row.over_benchmark is None
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "name", "value", "wider"),
+    [(0.8, "benchmark", 0.1, False), ({"name": "lab", "score": 0.95, "examples": 200}, "lab", -0.05, True)],
+)
+def test_a_benchmark_of_the_request_has_its_margin(tmp_path, benchmark, name, value, wider):
+    write_run(tmp_path / "a", right(100, (0, 10)), benchmark=benchmark)
+    margin = transfer.leaderboard(tmp_path).boards[0].standings[0].over_benchmark
+    assert (margin.name, margin.value) == (name, pytest.approx(value))
+    own = wilson(90, 100)
+    assert (margin.high - margin.low > own.high - own.low + 1e-9) is wider
+    assert margin.low < margin.value < margin.high
+
+
+def test_two_runs_with_the_same_answers_share_everything(tmp_path):
+    for name in ("a", "b"):
+        write_run(tmp_path / name, right(50, (0, 5)))
+    (board,) = transfer.leaderboard(tmp_path).boards
+    assert ranks(board) == {"a": (1, True), "b": (1, True)}
+
+
+def test_older_runs_without_answers_are_ranked_by_their_counts(tmp_path):
+    write_run(tmp_path / "a", right(100, (0, 10)), kept=False)
+    write_run(tmp_path / "b", right(100, (0, 20)))
+    write_run(tmp_path / "c", right(100, (0, 70)))
+    (board,) = transfer.leaderboard(tmp_path).boards
+    # 90 and 80 of 100 are told apart by McNemar's test on the same examples, not by Fisher's.
+    assert board.order == "a ≈ b > c"
+
+
+def test_published_results_stand_among_the_runs_and_with_their_source(runs, tmp_path):
+    board = next(each for each in transfer.leaderboard(runs).boards if len(each.standings) == 3)
+    table = tmp_path / "papers.csv"
+    table.write_text(
+        "task,name,score,source,n\n"
+        f"{board.id},Doe,0.99,doi:10/x,5000\n{board.id},Roe,0.5,doi:10/y,\nphotographs,Poe,0.5,doi:10/z,\n"
+    )
+    found = transfer.leaderboard(runs, published=table)
+    board = next(each for each in found.boards if len(each.standings) > 3)
+    assert [each.name for each in board.standings] == ["Doe", "a", "b", "Roe", "c"]
+    # Doe is told to be better than every run; among the runs the ranks stay.
+    assert ranks(board) == {
+        "Doe": (None, True),
+        "a": (1, False),
+        "b": (1, False),
+        "Roe": (None, False),
+        "c": (3, False),
+    }
+    assert board.standings[0].source == "doi:10/x"
+    assert (board.standings[0].low, board.standings[3].low) == (wilson(4950, 5000).low, None)
+    (warning,) = found.warnings
+    assert "line 4" in warning
+    assert "'photographs'" in warning
+
+
+def test_a_name_of_several_tasks_asks_for_the_id_and_a_share_is_a_share(runs, tmp_path):
+    board = transfer.leaderboard(runs / "a").boards[0]
+    table = tmp_path / "papers.csv"
+    table.write_text(f"task,name,score,source\nphotos,Doe,0.9,x\n{board.id},Roe,57.8,y\n")
+    with pytest.raises(DataError) as caught:
+        transfer.leaderboard(runs, published=table)
+    assert [each.where for each in caught.value.problems] == ["line 2", "line 3"]
+    assert board.id in caught.value.problems[0].expected
+    assert caught.value.problems[1].found == "57.8"
+
+
+def test_a_published_table_without_sources_is_refused_line_by_line(runs, tmp_path):
+    table = tmp_path / "papers.csv"
+    table.write_text("task,name,score\nphotos,Doe,0.9\n")
+    with pytest.raises(DataError, match="lacks columns"):
+        transfer.leaderboard(runs, published=table)
+    table.write_text("task,name,score,source,n\nphotos,Doe,0.9,,5\nphotos,Roe,good,x,5\n\nphotos,Poe,1,x,-3\n")
+    with pytest.raises(DataError) as caught:
+        transfer.leaderboard(runs, published=table)
+    assert [(each.where, each.found) for each in caught.value.problems] == [
+        ("line 2", "nothing"),
+        ("line 3", "good"),
+        ("line 5", "-3"),
+    ]
+
+
+def test_numbers_are_ranked_by_their_measure_the_smaller_the_better(tmp_path):
+    labelling = {"outputs": [{"name": "age", "kind": "regression", "classes": ["age"]}]}
+    data = {"source": "faces.csv", "examples": 50, "digest": "e" * 64, "labelling": labelling}
+
+    def measured(name, value, half):
+        measure = {
+            "name": "mean absolute error",
+            "value": value,
+            "low": value - half,
+            "high": value + half,
+            "examples": 40,
+        }
+        output = {
+            "name": "age",
+            "kind": "regression",
+            "examples": 40,
+            "measures": [measure],
+            "per_class": [],
+            "notes": [],
+        }
+        return {"name": name, "outputs": [output]}
+
+    for name, value in (("a", 3.0), ("b", 3.1), ("c", 9.0)):
+        folder = write_run(tmp_path / name, right(40), kept=False, data=data)
+        result = json.loads((folder / "result.json").read_text())
+        ways = [
+            measured("probe", value, 0.5),
+            measured("constant answer", 10.0, 0.5),
+            measured("linear on raw input", 9.5, 0.5),
+        ]
+        result |= {"score": None, "stages": [], "baselines": [], "classes": [], "labelling": labelling, "outputs": ways}
+        (folder / "result.json").write_text(json.dumps(result))
+    (board,) = transfer.leaderboard(tmp_path).boards
+    assert board.measure == "mean absolute error of age"
+    assert [each.name for each in board.standings] == ["a", "b", "c"]
+    assert ranks(board) == {"a": (1, True), "b": (1, True), "c": (3, False)}
+    assert board.standings[0].over_baseline.value == pytest.approx(6.5)
+    compared = transfer.compare_runs([tmp_path / "a", tmp_path / "b"])
+    assert "mean absolute error" in str(compared)
+    assert compared.pairs == ()
+
+
+def test_what_is_no_run_is_named_with_its_reason(runs, tmp_path):
+    (runs / "c" / "result.json").write_text("{")
+    found = transfer.leaderboard(runs, tmp_path / "nowhere")
+    assert {each.name: each.reason.split(":")[0] for each in found.unread} == {
+        "c": "a damaged run",
+        "nowhere": "no such folder",
+    }
+    assert str(tmp_path / "nowhere") in str(found)

@@ -1,0 +1,199 @@
+"""Runs of one task ranked, with ties, beside what others have published of it: the values, and how they look.
+
+Runs share a rank where they are not told apart. Best is whatever nothing is told to be better than, runs and published
+results alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal, TypeAlias
+
+from transfer.evidence.known_runs import NoRun, RunCost
+from transfer.specs import Json
+from transfer.tabulating import format_scaled, format_table
+
+Table: TypeAlias = tuple[Sequence[str], Sequence[Sequence[str]], Sequence[str]]
+_NONE = "-"
+_NUMBERS = ("rank", "examples", "parameters", "FLOP")
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A result of others.
+
+    Attributes:
+        task: name or id of the task.
+        name: of what was done.
+        score: in the measure of the task.
+        source: where it is published.
+        examples: on how many it was tested; None where that is not said.
+        line: of the file that it stands in.
+    """
+
+    task: str
+    name: str
+    score: float
+    source: str
+    examples: int | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """How much better a run is than something else; above 0 is better, also where less is better.
+
+    Attributes:
+        name: of the other.
+        value: the difference.
+        low: of its 95 % interval; None where there is none.
+        high: likewise.
+    """
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.value:+.3f}" + ("" if self.low is None else f" [{self.low:+.3f}, {self.high:+.3f}]")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One row of a task.
+
+    Attributes:
+        rank: shared by runs that are not told apart; None of published results.
+        name: of the run, or of what was published.
+        kind: `run` or `published`.
+        value: in the measure of the task.
+        low: of its 95 % interval; None where there is none.
+        high: likewise.
+        examples: that it was tested on; None where that is not known.
+        is_best: whether nothing is told to be better.
+        over_baseline: its margin over the best baseline; None of published results.
+        over_benchmark: over what its request names as benchmark; None where it names none.
+        cost: of a run.
+        source: its folder, or where it is published.
+    """
+
+    rank: int | None
+    name: str
+    kind: Literal["run", "published"]
+    value: float
+    low: float | None
+    high: float | None
+    examples: int | None
+    is_best: bool
+    over_baseline: Margin | None
+    over_benchmark: Margin | None
+    cost: RunCost | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """All that is known of one task, the best first.
+
+    Attributes:
+        task: a short name, from where the data came.
+        id: digits that tell it from others: of the data, what was tested on, and what was asked.
+        measure: that ranks.
+        about: what is asked of how many examples.
+        standings: the best first.
+        order: of the runs, `a ≈ b > c`.
+    """
+
+    task: str
+    id: str
+    measure: str
+    about: str
+    standings: tuple[Standing, ...]
+    order: str
+
+    @property
+    def title(self) -> str:
+        """What stands above it."""
+        return f"{self.task} ({self.id}): {self.about}"
+
+    @property
+    def best(self) -> tuple[str, ...]:
+        """Names of those that nothing is told to be better than."""
+        return tuple(each.name for each in self.standings if each.is_best)
+
+    @property
+    def table(self) -> Table:
+        """Columns, rows and the columns of numbers; that of a benchmark where there is one."""
+        has_benchmark = any(each.over_benchmark for each in self.standings)
+        benchmark = ("over the benchmark",) if has_benchmark else ()
+        columns = (
+            *("rank", "best", "run", self.measure, "95 % interval", "examples", "over the best baseline", *benchmark),
+            *("parameters", "FLOP", "where"),
+        )
+        return columns, [_cells(each, has_benchmark) for each in self.standings], (*_NUMBERS, self.measure)
+
+    @property
+    def closing(self) -> tuple[str, ...]:
+        """What stands below the table: the order of several runs."""
+        several = sum(each.kind == "run" for each in self.standings) > 1
+        return (f"order     {self.order}",) if several else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Leaderboard:
+    """Runs by task.
+
+    Attributes:
+        boards: by the name of the task.
+        unread: folders that are no finished runs, with the reason.
+        warnings: published results that belong to no task here, and what does not fit in a run.
+    """
+
+    boards: tuple[Board, ...]
+    unread: tuple[NoRun, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        parts = [
+            each.title + "\n" + "\n".join((format_table(*each.table[:2], numbers=each.table[2]), *each.closing))
+            for each in self.boards
+        ]
+        return "\n\n".join([*parts, *(["\n".join(self.closing)] if self.closing else [])])
+
+    __repr__ = __str__
+
+    @property
+    def closing(self) -> tuple[str, ...]:
+        """What stands below all tasks: folders that are no runs, and what to mind."""
+        unread = (f"no run    {each.folder}: {each.reason}" for each in self.unread)
+        return (*unread, *(f"warning   {each}" for each in self.warnings))
+
+    def to_json(self) -> Json:
+        """As plain values, for `--json`."""
+        boards = [{**asdict(each), "best": list(each.best)} for each in self.boards]
+        unread = [asdict(each) for each in self.unread]
+        return {"schema": 1, "tasks": boards, "unread": unread, "warnings": list(self.warnings)}
+
+
+def _cells(row: Standing, has_benchmark: bool) -> tuple[str, ...]:
+    bounds = _NONE if row.low is None else f"{row.low:.3f} to {row.high:.3f}"
+    rank = _NONE if row.rank is None else str(row.rank)
+    head = (rank, "best" if row.is_best else "", row.name, f"{row.value:.3f}", bounds)
+    margins = (_margin(row.over_baseline), *((_margin(row.over_benchmark),) if has_benchmark else ()))
+    examples = _NONE if row.examples is None else f"{row.examples}"
+    where = row.source if row.kind == "run" else f"published: {row.source}"
+    return (*head, examples, *margins, *_cost(row.cost), where)
+
+
+def _cost(cost: RunCost | None) -> tuple[str, str]:
+    if cost is None:
+        return _NONE, _NONE
+    parameters = _NONE if cost.parameters is None else f"{cost.parameters:,}"
+    flops = _NONE if cost.flops is None else f"{'≥ ' * cost.is_least}{format_scaled(cost.flops).rstrip()}"
+    return parameters, flops
+
+
+def _margin(found: Margin | None) -> str:
+    return _NONE if found is None else f"{found} ({found.name})"
