@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from transfer.jobs.listing_runs import leaderboard as leaderboard
     from transfer.jobs.measuring_drift import measure_drift as measure_drift
     from transfer.jobs.predicting import predict as predict
+    from transfer.jobs.ranking_checkpoints import rank_checkpoints as rank_checkpoints
     from transfer.jobs.running import load_run as load_run
     from transfer.labellings import Labelling as Labelling
     from transfer.labellings import Output as Output
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from transfer.models.restoring import restore as restore
     from transfer.models.saving import save_model as save_model
     from transfer.models.saving import save_weights as save_weights
+    from transfer.rankings import Ranking as Ranking
     from transfer.recipes import Recipe as Recipe
     from transfer.recipes import Stage as Stage
     from transfer.results import Receipt as Receipt
@@ -67,6 +69,7 @@ _HOMES = {
     "Network": "transfer.surgery.network",
     "Output": "transfer.labellings",
     "Preprocessing": "transfer.specs",
+    "Ranking": "transfer.rankings",
     "Receipt": "transfer.results",
     "Recipe": "transfer.recipes",
     "Run": "transfer.results",
@@ -88,6 +91,7 @@ _HOMES = {
     "named_recipe": "transfer.training.named_recipes",
     "open_checkpoint": "transfer.weights.opening",
     "predict": "transfer.jobs.predicting",
+    "rank_checkpoints": "transfer.jobs.ranking_checkpoints",
     "read_labelled": "transfer.data.reading",
     "read_labelling": "transfer.data.labelling_files",
     "read_recipe": "transfer.training.recipe_texts",

@@ -25,6 +25,7 @@ COMMANDS = {
     "leaderboard": "transfer.cli.listing",
     "match": "transfer.cli.matching",
     "predict": "transfer.cli.predicting",
+    "rank": "transfer.cli.ranking",
     "recipe": "transfer.cli.recipes",
     "verify": "transfer.cli.verifying",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import sqrt
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,9 @@ def wilson(successes: int, trials: int, *, confidence: float = 0.95) -> Interval
     return _around(successes / trials, trials, confidence)
 
 
-def wilson_of_groups(right: NDArray[np.bool_], groups: NDArray[np.integer], *, confidence: float = 0.95) -> Interval:
+def wilson_of_groups(
+    right: NDArray[np.bool_ | np.floating[Any]], groups: NDArray[np.integer], *, confidence: float = 0.95
+) -> Interval:
     """Wilson's interval for a share of examples of which those of a group are alike, several pictures of one cat, say.
 
     They tell as much as n' that are not, as many as leave the share the same variance:
@@ -38,7 +41,7 @@ def wilson_of_groups(right: NDArray[np.bool_], groups: NDArray[np.integer], *, c
     at most n and at least 1; where the groups do not differ, as many as there are groups, G.
 
     Args:
-        right: (n,), n > 0.
+        right: (n,), n > 0; of examples that were asked several times the share that was right.
         groups: (n,), numbers of groups.
         confidence: of the interval.
 

@@ -1,0 +1,56 @@
+"""`transfer rank`: what it prints, as text and as JSON, and how it ends."""
+
+import shlex
+
+import keras
+import pytest
+
+
+def test_files_are_ranked_and_the_command_for_the_best_can_be_typed(call, pictures, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ended = call("rank", "digits_mlp", "random:digits_mlp", "nowhere.h5", "--on", pictures, "--no-cache")
+    assert ended.code == 0, ended.stderr
+    lines = ended.stdout.splitlines()
+    assert "24 examples, 3 classes; a probe on each cut, 2 x 5 folds" in lines[0]
+    assert lines[1].split()[:3] == ["candidate", "cut", "at"]
+    assert [line.split()[0] for line in lines[2:4]] == ["digits_mlp", "digits_mlp"]
+    assert any(line.startswith("order     digits_mlp") for line in lines)
+    assert any(line.startswith("failed    nowhere.h5: There is no file") for line in lines)
+    assert any(line.startswith("audit     the orders by LogME and by the probe agree") for line in lines)
+    typed = shlex.split(next(line for line in lines if line.startswith("next      ")).removeprefix("next"))
+    assert typed[:4] == ["transfer", "extract", "digits_mlp", "--at"]
+    assert call(*typed[1:]).code == 0
+    assert keras.saving.load_model(typed[-1]).output_shape == (None, 3)
+
+
+def test_json_holds_all_cuts_with_a_schema(call, pictures):
+    found = call("rank", "digits_mlp", "--on", pictures, "--no-cache", "--random", "--cuts", "1", "--json").json
+    assert found["schema"] == 1
+    assert [(cut["candidate"], cut["is_random"]) for cut in found["cuts"]] == [
+        ("digits_mlp", False),
+        ("random:digits_mlp", True),
+    ]
+    assert found["best"] == {"candidate": "digits_mlp", "at": "dense_2"}
+    assert found["cuts"][0]["scores"]["leep"] < 0
+    assert len(found["cuts"][0]["folds"]) == 10
+
+
+def test_it_ends_with_the_code_of_the_worst_only_if_all_fail(call, pictures, tmp_path):
+    (tmp_path / "broken.h5").write_bytes(b"nothing")
+    ended = call("rank", tmp_path / "broken.h5", "nowhere.h5", "--on", pictures, "--no-cache")
+    assert ended.code == 3
+    assert "None of the 2 candidates can be ranked." in ended.stderr
+    ended = call("rank", tmp_path / "broken.h5", "languages_gru", "--on", pictures, "--no-cache", "--json")
+    assert (ended.code, ended.error["exit_code"]) == (6, 6)
+
+
+@pytest.mark.usefixtures("here")
+def test_architectures_go_with_all_files_or_with_one_by_its_name(call, pictures):
+    builder = "functional_models:create_functional_model"
+    options = ("--on", pictures, "--no-cache", "--size", "28", "--preprocessing", "unit", "--cuts", "1", "--json")
+    found = call("rank", "pretrained.weights.h5", "--into", builder, *options).json
+    assert found["command"].startswith(f"transfer extract pretrained.weights.h5 --into {builder} --at dense_2 ")
+    named = call("rank", "pretrained.weights.h5", "digits_mlp", "--into", f"pretrained.weights.h5={builder}", *options)
+    assert {cut["candidate"] for cut in named.json["cuts"]} == {"pretrained.weights.h5", "digits_mlp"}
+    slip = call("rank", "pretrained.weights.h5", "digits_mlp", "--into", f"other.h5={builder}", *options)
+    assert (slip.code, "FILE=ARCH" in slip.stderr) == (2, True)

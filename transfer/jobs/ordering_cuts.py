@@ -1,0 +1,124 @@
+"""Cuts of networks put in order: what is told apart, what is no worse for less, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from math import inf
+
+import numpy as np
+
+from transfer.evidence.corrected_comparison import LEVEL, compare_over_folds
+from transfer.evidence.groups_of_ties import Ordering, holm, order_over_folds
+from transfer.evidence.repeated_folds import RepeatedFolds
+from transfer.jobs.opening_candidates import OpenedCandidate
+from transfer.jobs.scoring_cuts import ScoredCut
+from transfer.rankings import Cost, RankedCut
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placed:
+    """A cut that was scored, and the network that it is of."""
+
+    opened: OpenedCandidate = field(repr=False)
+    cut: ScoredCut
+
+    @property
+    def name(self) -> str:
+        """Candidate and layer."""
+        return f"{self.opened.candidate.name} at {self.cut.features.at}"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedCuts:
+    """All cuts in order.
+
+    Attributes:
+        rows: the best first; of equal ones the quickest.
+        groups: of candidates, each at its best cut.
+        line: the same, written out.
+        notes: what follows from it.
+    """
+
+    rows: tuple[RankedCut, ...]
+    groups: tuple[tuple[str, ...], ...]
+    line: str
+    notes: tuple[str, ...]
+
+
+def order_cuts(scored: Sequence[Placed], folds: RepeatedFolds) -> OrderedCuts:
+    """Put cuts in order by the probe's accuracy on the same folds.
+
+    Args:
+        scored: at least one; their order changes nothing.
+        folds: on which.
+    """
+    rows = sorted(map(_row, scored), key=lambda row: (-row.accuracy.value, *cost_key(row.cost), row.name))
+    worse, front = _worse_than_first(rows, folds), _front(rows)
+    rows = [replace(row, ties_best=row.name not in worse, on_front=row.name in front) for row in rows]
+    named = {each.name: each for each in scored}
+    best: dict[str, Placed] = {}
+    for row in rows:
+        best.setdefault(row.candidate, named[row.name])
+    of_candidates = _order(best, folds)
+    return OrderedCuts(tuple(rows), of_candidates.groups, str(of_candidates), tuple(_notes(rows, of_candidates)))
+
+
+def _order(cuts: dict[str, Placed], folds: RepeatedFolds) -> Ordering:
+    return order_over_folds({name: each.cut.folds for name, each in cuts.items()}, folds.train_sizes, folds.test_sizes)
+
+
+def _worse_than_first(rows: Sequence[RankedCut], folds: RepeatedFolds) -> set[str]:
+    """Names of those that are told apart from the first, their p-values adjusted for being many."""
+    first, *others = rows
+    p_values = [
+        compare_over_folds(np.array(first.folds), np.array(row.folds), folds.train_sizes, folds.test_sizes).p_value
+        for row in others
+    ]
+    return {row.name for row, value in zip(others, holm(np.array(p_values)), strict=True) if value < LEVEL}
+
+
+def _row(placed: Placed) -> RankedCut:
+    candidate, cut = placed.opened.candidate, placed.cut
+    return RankedCut(
+        candidate=candidate.name,
+        at=cut.features.at,
+        features=cut.features.values.shape[1],
+        accuracy=cut.accuracy,
+        folds=tuple(cut.folds.tolist()),
+        scores=cut.scores,
+        cost=cut.features.cost,
+        ties_best=False,
+        on_front=False,
+        is_random=candidate.is_random,
+    )
+
+
+def cost_key(cost: Cost) -> tuple[float, int]:
+    """What is less for a network that is quicker, then smaller; FLOPs that are not known count as most."""
+    return inf if cost.flops is None else cost.flops, cost.size_bytes
+
+
+def _front(rows: Sequence[RankedCut]) -> set[str]:
+    """Names of those that no other equals in accuracy, FLOPs and size, being better in one of these."""
+    points = {row.name: (-row.accuracy.value, *cost_key(row.cost)) for row in rows}
+    return {
+        name
+        for name, own in points.items()
+        if not any(other != own and all(a <= b for a, b in zip(other, own, strict=True)) for other in points.values())
+    }
+
+
+def _notes(rows: Sequence[RankedCut], of_candidates: Ordering) -> Iterator[str]:
+    best = rows[0]
+    if best.is_random:
+        yield f"the best, {best.name}, has random weights: no pretrained network is of use here, or all are broken"
+        return
+    cheapest = min((row for row in rows if row.ties_best and not row.is_random), key=lambda row: cost_key(row.cost))
+    if cheapest.cost.flops is not None and best.cost.flops and cheapest.cost.flops < best.cost.flops:
+        share = 100 * cheapest.cost.flops / best.cost.flops
+        yield f"{cheapest.name} is not told apart from the best and takes {share:.2g} % of its FLOPs"
+    controls = dict.fromkeys(row.candidate for row in rows if row.is_random)
+    as_good = [name for name in controls if of_candidates.p_values[best.candidate, name] >= LEVEL]
+    if as_good:
+        yield f"{', '.join(as_good)} is not told apart from the best: nothing shows that pretraining helps here"

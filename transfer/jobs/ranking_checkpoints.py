@@ -1,0 +1,184 @@
+"""Ranking networks as a whole job: which to start from, and where to cut it, by a probe on every cut."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transfer.data.doubts import refuse_unreadable
+from transfer.data.labelled import LabelledSet
+from transfer.data.reading import read_labelled
+from transfer.errors import DataError, Problem, TransferError
+from transfer.evidence.repeated_folds import deal_repeatedly
+from transfer.jobs.auditing_scores import audit_scores
+from transfer.jobs.cached_features import Cache
+from transfer.jobs.extracting_best import extract_command
+from transfer.jobs.features_of_cuts import Fitting, ReadCandidate, read_candidate
+from transfer.jobs.opening_candidates import Candidate, Source, list_candidates, open_candidate
+from transfer.jobs.ordering_cuts import Placed, order_cuts
+from transfer.jobs.scoring_cuts import Labelled, score_cut
+from transfer.jobs.verifying_ranks import verify_cuts
+from transfer.models.restoring import Into
+from transfer.rankings import FailedCandidate, Ranking
+from transfer.specs import Preprocessing, Progress, Restoring, silent
+
+CUTS = 6
+REPEATS, FOLDS = 2, 5
+
+
+def rank_checkpoints(
+    candidates: Sequence[Source] | Mapping[str, Source],
+    data: LabelledSet | str | os.PathLike[str],
+    *,
+    into: Into | Mapping[str, Into] = None,
+    restoring: Restoring | None = None,
+    random: bool = False,
+    cuts: int = CUTS,
+    verify: int = 0,
+    preprocessing: Preprocessing | str | None = None,
+    size: tuple[int, int] | None = None,
+    skip_unreadable: bool = False,
+    cache: Cache | str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Ranking:
+    """Say which of several networks to start from, and where to cut it.
+
+    Each network runs once over the examples, with what it gives at several layers at once. A linear head is solved on
+    each of these over repeated folds, the same for all, and scores that need no training are held against it. What
+    cannot be ranked is told with its reason; the order of the candidates changes nothing.
+
+    Args:
+        candidates: files, names of shipped checkpoints, checkpoints, Keras models or what `restore` gave, or these by
+            names; `random:FILE` is FILE with random weights, a control.
+        data: examples of one class each, or their path.
+        into: the architecture of files that hold none: a builder or a name; of several by the names of the files.
+        restoring: how files are brought into their architectures.
+        random: whether each candidate goes with the same with random weights.
+        cuts: layers to look at in a network, at most: where its features end, and ends of blocks.
+        verify: how many of the best cuts are fine-tuned, all on the same split.
+        preprocessing: how images are prepared for networks without a card that says it.
+        size: (h, w) of images for networks that take any; by default what their cards say.
+        skip_unreadable: whether pictures that cannot be decoded are left out instead of ending it.
+        cache: a folder, or a `Cache`, in which features are kept for other runs.
+        seed: of folds, of random weights and of fine-tuning.
+        progress: told of what is going on.
+
+    Raises:
+        DataError: if the examples have other labels, cannot be read, or are too few for folds.
+        TransferError: of the kind of the worst, if no candidate can be ranked.
+    """
+    if verify < 0 or cuts < 1:
+        raise ValueError(f"cuts are at least 1 and verify at least 0: {cuts}, {verify}")
+    listed = list_candidates(candidates, into=into, random=random)
+    labelled = data if isinstance(data, LabelledSet) else read_labelled(Path(data))
+    _refuse_labels(labelled)
+    fitting = Fitting(preprocessing, size)
+    kept = Cache(Path(cache)) if isinstance(cache, str | os.PathLike) else cache
+    failures: list[FailedCandidate] = []
+    found: list[ReadCandidate] = []
+    for candidate in listed:
+        with _telling(candidate, failures):
+            opened = open_candidate(candidate, restoring=restoring, seed=seed)
+            found.append(read_candidate(opened, labelled, most=cuts, fitting=fitting, cache=kept, progress=progress))
+    chosen, places = _readable(found, labelled, skip_unreadable=skip_unreadable)
+    task = _deal(chosen, seed)
+    scored: list[Placed] = []
+    for each in found:
+        with _telling(each.opened.candidate, failures):
+            scored += _scored(each, places, task, progress)
+    if not scored:
+        raise _none_left(failures)
+    ordered = order_cuts(scored, task.folds)
+    rows = ordered.rows
+    if verify:
+        origins = {placed.name: placed.opened for placed in scored}
+        rows = verify_cuts(rows, origins, chosen, verify, fitting=fitting, cache=kept, seed=seed, progress=progress)
+    ranking = Ranking(
+        source=labelled.source,
+        classes=chosen.classes,
+        examples=len(chosen),
+        repeats=REPEATS,
+        fold_count=int(task.folds.dealt.max()) + 1,
+        cuts=rows,
+        groups=ordered.groups,
+        order=ordered.line,
+        failures=tuple(sorted(failures, key=lambda each: each.candidate)),
+        agreements=audit_scores(rows),
+    )
+    best = next(placed.opened for placed in scored if placed.name == ranking.best.name)
+    left_out = [f"examples that cannot be read, left out: {more}"] if (more := len(labelled) - len(chosen)) else []
+    notes = (*labelled.notes, *left_out, *ordered.notes, *dict.fromkeys(each.trouble for each in found if each.trouble))
+    return replace(ranking, command=extract_command(ranking.best, best, chosen.labelling), notes=notes)
+
+
+def _refuse_labels(data: LabelledSet) -> None:
+    if not data.labelling.is_single:
+        raise DataError(
+            f"{data.source} has other labels than one class each, by which networks are ranked.",
+            [Problem(each.name, "softmax, the only output", each.kind) for each in data.labelling],
+            next_step="choose one output of exclusive classes that every example has: --head NAME "
+            "(read_labelled(…, outputs=[NAME]))",
+        )
+    if len(data.classes) < 2:
+        raise DataError(
+            f"{data.source} has one class; networks are ranked by telling classes apart.",
+            [Problem("classes", "at least 2", ", ".join(data.classes))],
+        )
+    if not len(data):
+        raise DataError(f"{data.source} holds no example that can be used.")
+
+
+def _readable(
+    found: Sequence[ReadCandidate], data: LabelledSet, *, skip_unreadable: bool
+) -> tuple[LabelledSet, NDArray[np.int64]]:
+    """The examples that could be read, the same for all candidates, and their places in the set."""
+    failed = {place: problem for each in found for place, problem in each.failures.items()}
+    if not skip_unreadable:
+        refuse_unreadable([failed[place] for place in sorted(failed)], len(data), data.source)
+    places = np.array([place for place in range(len(data)) if place not in failed], np.int64)
+    return data.subset(places), places
+
+
+def _deal(data: LabelledSet, seed: int) -> Labelled:
+    folds = deal_repeatedly(data.labelling, data.targets, seed=seed, folds=FOLDS, repeats=REPEATS, groups=data.groups)
+    return Labelled(data.labels, len(data.classes), folds, data.groups, seed)
+
+
+def _scored(read: ReadCandidate, places: NDArray[np.int64], task: Labelled, progress: Progress) -> list[Placed]:
+    found = []
+    for place, features in enumerate(read.cuts):
+        progress(f"probing {read.opened.candidate.name}", place, len(read.cuts))
+        found.append(Placed(read.opened, score_cut(features, places, task)))
+    return found
+
+
+@contextmanager
+def _telling(candidate: Candidate, failures: list[FailedCandidate]) -> Iterator[None]:
+    """Put what goes wrong with a candidate among the failures."""
+    try:
+        yield
+    except TransferError as error:
+        failures.append(_failed(candidate, error))
+
+
+def _failed(candidate: Candidate, error: TransferError) -> FailedCandidate:
+    problems = "; ".join(str(each).strip() for each in error.problems[:1])
+    reason = f"{error.summary} {problems}".strip() if problems else error.summary
+    return FailedCandidate(candidate.name, " ".join(reason.split()), error.next_step, error.exit_code)
+
+
+def _none_left(failures: Sequence[FailedCandidate]) -> TransferError:
+    """An error of the kind of the worst failure."""
+    worst = max(each.exit_code for each in failures)
+    kinds = {kind.exit_code: kind for kind in reversed(TransferError.__subclasses__())}
+    problems = [Problem(each.candidate, found=each.reason) for each in failures]
+    steps = dict.fromkeys(each.next_step for each in failures if each.next_step)
+    summary = f"None of the {len(failures)} candidates can be ranked."
+    return kinds.get(worst, TransferError)(summary, problems, next_step="; ".join(list(steps)[:2]))

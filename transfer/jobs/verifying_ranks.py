@@ -1,0 +1,75 @@
+"""The best cuts of a ranking, fine-tuned: what the probe promised beside what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from transfer.data.labelled import LabelledSet
+from transfer.graphs.attaching import free_name
+from transfer.jobs.cached_features import Cache
+from transfer.jobs.features_of_cuts import Fitting
+from transfer.jobs.finetuning import finetune
+from transfer.jobs.opening_candidates import OpenedCandidate
+from transfer.jobs.preparing import Student
+from transfer.models.building import build_model
+from transfer.models.extracting import extract_from_network
+from transfer.rankings import RankedCut
+from transfer.recipes import Recipe
+from transfer.specs import Extraction, Head, Progress, silent
+
+
+def verify_cuts(
+    cuts: Sequence[RankedCut],
+    origins: Mapping[str, OpenedCandidate],
+    data: LabelledSet,
+    count: int,
+    *,
+    fitting: Fitting,
+    cache: Cache | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> tuple[RankedCut, ...]:
+    """The cuts with the first of them fine-tuned: the head solved, then trained on with the last blocks.
+
+    Args:
+        cuts: the best first.
+        origins: the network of each cut, by its name.
+        data: examples; the same part of them is held out for each.
+        count: how many cuts.
+        fitting: of images.
+        cache: where features are kept for other runs.
+        seed: of the split and of training.
+        progress: told of what is going on.
+
+    Raises:
+        DataError: if a class has too few examples to hold some out.
+    """
+    found = []
+    for place, cut in enumerate(cuts):
+        if place >= count:
+            found.append(cut)
+            continue
+        opened = origins[cut.name]
+        preprocessing, size = fitting.of(opened.network)
+        run = finetune(
+            _student(opened, cut.at, data, seed),
+            data,
+            recipe=Recipe(seed=seed),
+            preprocessing=preprocessing,
+            size=size,
+            cache=cache,
+            progress=progress,
+        )
+        found.append(replace(cut, tuned=run.result.stages[-1]))
+    return tuple(found)
+
+
+def _student(opened: OpenedCandidate, at: str, data: LabelledSet, seed: int) -> Student:
+    """As `prepare_student`, of a network that need not come from a file."""
+    network = opened.network
+    output = data.labelling.outputs[0]
+    head = Head(free_name(network.graph, output.name), len(output.classes))
+    how = Extraction(at=(at,), freeze=("backbone",), heads=(head,), seed=seed)
+    found = extract_from_network(network, build_model(network, opened.custom_objects), how)
+    return Student(found.network, opened.custom_objects, at, found.dropped, (head.name,))
