@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from transfer.data.labelling_files import read_labelling as read_labelling
     from transfer.data.reading import read_labelled as read_labelled
     from transfer.errors import TransferError as TransferError
+    from transfer.evidence.label_audit import LabelAudit as LabelAudit
     from transfer.evidence.leaderboards import Leaderboard as Leaderboard
     from transfer.evidence.run_comparisons import Comparison as Comparison
+    from transfer.jobs.auditing_labels import audit_labels as audit_labels
     from transfer.jobs.comparing_runs import compare_runs as compare_runs
     from transfer.jobs.counting_flops import count_flops as count_flops
     from transfer.jobs.diagnosing import diagnose as diagnose
@@ -63,6 +65,7 @@ _HOMES = {
     "Drift": "transfer.analysis.drift",
     "Flops": "transfer.analysis.flops",
     "Head": "transfer.specs",
+    "LabelAudit": "transfer.evidence.label_audit",
     "LabelledSet": "transfer.data.labelled",
     "Labelling": "transfer.labellings",
     "Leaderboard": "transfer.evidence.leaderboards",
@@ -75,6 +78,7 @@ _HOMES = {
     "Run": "transfer.results",
     "Stage": "transfer.recipes",
     "TransferError": "transfer.errors",
+    "audit_labels": "transfer.jobs.auditing_labels",
     "compare_runs": "transfer.jobs.comparing_runs",
     "count_flops": "transfer.jobs.counting_flops",
     "diagnose": "transfer.jobs.diagnosing",

@@ -9,6 +9,7 @@ import sys
 import click
 
 COMMANDS = {
+    "audit": "transfer.cli.auditing",
     "cache": "transfer.cli.caching",
     "checkpoints": "transfer.cli.checkpoints",
     "compare": "transfer.cli.comparing",

@@ -1,0 +1,115 @@
+"""What an audit of a labelled set found; printed, it is a table of the labels most in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+from transfer.errors import Problem
+from transfer.output_scores import Measure
+from transfer.specs import Json
+from transfer.tabulating import format_table
+
+TOP = 20  # rows of a table
+_NUMBERS = ("probability", "score")
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtedLabel:
+    """One label beside what the probe says.
+
+    Attributes:
+        name: of the example.
+        question: what is asked of it; empty where a set has one output of classes.
+        label: that is given.
+        suggested: the most probable other answer.
+        probability: that the probe gives it.
+        score: probability of the given label less that, -1 to 1; low is doubtful.
+        is_suspect: whether the label is likely wrong.
+    """
+
+    name: str
+    question: str
+    label: str
+    suggested: str
+    probability: float
+    score: float
+    is_suspect: bool
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """A row of a table, the question first."""
+        return self.question, self.name, self.label, self.suggested, f"{self.probability:.3f}", f"{self.score:+.3f}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LabelAudit:
+    """What is doubtful about the labels of a set.
+
+    Attributes:
+        data: where the examples come from.
+        labels: all that were held against the probe, the most doubtful first.
+        others: of one output of classes, name and label of each example that was not.
+        shares: of wrong labels, an estimate for each question.
+        accuracies: how often the probe says what is given, for each question.
+        left_out: examples that could not be used, and why.
+        notes: what a reader should know.
+    """
+
+    data: str
+    labels: tuple[DoubtedLabel, ...]
+    others: tuple[tuple[str, str], ...]
+    shares: dict[str, Measure]
+    accuracies: dict[str, float]
+    left_out: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def suspects(self) -> tuple[DoubtedLabel, ...]:
+        """Labels that are likely wrong, the most doubtful first."""
+        return tuple(each for each in self.labels if each.is_suspect)
+
+    def __str__(self) -> str:
+        return self.describe()
+
+    __repr__ = __str__
+
+    def describe(self, top: int = TOP) -> str:
+        """As text.
+
+        Args:
+            top: rows of each table; the rest is counted.
+        """
+        lines = [f"labels of {self.data}: {len(self.suspects)} of {len(self.labels)} are likely wrong"]
+        lines += [self._share(question) for question in self.shares]
+        if self.suspects:
+            lines += ["", *_table(self.suspects, top, is_single=not any(self.shares))]
+        return "\n".join([*lines, *([""] if self.notes else []), *(f"note: {each}" for each in self.notes)])
+
+    def _share(self, question: str) -> str:
+        named = f"{question}: " if question else ""
+        return f"{named}{self.shares[question]}; the probe says {self.accuracies[question]:.1%} of them"
+
+    def to_json(self, top: int | None = None) -> Json:
+        """As plain values.
+
+        Args:
+            top: so many of the suspects; None for all.
+        """
+        return {
+            "schema": 1,
+            "data": self.data,
+            "labels": len(self.labels),
+            "likely_wrong": len(self.suspects),
+            "shares": {name: asdict(each) for name, each in self.shares.items()},
+            "probe_accuracy": dict(self.accuracies),
+            "suspects": [asdict(each) for each in self.suspects[:top]],
+            "left_out": [asdict(each) for each in self.left_out],
+            "notes": list(self.notes),
+        }
+
+
+def _table(suspects: Sequence[DoubtedLabel], top: int, *, is_single: bool) -> list[str]:
+    columns = ("question", "example", "label", "suggested", *_NUMBERS)[is_single:]
+    shown = format_table(columns, [each.cells[is_single:] for each in suspects[:top]], numbers=_NUMBERS)
+    return [shown, *([f"and {len(suspects) - top} more"] if len(suspects) > top else [])]

@@ -1,0 +1,145 @@
+"""Which labels are likely wrong, by what a model says of examples that it has not learnt from (confident learning).
+
+With probabilities p (n, k) and given labels y (n,), a class counts as confident from what it is given on average where
+it is the label:
+
+    t_j = mean of p_j over the examples with y = j
+
+The confident joint counts examples by their label i and by the class j that is most probable of those with p_j >= t_j.
+Made to agree with how often each label is given, it estimates the share of examples with label i that should have j:
+
+    C_ij = #(y = i, confident class j)      Q_ij = C_ij / sum_j C_ij · #(y = i) / n
+
+The share of wrong labels is what lies off the diagonal. Of label i the n Q_ij examples with the largest p_j - p_i are
+suspects, for each j; those of which the label is the most probable class nevertheless are not.
+
+What a model is sure of and wrong about counts as an error too, and what it is not sure of never does. So the share is
+an estimate by this model; the bounds say how far it moves with the examples drawn, not how good the model is.
+
+Source: Northcutt, Jiang & Chuang (2021), "Confident learning: estimating uncertainty in dataset labels", JAIR 70,
+equations 1 to 3 and "prune by noise rate" of section 3.2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transfer.data.grouping import number_groups
+from transfer.evidence.resampling import Floats, bootstrap
+from transfer.output_scores import Measure
+
+SHARE = "share of wrong labels"
+_ROUNDING = 1e-9  # a mean of equal numbers may lie above them
+_NONE = -1  # in place of a class, where none is confident
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelErrors:
+    """What probabilities say of labels.
+
+    Attributes:
+        margins: (n,) probability of the given label less that of the most probable other one, -1 to 1; low is doubtful.
+        suggested: (n,) that other one.
+        order: (n,) places of all examples, the most doubtful first.
+        suspects: (m,) places of those whose label is likely wrong, the most doubtful first.
+        joint: (k, k) share of examples by given label and by what it should be.
+        share: of wrong labels, with 95 % bounds where they can be told.
+    """
+
+    margins: Floats = field(repr=False)
+    suggested: NDArray[np.int64] = field(repr=False)
+    order: NDArray[np.int64] = field(repr=False)
+    suspects: NDArray[np.int64]
+    joint: Floats = field(repr=False)
+    share: Measure
+
+
+def find_label_errors(
+    probabilities: NDArray[np.floating[Any]],
+    labels: NDArray[np.integer[Any]],
+    *,
+    groups: NDArray[np.int64] | None = None,
+    seed: int = 0,
+) -> LabelErrors:
+    """Find labels that are likely wrong.
+
+    Args:
+        probabilities: (n, k), of a model that has not learnt from the example; each row sums to 1.
+        labels: (n,), each in 0 … k - 1.
+        groups: (n,), numbers of groups of examples that are alike; they are drawn together for the bounds.
+        seed: of the draws.
+
+    Raises:
+        ValueError: if there is no example, fewer than two classes, or their shapes or values are others.
+    """
+    given = _checked(probabilities, labels)
+    rows, count, classes = np.asarray(probabilities, np.float64), len(labels), probabilities.shape[1]
+    own = np.arange(count)
+    others = rows.copy()
+    others[own, given] = -np.inf
+    suggested = others.argmax(1)
+    margins = rows[own, given] - rows[own, suggested]
+    joint = confident_joint(rows, given, np.ones(count)) / count
+    order = np.argsort(margins, kind="stable")
+    is_suspect = _prune(rows, given, joint) & (margins < 0)
+    share = bootstrap(
+        lambda counts: np.array([[_off_diagonal(confident_joint(rows, given, each))] for each in counts]),
+        number_groups(groups, count),
+        seed,
+    )
+    (measured,) = share.measures((SHARE,), (count,))
+    return LabelErrors(margins, suggested, order, order[is_suspect[order]], joint.reshape(classes, classes), measured)
+
+
+def confident_joint(rows: Floats, labels: NDArray[np.int64], counts: Floats) -> Floats:
+    """(k, k) n Q: examples by given label and by what it should be, each row summing to how often that label is given.
+
+    Of a label of which no example is confidently anything, all are taken for right.
+
+    Args:
+        rows: (n, k) probabilities.
+        labels: (n,).
+        counts: (n,) how often each example counts.
+    """
+    classes = rows.shape[1]
+    given = np.bincount(labels, counts, classes)
+    certain = np.bincount(labels, counts * rows[np.arange(len(rows)), labels], classes)
+    thresholds = np.divide(certain, given, out=np.full(classes, np.inf), where=given > 0) - _ROUNDING
+    confident = np.where(rows >= thresholds, rows, _NONE)
+    found = confident.argmax(1)
+    is_any = confident[np.arange(len(rows)), found] > _NONE
+    places = labels[is_any] * classes + found[is_any]
+    joint = np.bincount(places, counts[is_any], classes * classes).reshape(classes, classes)
+    joint[joint.sum(1) == 0] = np.eye(classes)[joint.sum(1) == 0]
+    return np.asarray(joint * (given / joint.sum(1))[:, None], np.float64)
+
+
+def _off_diagonal(joint: Floats) -> float:
+    """Share of what lies off it."""
+    return float(1 - np.trace(joint) / joint.sum())
+
+
+def _prune(rows: Floats, labels: NDArray[np.int64], joint: Floats) -> NDArray[np.bool_]:
+    """(n,), by noise rate: of label i the n Q_ij examples with the largest p_j - p_i, for each j."""
+    found = np.zeros(len(rows), np.bool_)
+    many = np.rint(joint * len(rows)).astype(np.int64)
+    for label, other in np.argwhere(many * (1 - np.eye(len(joint), dtype=np.int64))).tolist():
+        own = np.flatnonzero(labels == label)
+        nearer = np.argsort(rows[own, label] - rows[own, other], kind="stable")
+        found[own[nearer[: many[label, other]]]] = True
+    return found
+
+
+def _checked(probabilities: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.int64]:
+    if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1] or not len(labels):
+        raise ValueError(f"probabilities {probabilities.shape} for labels {labels.shape}; expected (n, k) and (n,)")
+    classes = probabilities.shape[1]
+    if classes < 2 or labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(f"labels {labels.min()} to {labels.max()} for {classes} classes; two at least are told apart")
+    if not np.allclose(probabilities.sum(1), 1, atol=1e-4) or probabilities.min() < 0:
+        raise ValueError("probabilities are at least 0, and sum to 1 for each example")
+    return labels.astype(np.int64)

@@ -1,0 +1,183 @@
+"""Which labels of a set are likely wrong: the probe beside them, on examples that it has not learnt from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from transfer.data.doubts import refuse_unreadable
+from transfer.data.labelled import LabelledSet
+from transfer.data.reading import as_labelled
+from transfer.data.targets import shown_label
+from transfer.errors import DataError
+from transfer.evidence.label_audit import DoubtedLabel, LabelAudit
+from transfer.evidence.label_errors import LabelErrors, find_label_errors
+from transfer.evidence.label_questions import Question, find_questions
+from transfer.jobs.cached_features import Cache
+from transfer.jobs.preparing import Student, prepare_student
+from transfer.jobs.probe_features import compute_features
+from transfer.labellings import Labelling, Output
+from transfer.models.restoring import Into, Restored, restore_file
+from transfer.specs import Preprocessing, Progress, Restoring, silent
+from transfer.tabulating import shorten
+from transfer.training.feature_store import MEMORY_BYTES
+from transfer.training.held_out_logits import held_out_logits
+from transfer.training.temperatures import find_temperature
+from transfer.weights.checkpoint import Checkpoint
+
+
+def audit_labels(
+    source: keras.Model | Student | Restored | Checkpoint | str | os.PathLike[str],
+    data: LabelledSet | str | os.PathLike[str] | tuple[ArrayLike, ArrayLike],
+    *,
+    into: Into = None,
+    restoring: Restoring | None = None,
+    at: str | None = None,
+    drop_last: int = 0,
+    preprocessing: Preprocessing | str | None = None,
+    size: tuple[int, int] | None = None,
+    skip_unreadable: bool = False,
+    cache: Cache | str | os.PathLike[str] | None = None,
+    memory_bytes: int = MEMORY_BYTES,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> LabelAudit:
+    """Find labels that are likely wrong.
+
+    The frozen layers run once over all examples. A head is solved on four fifths of them and asked about the others,
+    five times. What it contradicts for sure, by confident learning, is likely wrong (see `evidence.label_errors`).
+    Numbers are not audited.
+
+    Args:
+        source: a file, the name of a shipped one, what `restore` gave, or a model that ends in the heads as `extract`
+            gives it.
+        data: labelled examples, their path, or arrays (x, y).
+        into: the original architecture, where a file does not hold it.
+        restoring: how a file is brought into it.
+        at: the last layer to keep of a file; by default the old classifier goes.
+        drop_last: number of last layers to drop instead.
+        preprocessing: how images are prepared; by default what the card says.
+        size: (h, w) to which images are fitted; by default what the network or its card says.
+        skip_unreadable: whether pictures that cannot be decoded are left out instead of ending the audit.
+        cache: a folder in which features are kept for other runs.
+        memory_bytes: for features in memory; past it they lie on the disk.
+        seed: of the folds, and of the draws for the bounds.
+        progress: told of what is going on.
+
+    Raises:
+        DataError: if the examples do not fit the network or cannot be read, or their labels tell nothing apart.
+        LayerError: if a model does not end in the heads of these outputs, or the cut is not possible.
+        TransferError: what `restore` raises, for a file.
+    """
+    found = as_labelled(data)
+    if not find_questions(found.labelling, found.targets):
+        raise DataError(
+            f"{found.source} has no labels that can be held against others.",
+            next_step="give at least two classes with two examples each",
+        )
+    student = _student(source, found.labelling, into, restoring or Restoring(), at, drop_last, seed)
+    features = compute_features(
+        student,
+        found,
+        preprocessing=preprocessing,
+        size=size,
+        cache=cache,
+        memory_bytes=memory_bytes,
+        progress=progress,
+    )
+    if not skip_unreadable:
+        refuse_unreadable(tuple(features.failures.values()), len(found), found.source)
+    kept = np.array([place for place in range(len(found)) if place not in features.failures], np.int64)
+    values = [features.inputs.values[head][kept] for head in features.inputs.heads]
+    audited = audit_features(found.subset(kept), values, seed=seed, progress=progress)
+    told = (*found.problems, *features.failures.values())
+    return replace(audited, left_out=told, notes=(*audited.notes, features.note))
+
+
+def audit_features(
+    data: LabelledSet, features: list[NDArray[np.float32]], *, seed: int = 0, progress: Progress = silent
+) -> LabelAudit:
+    """Find labels that are likely wrong, by features of the examples.
+
+    Args:
+        data: labelled examples.
+        features: (n, d), what goes into the head of each output.
+        seed: of the folds, and of the draws for the bounds.
+        progress: told of what is going on.
+
+    Raises:
+        DataError: if a feature is not finite.
+    """
+    labels, shares, accuracies, notes = list[DoubtedLabel](), {}, {}, list[str]()
+    for question in find_questions(data.labelling, data.targets):
+        groups = None if data.groups is None else data.groups[question.rows]
+        if groups is not None and len(np.unique(groups)) < 2:
+            continue
+        rows = features[data.labelling.place(question.output)][question.rows]
+        logits = held_out_logits(rows, question.labels, seed=seed, groups=groups, progress=progress)
+        probabilities = _probabilities(question, logits)
+        found = find_label_errors(probabilities, question.labels, groups=groups, seed=seed)
+        labels += _doubted(data, question, probabilities, found)
+        shares[question.name] = found.share
+        accuracies[question.name] = float((logits.argmax(1) == question.labels).mean())
+        notes += _notes(question)
+    labels.sort(key=lambda each: each.score)
+    asked = {each.name for each in labels}
+    others = [
+        (name, shown_label(data.labelling.outputs[0], label))
+        for name, label in zip(data.names, data.targets[0], strict=True)
+        if data.labelling.is_single and name not in asked
+    ]
+    return LabelAudit(data.source, tuple(labels), tuple(others), shares, accuracies, (), tuple(notes))
+
+
+def _student(
+    source: Any,
+    labelling: Labelling,
+    into: Into,
+    restoring: Restoring,
+    at: str | None,
+    drop_last: int,
+    seed: int,
+) -> keras.Model | Student:
+    if isinstance(source, keras.Model | Student):
+        return source
+    restored = source if isinstance(source, Restored) else restore_file(source, into, restoring)
+    return prepare_student(restored, labelling, at=at, drop_last=drop_last, seed=seed)
+
+
+def _probabilities(question: Question, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(m, k), as sure as they should be on the whole."""
+    output = Output("label", classes=question.answers)
+    scaled = logits / find_temperature(output, logits, question.labels)[0]
+    powers = np.exp(scaled - scaled.max(1, keepdims=True))
+    return np.asarray(powers / powers.sum(1, keepdims=True), np.float64)
+
+
+def _doubted(
+    data: LabelledSet, question: Question, probabilities: NDArray[np.float64], found: LabelErrors
+) -> Iterator[DoubtedLabel]:
+    suspects = set(found.suspects.tolist())
+    for place in found.order.tolist():
+        other = int(found.suggested[place])
+        yield DoubtedLabel(
+            data.names[question.rows[place]],
+            question.name,
+            question.answers[question.labels[place]],
+            question.answers[other],
+            float(probabilities[place, other]),
+            float(found.margins[place]),
+            place in suspects,
+        )
+
+
+def _notes(question: Question) -> Iterator[str]:
+    if question.rare:
+        named = f"{question.name}: " if question.name else ""
+        yield f"{named}classes with one example are not held against others: {shorten(question.rare)}"
