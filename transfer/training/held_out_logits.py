@@ -19,7 +19,7 @@ from transfer.training.logistic import Heads, Task, minimise, sigmoid_loss, soft
 from transfer.training.penalty_paths import follow_path
 from transfer.training.solving import FOLDS, PENALTIES, refuse_infinite
 
-_EXACT = 1e-6  # mean error of logits
+_EXACT = 1e-7  # mean error of logits
 
 
 def held_out_logits(
