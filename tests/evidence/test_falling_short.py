@@ -1,4 +1,4 @@
-"""What was learnt and is no better than a baseline is said."""
+"""What was learnt and is worse than a baseline is said."""
 
 from transfer.evidence.falling_short import falling_short, outputs_falling_short
 from transfer.evidence.intervals import wilson
@@ -6,15 +6,14 @@ from transfer.output_scores import Measure, OutputScore, WayScores
 from transfer.scores import Score
 
 
-def test_a_score_above_every_baseline_is_left_alone():
-    assert not falling_short(score("tuned", 9), [score("majority class", 3), score("linear", 8)])
+def test_a_score_that_no_baseline_passes_is_left_alone():
+    assert not falling_short(score("tuned", 9), [score("majority class", 3), score("linear", 9)])
     assert not falling_short(score("tuned", 9), [])
 
 
-def test_the_best_baseline_that_is_as_good_is_named():
+def test_the_best_baseline_that_is_better_is_named():
     (line,) = falling_short(score("tuned", 5), [score("majority class", 5), score("linear", 7)])
-    assert line == "accuracy of tuned (0.5) is no better than that of 'linear' (0.7)"
-    assert falling_short(score("tuned", 5), [score("majority class", 5)])
+    assert line == "accuracy of tuned (0.5) is worse than that of 'linear' (0.7)"
 
 
 def test_each_output_is_held_against_the_best_baseline_by_its_foremost_measure():
@@ -23,8 +22,8 @@ def test_each_output_is_held_against_the_best_baseline_by_its_foremost_measure()
         learnt, [way("constant", tags=0.35, price=3.0, kind=0.1), way("linear", 0.3, 1.5, 0.5)]
     )
     assert lines == (
-        "tags: macro F1 of tuned (0.21) is no better than that of 'constant' (0.35)",
-        "price: mean absolute error of tuned (2) is no better than that of 'linear' (1.5)",
+        "tags: macro F1 of tuned (0.21) is worse than that of 'constant' (0.35)",
+        "price: mean absolute error of tuned (2) is worse than that of 'linear' (1.5)",
     )
 
 

@@ -21,7 +21,7 @@ from transfer.training.fitting import Fit
 from transfer.training.solving import solve_head
 from transfer.weights.shipped import shipped_checkpoints
 
-FILES = ("history.jsonl", "model.keras", "result.json", "run.json", "timing.json")
+FILES = ("answers.json", "history.jsonl", "model.keras", "result.json", "run.json", "timing.json")
 PROBE = transfer.Recipe(transfer.Stage("probe"))
 
 
@@ -83,7 +83,12 @@ def test_the_score_counts_the_held_out_examples_that_the_model_answers_rightly(d
     assert (result.train_examples, result.test_examples) == (len(split["train"]), len(split["test"]))
     assert sorted(split["train"] + split["test"]) == sorted(data.names)
     assert result.classes == data.classes == ("digit_0", "digit_1", "digit_2")
-    assert [each.name for each in result.baselines] == ["majority class", "logistic regression on raw input"]
+    assert [each.name for each in result.baselines] == [
+        "majority class",
+        "stratified guess",
+        "nearest neighbours on raw input",
+        "logistic regression on raw input",
+    ]
     assert {each.examples for each in result.baselines} == {len(labels)}
     assert [each.name for each in result.stages] == ["probe"]
 

@@ -69,9 +69,11 @@ def test_a_model_that_is_missing_or_cut_off_is_refused(copy):
 def test_a_run_is_not_written_over_another(digits_run, copy, snapshot):
     before = snapshot(copy)
     with pytest.raises(OutputError):
-        write_run(digits_run, copy, history=[], seconds={}, force=False)
+        write_run(digits_run, copy, history=[], answers={}, seconds={}, force=False)
     assert snapshot(copy) == before
-    written = write_run(digits_run, copy, history=[{"stage": "probe"}], seconds={"probe": 1.23456}, force=True)
+    written = write_run(
+        digits_run, copy, history=[{"stage": "probe"}], answers={}, seconds={"probe": 1.23456}, force=True
+    )
     assert written.folder == copy
     assert (copy / "history.jsonl").read_text() == '{"stage": "probe"}\n'
     assert json.loads((copy / "timing.json").read_text()) == {"probe": 1.235}

@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.data.sampling import draw_stratified
-from transfer.evidence.scoring import score_answers
-from transfer.scores import Score
 from transfer.specs import Progress, silent
 from transfer.training.batching import Readable
 from transfer.training.coordinates import row_blocks
@@ -22,10 +20,14 @@ _ANSWERED = 2**21  # numbers at once
 Labels = NDArray[np.integer[Any]]
 
 
-def majority_class(train: Labels, test: Labels) -> Score:
-    """Always the class that is most frequent in training; of equals, the first."""
-    most = int(np.bincount(train).argmax())
-    return score_answers("majority class", np.full(len(test), most), test)
+def majority_class(train: Labels, count: int) -> NDArray[np.int64]:
+    """Answers (count,): always the class that is most frequent in training; of equals, the first."""
+    return np.full(count, np.bincount(train).argmax())
+
+
+def stratified_guess(train: Labels, count: int, *, seed: int) -> NDArray[np.int64]:
+    """Answers (count,), drawn as often as the classes are in training."""
+    return np.random.default_rng(seed).choice(np.asarray(train, np.int64), count)
 
 
 def logistic_regression(
@@ -33,13 +35,12 @@ def logistic_regression(
     train: Labels,
     train_labels: Labels,
     test: Labels,
-    test_labels: Labels,
     *,
     classes: int,
     seed: int,
     progress: Progress = silent,
-) -> Score:
-    """A linear classifier on raw input, regularised by cross-validation like the probe.
+) -> NDArray[np.int64]:
+    """Answers (len(test),) of a linear classifier on raw input, regularised by cross-validation like the probe.
 
     It learns from `LEARNT_FROM` examples at the most, the same share of each class: past that it hardly gets better.
 
@@ -48,7 +49,6 @@ def logistic_regression(
         train: indices to learn from.
         train_labels: (len(train),).
         test: indices to answer.
-        test_labels: (len(test),).
         classes: k.
         seed: of the folds.
         progress: told of each C tried.
@@ -59,7 +59,7 @@ def logistic_regression(
     kernel, answers = head.kernel.astype(np.float64), np.empty(len(test), np.int64)
     for block in row_blocks(len(test), rows.shape[1], _ANSWERED):
         answers[block] = (flat_rows(inputs, test[block]) @ kernel + head.bias).argmax(1)
-    return score_answers("logistic regression on raw input", answers, test_labels)
+    return answers
 
 
 def flat_rows(inputs: NDArray[Any] | Readable, places: Labels) -> NDArray[Any]:

@@ -147,17 +147,18 @@ def finetune(
         warnings = warn_of_inputs(feed, network, data, seed=recipe.seed, batches=fitted_batches(feed, store))
         how = Division(test, shots, test_share)
         try:
-            result, split, clock = learn_and_score(learner, feed, data, how, skip_unreadable=skip_unreadable)
+            outcome = learn_and_score(learner, feed, data, how, skip_unreadable=skip_unreadable)
         except NotFiniteError as error:
             model = _finished_model(feed.network, learner, data.labelling, network.card)
             raise _with_weights(error, model, state_folder) from error
-        told = (*notes, feed.note, *result.notes, *([store.trouble] if store.trouble else []))
-        result = replace(result, notes=told, warnings=(*data.notes, *warnings, *result.warnings))
+        told = (*notes, feed.note, *outcome.result.notes, *([store.trouble] if store.trouble else []))
+        result = replace(outcome.result, notes=told, warnings=(*data.notes, *warnings, *outcome.result.warnings))
         model = _finished_model(feed.network, learner, data.labelling, network.card)
         described = receipt.to_json() if receipt is not None else None
-        run = Run(result, model, None, described, {**asked, **split}, resumed=learner.resumed)
+        run = Run(result, model, None, described, {**asked, **outcome.split}, resumed=learner.resumed)
         if target is not None:
-            run = write_run(run, target, history=learner.history, seconds=clock.seconds, force=force)
+            told_too = {"history": learner.history, "answers": outcome.answers, "seconds": outcome.clock.seconds}
+            run = write_run(run, target, **told_too, force=force)
         return trackers.finish(run)
 
 

@@ -12,6 +12,7 @@ from transfer.specs import Json
 
 SCHEMA = 1
 ASKED, RESULT, MODEL, HISTORY, TIMING = "run.json", "result.json", "model.keras", "history.jsonl", "timing.json"
+ANSWERS = "answers.json"
 
 
 def read_outputs(folder: Path) -> Labelling | None:

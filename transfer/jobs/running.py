@@ -1,4 +1,4 @@
-"""A run on disk: a folder with `run.json`, `result.json`, `model.keras`, `history.jsonl` and `timing.json`."""
+"""A run on disk: a folder with its model, and JSON of what was asked, found, answered, seen on the way and spent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import keras
 
 from transfer.errors import CheckpointError, LayerError, Problem
 from transfer.jobs.differing_requests import refuse_other
-from transfer.jobs.run_folders import ASKED, HISTORY, MODEL, RESULT, SCHEMA, TIMING, read_asked, refuse_foreign
+from transfer.jobs.run_folders import ANSWERS, ASKED, HISTORY, MODEL, RESULT, SCHEMA, TIMING, read_asked, refuse_foreign
 from transfer.models.restoring import restore
 from transfer.models.saving import save_model
 from transfer.placing import placed_folder, refuse_existing
@@ -69,8 +69,18 @@ def refuse_run(folder: Path, *, force: bool, asked: Json = None) -> None:
     refuse_existing(folder, force=force, parents=True)
 
 
-def write_run(run: Run, folder: Path, *, history: Iterable[Json], seconds: Mapping[str, float], force: bool) -> Run:
+def write_run(
+    run: Run, folder: Path, *, history: Iterable[Json], answers: Json, seconds: Mapping[str, float], force: bool
+) -> Run:
     """Put a run on disk, whole or not at all.
+
+    Args:
+        run: what came of it.
+        folder: where it is to lie.
+        history: a line for each stage and epoch.
+        answers: `examples`, names of those tested on, and `ways`, by each way of answering whether it got each right.
+        seconds: by what they were spent on.
+        force: whether a run that is there may go.
 
     Raises:
         OutputError: if the folder exists and `force` is false, or cannot be written.
@@ -81,6 +91,7 @@ def write_run(run: Run, folder: Path, *, history: Iterable[Json], seconds: Mappi
         _write_json(temporary / ASKED, {"schema": SCHEMA, **run.asked, "receipt": run.receipt})
         _write_json(temporary / RESULT, run.result.to_json())
         (temporary / HISTORY).write_text("".join(json.dumps(each, sort_keys=True) + "\n" for each in history))
+        (temporary / ANSWERS).write_text(json.dumps(answers, sort_keys=True) + "\n")
         _write_json(temporary / TIMING, {name: round(each, 3) for name, each in seconds.items()})
         save_model(model, temporary / MODEL)
     return replace(run, folder=folder, asked={"schema": SCHEMA, **run.asked})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,27 +12,44 @@ from transfer.data.doubts import find_doubts, refuse_known, refuse_unreadable
 from transfer.data.joining import join_sets
 from transfer.data.labelled import LabelledSet
 from transfer.data.labelled_splits import one_sided
-from transfer.evidence.baselines import LEARNT_FROM, logistic_regression, majority_class
+from transfer.evidence.baselines import LEARNT_FROM
 from transfer.evidence.comparing import compare_answers
+from transfer.evidence.exact_matching import exact_matches
 from transfer.evidence.falling_short import falling_short, outputs_falling_short
-from transfer.evidence.output_baselines import linear_on_inputs, most_frequent
 from transfer.jobs.clock import Clock
-from transfer.jobs.deciding import Decisions, choose_thresholds, decide
+from transfer.jobs.deciding import Decisions, decide
 from transfer.jobs.describing import describe_probe
 from transfer.jobs.dividing import divide, refuse_unlearnt
 from transfer.jobs.feeding import Feed
-from transfer.jobs.reading_examples import ReadExamples, read_examples
+from transfer.jobs.reading_examples import read_examples
 from transfer.jobs.scoring_answers import Scored, score_logits
+from transfer.jobs.scoring_baselines import LINEAR, LOGISTIC, NEIGHBOURS, score_baselines
 from transfer.recipes import Recipe
 from transfer.results import Result
-from transfer.specs import Json, Progress
+from transfer.specs import Json
 from transfer.tabulating import shorten
 from transfer.training.labels import Labels
 from transfer.training.learner import Learner
 
 STEPS = {"probe": "probe", "tune": "tuning"}
-CONSTANT, LINEAR = "constant answer", "linear on raw input"
 SCORES = {"probe": "probe", "tune": "tuned"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it.
+
+    Attributes:
+        result: the scores.
+        split: which examples were learnt from and tested on, and digests of the former.
+        answers: which of the tested examples each way of answering got right.
+        clock: seconds it took.
+    """
+
+    result: Result
+    split: Json
+    answers: Json
+    clock: Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +69,8 @@ class Division:
 
 def learn_and_score(
     learner: Learner, feed: Feed, data: LabelledSet, how: Division, *, skip_unreadable: bool
-) -> tuple[Result, Json, Clock]:
-    """Read, learn and test: the result, which examples were learnt from and tested on, and the seconds it took."""
+) -> Outcome:
+    """Read, learn and test."""
     clock, recipe, test = Clock(), learner.recipe, how.test
     everything = data if test is None else join_sets(data, test)
     with clock("features"):
@@ -71,7 +87,7 @@ def learn_and_score(
     unlearnt = refuse_unlearnt(labels[train])
     learner.begin(read.places[train], read.labels, everything.groups)
     with clock("baselines"):
-        baselines = _baselines(read, labels, train, unseen, recipe.seed, learner.progress, examples.groups)
+        baselines = score_baselines(read, labels, train, unseen, recipe.seed, learner.progress, examples.groups)
     groups = None if examples.groups is None else examples.groups[unseen]
     found, probe, decisions = list[Scored](), None, None
     for place, stage in enumerate(recipe.stages):
@@ -107,7 +123,15 @@ def learn_and_score(
         outputs=tuple(each.outputs for each in (*reversed(found), *baselines) if each.outputs),
     )
     named = {name: sorted(examples.names[i] for i in rows) for name, rows in (("train", train), ("test", unseen))}
-    return result, {"split": named, "learnt": sorted(learnt)}, clock
+    answers = _answers([*found, *baselines], labels[unseen], [examples.names[i] for i in unseen])
+    return Outcome(result, {"split": named, "learnt": sorted(learnt)}, answers, clock)
+
+
+def _answers(ways: Sequence[Scored], labels: Labels, names: Sequence[str]) -> Json:
+    """By name of the way; without the examples of which nothing is known, and all where only numbers are."""
+    _, asked = exact_matches(labels.labelling, labels.targets, labels.targets)
+    told = {each.score.name: each.right.tolist() for each in ways if each.score is not None}
+    return {"examples": [name for name, is_asked in zip(names, asked, strict=True) if is_asked], "ways": told}
 
 
 def _decide(learner: Learner, labels: Labels, groups: NDArray[np.int64] | None) -> Decisions:
@@ -169,37 +193,6 @@ def _warnings(
     return (*doubts, *([f"no example to test on for {shorten(untested)}"] if untested else ()))
 
 
-def _baselines(
-    read: ReadExamples,
-    labels: Labels,
-    train: NDArray[np.int64],
-    held_out: NDArray[np.int64],
-    seed: int,
-    progress: Progress,
-    groups: NDArray[np.int64] | None,
-) -> tuple[Scored, ...]:
-    """On the same examples."""
-    learnt, asked, wanted = read.places[train], read.places[held_out], labels[held_out]
-    how: dict[str, Any] = {"seed": seed, "groups": None if groups is None else groups[held_out]}
-    if not labels.labelling.is_single:
-        taught, same = labels[train], most_frequent(labels[train], 1)
-        own_groups = None if groups is None else groups[train]
-        raw = linear_on_inputs(read.pixels, learnt, taught, asked, seed=seed, progress=progress)
-        constant = choose_thresholds(taught, np.tile(same, (len(train), 1)), seed=seed)
-        picked = None if own_groups is None else own_groups[raw.places]
-        linear_limits = choose_thresholds(taught[raw.places], raw.validated, seed=seed, groups=picked)
-        return (
-            score_logits(CONSTANT, wanted, np.tile(same, (len(asked), 1)), thresholds=constant, **how),
-            score_logits(LINEAR, wanted, raw.logits, thresholds=linear_limits, **how),
-        )
-    own, classes = labels.targets[0], len(labels.labelling.outputs[0].classes)
-    linear = logistic_regression(
-        read.pixels, learnt, own[train], asked, own[held_out], classes=classes, seed=seed, progress=progress
-    )
-    nothing = np.zeros(0, np.bool_)
-    return Scored(majority_class(own[train], own[held_out]), nothing), Scored(linear, nothing)
-
-
 def _compared(found: Sequence[Scored], groups: NDArray[np.int64] | None, several: bool) -> tuple[str, ...]:
     """The last stage beside the first, on the same examples; nothing of one stage alone, nor of groups.
 
@@ -216,7 +209,7 @@ def _compared(found: Sequence[Scored], groups: NDArray[np.int64] | None, several
 
 
 def _short(last: Scored, baselines: Sequence[Scored]) -> tuple[str, ...]:
-    """Where the model that is kept is no better than a baseline."""
+    """Where the model that is kept is worse than a baseline."""
     if last.outputs is not None:
         return outputs_falling_short(last.outputs, [each.outputs for each in baselines if each.outputs])
     return falling_short(last.score, [each.score for each in baselines if each.score]) if last.score else ()
@@ -227,7 +220,7 @@ def _remarks(learnt: int, twins: int, several: bool) -> tuple[str, ...]:
     remarks = []
     if learnt > LEARNT_FROM:
         how = f"{LINEAR} learnt from {LEARNT_FROM} of these examples, drawn at random"
-        one = f"logistic regression on raw input learnt from {LEARNT_FROM} of these examples, class by class"
+        one = f"{LOGISTIC} and {NEIGHBOURS} learnt from {LEARNT_FROM} of these examples, class by class"
         remarks.append(how if several else one)
     if twins:
         remarks.append(f"{twins} test examples left out: the same bytes are among those learnt from")
