@@ -258,6 +258,14 @@ def test_inspect_reads_the_file_of_stock_keras(call, here):
     assert not described["has_architecture"]
 
 
+INPUTS = {
+    "digits_mlp": " grey pictures, 28 x 28 ",
+    "languages_attention": " letters (n, 64) ",
+    "languages_gru": " letters (n, 64) ",
+    "mobilenet_v2_imagenet": " rgb pictures, 160 x 160 ",
+}
+
+
 def test_checkpoints_lists_what_is_shipped(call):
     listed = call("checkpoints", "--json").json
     assert [each["checkpoint"] for each in listed] == [
@@ -271,7 +279,8 @@ def test_checkpoints_lists_what_is_shipped(call):
     assert (printed.code, printed.stderr) == (0, "")
     for each in listed:
         row = next(line for line in printed.stdout.splitlines() if line.split()[:1] == [each["checkpoint"]])
-        assert row.split()[1] == f"{each['parameters']:,}"
+        assert f" {each['parameters']:,} " in row
+        assert INPUTS[each["checkpoint"]] in row
 
 
 def test_a_process_ends_with_the_code_of_its_error(tmp_path):

@@ -93,7 +93,21 @@ def test_the_score_counts_the_held_out_examples_that_the_model_answers_rightly(d
     assert [each.name for each in result.stages] == ["probe"]
 
 
-def test_a_run_is_a_folder_of_five_files_and_its_result_is_read_back_as_it_was(digits_run):
+def test_the_run_keeps_which_test_examples_each_way_answered_rightly(digits_run, stock, data):
+    kept = json.loads((digits_run.folder / "answers.json").read_text())
+    assert sorted(kept["examples"]) == digits_run.asked["split"]["test"]
+    labels = [data.labels[data.names.index(name)] for name in kept["examples"]]
+    right = stock.predict(pictures(data, kept["examples"]), verbose=0).argmax(axis=1) == labels
+    assert kept["ways"]["probe"] == right.tolist()
+    assert {name: sum(each) for name, each in kept["ways"].items()} == {
+        each.name: each.correct for each in (digits_run.result.score, *digits_run.result.baselines)
+    }
+    digests = dict(zip(data.names, data.digests(), strict=True))
+    assert kept["digests"] == [digests[name] for name in kept["examples"]]
+    assert "groups" not in kept
+
+
+def test_a_run_is_a_folder_of_six_files_and_its_result_is_read_back_as_it_was(digits_run):
     assert tuple(sorted(path.name for path in digits_run.folder.iterdir())) == FILES
     written = json.loads((digits_run.folder / "result.json").read_text())
     assert Result.from_json(written) == digits_run.result

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from transfer.evidence.known_runs import KeptAnswers
+from transfer.jobs.run_folders import ANSWERS
 from transfer.specs import Json
-
-ANSWERS = "answers.json"
 
 
 def read_answers(folder: Path) -> KeptAnswers | None:

@@ -123,15 +123,20 @@ def learn_and_score(
         outputs=tuple(each.outputs for each in (*reversed(found), *baselines) if each.outputs),
     )
     named = {name: sorted(examples.names[i] for i in rows) for name, rows in (("train", train), ("test", unseen))}
-    answers = _answers([*found, *baselines], labels[unseen], [examples.names[i] for i in unseen])
+    answers = _answers([*found, *baselines], labels[unseen], examples.subset(unseen))
     return Outcome(result, {"split": named, "learnt": sorted(learnt)}, answers, clock)
 
 
-def _answers(ways: Sequence[Scored], labels: Labels, names: Sequence[str]) -> Json:
+def _answers(ways: Sequence[Scored], labels: Labels, tested: LabelledSet) -> Json:
     """By name of the way; without the examples of which nothing is known, and all where only numbers are."""
-    _, asked = exact_matches(labels.labelling, labels.targets, labels.targets)
-    told = {each.score.name: each.right.tolist() for each in ways if each.score is not None}
-    return {"examples": [name for name, is_asked in zip(names, asked, strict=True) if is_asked], "ways": told}
+    asked = np.flatnonzero(exact_matches(labels.labelling, labels.targets, labels.targets)[1]).tolist()
+    digests = tested.digests()
+    return {
+        "examples": [tested.names[place] for place in asked],
+        "digests": [digests[place] for place in asked],
+        **({} if tested.groups is None else {"groups": [int(tested.groups[place]) for place in asked]}),
+        "ways": {each.score.name: each.right.tolist() for each in ways if each.score is not None},
+    }
 
 
 def _decide(learner: Learner, labels: Labels, groups: NDArray[np.int64] | None) -> Decisions:
