@@ -241,3 +241,27 @@ def test_what_is_known_teaches_more_than_the_complete_tiles_and_than_reading_no(
     lowest = {name: float(low) for name, _, _, low in found}
     assert lowest["complete"] > 0.03
     assert lowest["no"] > 0
+
+
+def test_a_network_on_photographs_is_worth_more_for_clipart_than_random_weights_and_one_on_digits(
+    tmp_path: Path,
+) -> None:
+    printed = run_main("14_rank.py", "verify=0", tmp_path)
+    rows = re.findall(r"^(\S+) +\S+ +\d+ +(\d\.\d{3}) +\d\.\d{3} to \d\.\d{3} ", printed, re.M)
+    assert [name for name, _ in rows[:4]] == ["mobilenet_v2_imagenet"] * 4
+    assert len(rows) == 10
+    reached = [float(accuracy) for _, accuracy in rows]
+    assert reached[0] == pytest.approx(0.57, abs=0.03)
+    assert reached[3] == pytest.approx(0.35, abs=0.03)
+    assert max(reached[4:]) < 0.32
+    assert "order     mobilenet_v2_imagenet > " in printed
+    tau = float(re.search(r"by LogME and by the probe agree with a weighted tau of ([+-]\d\.\d+)", printed)[1])
+    assert tau == pytest.approx(0.70, abs=0.1)
+
+
+@pytest.mark.slow
+def test_the_three_best_cuts_are_fine_tuned_on_the_same_pictures(tmp_path: Path) -> None:
+    printed = run(sys.executable, str(EXAMPLES / "14_rank.py"), cwd=tmp_path)
+    tuned = [float(line.split()[-1]) for line in printed.splitlines()[2:5]]
+    assert tuned == [pytest.approx(0.56, abs=0.06), pytest.approx(0.57, abs=0.06), pytest.approx(0.47, abs=0.06)]
+    assert "tested on the same 75 examples" in printed

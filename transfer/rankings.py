@@ -188,7 +188,13 @@ class Ranking:
             if failure.next_step:
                 yield f"          next: {failure.next_step}"
         for each in self.agreements:
-            yield f"audit     {each.sentence}"
+            if each.tau is not None:
+                yield f"audit     {each.sentence}"
+        for measured in dict.fromkeys(each.measured for each in self.agreements):
+            open_ones = [each.score for each in self.agreements if each.measured == measured and each.tau is None]
+            if open_ones:
+                told = f"nothing can be said of {', '.join(open_ones)} beside {measured}"
+                yield f"audit     {told}: fewer than 3 cuts have both, or all are equal"
         for note in self.notes:
             yield f"note      {note}"
         if self.command:

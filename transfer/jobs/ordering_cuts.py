@@ -34,7 +34,7 @@ class OrderedCuts:
     """All cuts in order.
 
     Attributes:
-        rows: the best first; of equal ones the quickest.
+        rows: the best first; of equal ones those that were trained, then the quickest.
         groups: of candidates, each at its best cut.
         line: the same, written out.
         notes: what follows from it.
@@ -53,7 +53,7 @@ def order_cuts(scored: Sequence[Placed], folds: RepeatedFolds) -> OrderedCuts:
         scored: at least one; their order changes nothing.
         folds: on which.
     """
-    rows = sorted(map(_row, scored), key=lambda row: (-row.accuracy.value, *cost_key(row.cost), row.name))
+    rows = sorted(map(_row, scored), key=_place)
     worse, front = _worse_than_first(rows, folds), _front(rows)
     rows = [replace(row, ties_best=row.name not in worse, on_front=row.name in front) for row in rows]
     named = {each.name: each for each in scored}
@@ -78,6 +78,11 @@ def _worse_than_first(rows: Sequence[RankedCut], folds: RepeatedFolds) -> set[st
     return {row.name for row, value in zip(others, holm(np.array(p_values)), strict=True) if value < LEVEL}
 
 
+def _apart(ordering: Ordering, one: str, other: str) -> bool:
+    p_values = ordering.p_values
+    return min(p_values.get((one, other), 1.0), p_values.get((other, one), 1.0)) < LEVEL
+
+
 def _row(placed: Placed) -> RankedCut:
     candidate, cut = placed.opened.candidate, placed.cut
     return RankedCut(
@@ -92,6 +97,10 @@ def _row(placed: Placed) -> RankedCut:
         on_front=False,
         is_random=candidate.is_random,
     )
+
+
+def _place(row: RankedCut) -> tuple[float, bool, float, int, str]:
+    return -row.accuracy.value, row.is_random, *cost_key(row.cost), row.name
 
 
 def cost_key(cost: Cost) -> tuple[float, int]:
@@ -110,15 +119,19 @@ def _front(rows: Sequence[RankedCut]) -> set[str]:
 
 
 def _notes(rows: Sequence[RankedCut], of_candidates: Ordering) -> Iterator[str]:
-    best = rows[0]
-    if best.is_random:
-        yield f"the best, {best.name}, has random weights: no pretrained network is of use here, or all are broken"
+    first = rows[0]
+    best = next((row for row in rows if not row.is_random), None)
+    if best is None:
+        return
+    if not best.ties_best:
+        yield f"{first.name} has random weights and is better than all that were trained: look at what goes in"
         return
     cheapest = min((row for row in rows if row.ties_best and not row.is_random), key=lambda row: cost_key(row.cost))
     if cheapest.cost.flops is not None and best.cost.flops and cheapest.cost.flops < best.cost.flops:
         share = 100 * cheapest.cost.flops / best.cost.flops
         yield f"{cheapest.name} is not told apart from the best and takes {share:.2g} % of its FLOPs"
     controls = dict.fromkeys(row.candidate for row in rows if row.is_random)
-    as_good = [name for name in controls if of_candidates.p_values[best.candidate, name] >= LEVEL]
+    as_good = [name for name in controls if not _apart(of_candidates, name, best.candidate)]
     if as_good:
-        yield f"{', '.join(as_good)} is not told apart from the best: nothing shows that pretraining helps here"
+        names = ", ".join(as_good)
+        yield f"{names}: not told apart from {best.candidate}, so nothing shows that pretraining helps here"

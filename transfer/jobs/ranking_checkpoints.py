@@ -96,10 +96,10 @@ def rank_checkpoints(
     if not scored:
         raise _none_left(failures)
     ordered = order_cuts(scored, task.folds)
-    rows = ordered.rows
-    if verify:
-        origins = {placed.name: placed.opened for placed in scored}
-        rows = verify_cuts(rows, origins, chosen, verify, fitting=fitting, cache=kept, seed=seed, progress=progress)
+    origins = {placed.name: placed.opened for placed in scored}
+    rows, verified = verify_cuts(
+        ordered.rows, origins, chosen, verify, fitting=fitting, cache=kept, seed=seed, progress=progress
+    )
     ranking = Ranking(
         source=labelled.source,
         classes=chosen.classes,
@@ -112,9 +112,10 @@ def rank_checkpoints(
         failures=tuple(sorted(failures, key=lambda each: each.candidate)),
         agreements=audit_scores(rows),
     )
-    best = next(placed.opened for placed in scored if placed.name == ranking.best.name)
+    best = origins[ranking.best.name]
     left_out = [f"examples that cannot be read, left out: {more}"] if (more := len(labelled) - len(chosen)) else []
-    notes = (*labelled.notes, *left_out, *ordered.notes, *dict.fromkeys(each.trouble for each in found if each.trouble))
+    trouble = dict.fromkeys(each.trouble for each in found if each.trouble)
+    notes = (*labelled.notes, *left_out, *ordered.notes, *verified, *trouble)
     return replace(ranking, command=extract_command(ranking.best, best, chosen.labelling), notes=notes)
 
 

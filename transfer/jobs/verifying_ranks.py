@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from transfer.data.labelled import LabelledSet
+from transfer.errors import TransferError
 from transfer.graphs.attaching import free_name
 from transfer.jobs.cached_features import Cache
 from transfer.jobs.features_of_cuts import Fitting
@@ -16,6 +17,7 @@ from transfer.models.building import build_model
 from transfer.models.extracting import extract_from_network
 from transfer.rankings import RankedCut
 from transfer.recipes import Recipe
+from transfer.scores import Score
 from transfer.specs import Extraction, Head, Progress, silent
 
 
@@ -29,8 +31,8 @@ def verify_cuts(
     cache: Cache | None = None,
     seed: int = 0,
     progress: Progress = silent,
-) -> tuple[RankedCut, ...]:
-    """The cuts with the first of them fine-tuned: the head solved, then trained on with the last blocks.
+) -> tuple[tuple[RankedCut, ...], tuple[str, ...]]:
+    """The cuts with the first of them fine-tuned: the head solved, then trained on with the last blocks; and notes.
 
     Args:
         cuts: the best first.
@@ -41,28 +43,35 @@ def verify_cuts(
         cache: where features are kept for other runs.
         seed: of the split and of training.
         progress: told of what is going on.
-
-    Raises:
-        DataError: if a class has too few examples to hold some out.
     """
-    found = []
-    for place, cut in enumerate(cuts):
-        if place >= count:
+    found, notes, held_out = [], list[str](), 0
+    for cut in cuts[:count]:
+        try:
+            tuned = _tuned(origins[cut.name], cut.at, data, fitting, cache, seed, progress)
+        except TransferError as error:
+            notes.append(f"{cut.name} could not be fine-tuned: {error.summary}")
             found.append(cut)
-            continue
-        opened = origins[cut.name]
-        preprocessing, size = fitting.of(opened.network)
-        run = finetune(
-            _student(opened, cut.at, data, seed),
-            data,
-            recipe=Recipe(seed=seed),
-            preprocessing=preprocessing,
-            size=size,
-            cache=cache,
-            progress=progress,
-        )
-        found.append(replace(cut, tuned=run.result.stages[-1]))
-    return tuple(found)
+        else:
+            held_out = tuned.examples
+            found.append(replace(cut, tuned=tuned))
+    if held_out:
+        notes.append(f"fine-tuned networks were tested on the same {held_out} examples, held out from all of them")
+    return (*found, *cuts[count:]), tuple(notes)
+
+
+def _tuned(
+    opened: OpenedCandidate,
+    at: str,
+    data: LabelledSet,
+    fitting: Fitting,
+    cache: Cache | None,
+    seed: int,
+    progress: Progress,
+) -> Score:
+    preprocessing, size = fitting.of(opened.network)
+    student, recipe = _student(opened, at, data, seed), Recipe(seed=seed)
+    run = finetune(student, data, recipe=recipe, preprocessing=preprocessing, size=size, cache=cache, progress=progress)
+    return run.result.stages[-1]
 
 
 def _student(opened: OpenedCandidate, at: str, data: LabelledSet, seed: int) -> Student:
