@@ -97,3 +97,22 @@ def test_a_model_without_a_head_is_refused(scans):
     model = keras.Model(inputs, keras.layers.Flatten()(inputs))
     with pytest.raises(LayerError, match="does not end in a head"):
         transfer.audit_labels(model, scans)
+
+
+def test_copies_are_found_across_sets_and_do_not_confirm_each_others_label(scans):
+    images, labels = scans
+    darker = images - (images > 3).astype(np.uint8)
+    copied = np.concatenate([images, darker[:1], darker[:1] - (darker[:1] > 3).astype(np.uint8)])
+    kinds = np.concatenate([labels, labels[[0, 0]]])
+    kinds[[0, 600, 601]] = (labels[0] + 5) % 10
+    data = transfer.from_arrays(copied, kinds)
+    test = transfer.from_arrays(np.stack([darker[1], 255 - images[5]]), np.array([(labels[1] + 1) % 10, labels[1]]))
+    test = test.with_classes(data.classes)
+    audit = transfer.audit_labels("digits_mlp", data, test=test)
+    across = [each for each in audit.near if each.is_across]
+    assert [(each.names, each.differ) for each in across] == [(("x[1]", "test/x[0]"), True)]
+    within = {each.names for each in audit.near if not each.is_across}
+    assert within == {("x[0]", "x[600]"), ("x[0]", "x[601]"), ("x[600]", "x[601]")}
+    assert {"x[0]", "x[600]", "x[601]"} <= {each.name for each in audit.suspects}
+    assert "1 across sets" in str(audit)
+    assert len(audit.labels) == 602

@@ -41,6 +41,12 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write all examples, the most doubtful first, as a CSV to correct the labels in.",
 )
+@click.option(
+    "--test",
+    "test_data",
+    type=click.Path(path_type=Path),
+    help="Find examples of DATA that are almost the same as some to test on; labels there are not looked at.",
+)
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Rows of a table in print.")
 @into_option
 @restoring_options
@@ -66,6 +72,7 @@ def command(
     file: str,
     data: Path,
     out: Path | None,
+    test_data: Path | None,
     top: int,
     into: str | None,
     drop_last: bool,
@@ -82,7 +89,7 @@ def command(
     as_json: bool,
     restoring: Restoring,
 ) -> None:
-    """Name the labels of DATA that are likely wrong, and estimate how many are.
+    """Name the labels of DATA that are likely wrong, estimate how many are, and find examples that are almost the same.
 
     Heads are solved on features of FILE and asked about examples that they have not learnt from. What they contradict
     for sure is shown with what they say instead, the most doubtful first. -o writes a table; correct its labels, and
@@ -90,7 +97,7 @@ def command(
 
     \b
     transfer audit mobilenet_v2_imagenet photos/ -o suspects.csv
-    transfer audit mobilenet_v2_imagenet digits/ --at block_13_expand_relu --size 96
+    transfer audit mobilenet_v2_imagenet digits/ --at block_13_expand_relu --size 96 --test others/
     transfer finetune mobilenet_v2_imagenet photos/ --labels suspects.csv -o runs/corrected
     """
     drop = dropped(drop_last=drop_last, drop_last_n=drop_last_n, at=at)
@@ -101,7 +108,9 @@ def command(
 
     if out is not None:
         refuse_existing(out, force=force)
-    labelled, _ = labelled_by.read(data, strict=strict, skip_unreadable=skip_unreadable)
+    how_to_read = {"strict": strict, "skip_unreadable": skip_unreadable}
+    labelled, _ = labelled_by.read(data, **how_to_read)
+    test = labelled_by.alike(labelled)(test_data, **how_to_read)[0] if test_data else None
     with begin_opening(file) as opening:  # another process reads the structure while TensorFlow is imported
         import_tensorflow()
         checkpoint = opening.checkpoint()
@@ -112,6 +121,7 @@ def command(
         audit = audit_labels(
             checkpoint,
             labelled,
+            test=test,
             into=into,
             restoring=restoring,
             at=at,

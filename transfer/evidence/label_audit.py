@@ -42,6 +42,32 @@ class DoubtedLabel:
         return self.question, self.name, self.label, self.suggested, f"{self.probability:.3f}", f"{self.score:+.3f}"
 
 
+@dataclass(frozen=True, slots=True)
+class NearPair:
+    """Two examples that are almost the same.
+
+    Attributes:
+        names: of both; one of a set to test on begins with `test/`.
+        labels: of both, as words.
+        distance: in feature space, 0 to 2.
+        differ: whether their labels do, where both are known.
+        is_across: whether one is learnt from and the other is to be tested on.
+    """
+
+    names: tuple[str, str]
+    labels: tuple[str, str]
+    distance: float
+    differ: bool
+    is_across: bool
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """A row of a table."""
+        marks = (("other labels", self.differ), ("across sets", self.is_across))
+        one, other = (f"{name} ({label})" for name, label in zip(self.names, self.labels, strict=True))
+        return one, other, f"{self.distance:.3f}", ", ".join(mark for mark, holds in marks if holds)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class LabelAudit:
     """What is doubtful about the labels of a set.
@@ -52,6 +78,7 @@ class LabelAudit:
         others: of one output of classes, name and label of each example that was not.
         shares: of wrong labels, an estimate for each question.
         accuracies: how often the probe says what is given, for each question.
+        near: pairs of examples that are almost the same, the nearest first.
         left_out: examples that could not be used, and why.
         notes: what a reader should know.
     """
@@ -61,6 +88,7 @@ class LabelAudit:
     others: tuple[tuple[str, str], ...]
     shares: dict[str, Measure]
     accuracies: dict[str, float]
+    near: tuple[NearPair, ...] = ()
     left_out: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
@@ -84,7 +112,16 @@ class LabelAudit:
         lines += [self._share(question) for question in self.shares]
         if self.suspects:
             lines += ["", *_table(self.suspects, top, is_single=not any(self.shares))]
+        if self.near:
+            lines += ["", f"{self._pairs} of examples that are almost the same:", *_near_table(self.near, top)]
         return "\n".join([*lines, *([""] if self.notes else []), *(f"note: {each}" for each in self.notes)])
+
+    @property
+    def _pairs(self) -> str:
+        across, differ = sum(each.is_across for each in self.near), sum(each.differ for each in self.near)
+        told = [f"{across} across sets"] * (across > 0) + [f"{differ} with other labels"] * (differ > 0)
+        counted = "1 pair" if len(self.near) == 1 else f"{len(self.near)} pairs"
+        return f"{counted} ({', '.join(told)})" if told else counted
 
     def _share(self, question: str) -> str:
         named = f"{question}: " if question else ""
@@ -104,6 +141,7 @@ class LabelAudit:
             "shares": {name: asdict(each) for name, each in self.shares.items()},
             "probe_accuracy": dict(self.accuracies),
             "suspects": [asdict(each) for each in self.suspects[:top]],
+            "near_duplicates": [asdict(each) for each in self.near],
             "left_out": [asdict(each) for each in self.left_out],
             "notes": list(self.notes),
         }
@@ -112,4 +150,13 @@ class LabelAudit:
 def _table(suspects: Sequence[DoubtedLabel], top: int, *, is_single: bool) -> list[str]:
     columns = ("question", "example", "label", "suggested", *_NUMBERS)[is_single:]
     shown = format_table(columns, [each.cells[is_single:] for each in suspects[:top]], numbers=_NUMBERS)
-    return [shown, *([f"and {len(suspects) - top} more"] if len(suspects) > top else [])]
+    return [shown, *_rest(len(suspects), top)]
+
+
+def _near_table(pairs: Sequence[NearPair], top: int) -> list[str]:
+    shown = format_table(("example", "almost the same", "distance", ""), [each.cells for each in pairs[:top]])
+    return [shown, *_rest(len(pairs), top)]
+
+
+def _rest(count: int, top: int) -> list[str]:
+    return [f"and {count - top} more"] if count > top else []

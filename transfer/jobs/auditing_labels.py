@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from transfer.data.doubts import refuse_unreadable
+from transfer.data.joining import join_sets
 from transfer.data.labelled import LabelledSet
 from transfer.data.reading import as_labelled
-from transfer.data.targets import shown_label
+from transfer.data.targets import known, shown_label
 from transfer.errors import DataError
-from transfer.evidence.label_audit import DoubtedLabel, LabelAudit
+from transfer.evidence.label_audit import DoubtedLabel, LabelAudit, NearPair
 from transfer.evidence.label_errors import LabelErrors, find_label_errors
 from transfer.evidence.label_questions import Question, find_questions
+from transfer.evidence.near_duplicates import NearDuplicates, find_near_duplicates, group_duplicates
 from transfer.jobs.cached_features import Cache
 from transfer.jobs.preparing import Student, prepare_student
 from transfer.jobs.probe_features import compute_features
@@ -28,6 +30,7 @@ from transfer.specs import Preprocessing, Progress, Restoring, silent
 from transfer.tabulating import shorten
 from transfer.training.feature_store import MEMORY_BYTES
 from transfer.training.held_out_logits import held_out_logits
+from transfer.training.solving import refuse_infinite
 from transfer.training.temperatures import find_temperature
 from transfer.weights.checkpoint import Checkpoint
 
@@ -36,6 +39,7 @@ def audit_labels(
     source: keras.Model | Student | Restored | Checkpoint | str | os.PathLike[str],
     data: LabelledSet | str | os.PathLike[str] | tuple[ArrayLike, ArrayLike],
     *,
+    test: LabelledSet | None = None,
     into: Into = None,
     restoring: Restoring | None = None,
     at: str | None = None,
@@ -48,16 +52,19 @@ def audit_labels(
     seed: int = 0,
     progress: Progress = silent,
 ) -> LabelAudit:
-    """Find labels that are likely wrong.
+    """Find labels that are likely wrong, and examples that are almost the same.
 
     The frozen layers run once over all examples. A head is solved on four fifths of them and asked about the others,
     five times. What it contradicts for sure, by confident learning, is likely wrong (see `evidence.label_errors`).
-    Numbers are not audited.
+    Numbers are not audited. Examples that are almost the same (see `evidence.near_duplicates`) are held out together,
+    so that none confirms the label of its copy.
 
     Args:
         source: a file, the name of a shipped one, what `restore` gave, or a model that ends in the heads as `extract`
             gives it.
         data: labelled examples, their path, or arrays (x, y).
+        test: a set to test on, of the same outputs; its labels are not audited, but copies of its examples in `data`
+            are found.
         into: the original architecture, where a file does not hold it.
         restoring: how a file is brought into it.
         at: the last layer to keep of a file; by default the old classifier goes.
@@ -82,9 +89,10 @@ def audit_labels(
             next_step="give at least two classes with two examples each",
         )
     student = _student(source, found.labelling, into, restoring or Restoring(), at, drop_last, seed)
+    everything = found if test is None else join_sets(found, test)
     features = compute_features(
         student,
-        found,
+        everything,
         preprocessing=preprocessing,
         size=size,
         cache=cache,
@@ -92,49 +100,88 @@ def audit_labels(
         progress=progress,
     )
     if not skip_unreadable:
-        refuse_unreadable(tuple(features.failures.values()), len(found), found.source)
-    kept = np.array([place for place in range(len(found)) if place not in features.failures], np.int64)
+        refuse_unreadable(tuple(features.failures.values()), len(everything), everything.source)
+    kept = np.array([place for place in range(len(everything)) if place not in features.failures], np.int64)
     values = [features.inputs.values[head][kept] for head in features.inputs.heads]
-    audited = audit_features(found.subset(kept), values, seed=seed, progress=progress)
-    told = (*found.problems, *features.failures.values())
+    count = int((kept < len(found)).sum())
+    audited = audit_features(everything.subset(kept), values, count=count, seed=seed, progress=progress)
+    told = (*found.problems, *(test.problems if test else ()), *features.failures.values())
     return replace(audited, left_out=told, notes=(*audited.notes, features.note))
 
 
 def audit_features(
-    data: LabelledSet, features: list[NDArray[np.float32]], *, seed: int = 0, progress: Progress = silent
+    data: LabelledSet,
+    features: list[NDArray[np.float32]],
+    *,
+    count: int | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
 ) -> LabelAudit:
-    """Find labels that are likely wrong, by features of the examples.
+    """Find labels that are likely wrong, and examples that are almost the same, by features of the examples.
 
     Args:
         data: labelled examples.
-        features: (n, d), what goes into the head of each output.
+        features: (n, d), what goes into the head of each output. Near is what is so by the first.
+        count: of the first examples, whose labels are audited; the others are tested on. None for all.
         seed: of the folds, and of the draws for the bounds.
         progress: told of what is going on.
 
     Raises:
         DataError: if a feature is not finite.
     """
+    count = len(data) if count is None else count
+    refuse_infinite(features[0])
+    is_single = data.labelling.is_single
+    near = find_near_duplicates(features[0], data.targets[0] if is_single else np.zeros(len(data), np.int64))
+    within = near.pairs[(near.pairs < count).all(1)]
+    learnt = data.subset(np.arange(count))
+    together = group_duplicates(within, count, learnt.groups)
     labels, shares, accuracies, notes = list[DoubtedLabel](), {}, {}, list[str]()
-    for question in find_questions(data.labelling, data.targets):
-        groups = None if data.groups is None else data.groups[question.rows]
+    for question in find_questions(learnt.labelling, learnt.targets):
+        groups = None if together is None else together[question.rows]
         if groups is not None and len(np.unique(groups)) < 2:
             continue
         rows = features[data.labelling.place(question.output)][question.rows]
         logits = held_out_logits(rows, question.labels, seed=seed, groups=groups, progress=progress)
         probabilities = _probabilities(question, logits)
         found = find_label_errors(probabilities, question.labels, groups=groups, seed=seed)
-        labels += _doubted(data, question, probabilities, found)
+        labels += _doubted(learnt, question, probabilities, found)
         shares[question.name] = found.share
         accuracies[question.name] = float((logits.argmax(1) == question.labels).mean())
         notes += _notes(question)
     labels.sort(key=lambda each: each.score)
+    others, pairs = _not_asked(learnt, labels), tuple(_pairs(data, near, count))
+    return LabelAudit(data.source, tuple(labels), others, shares, accuracies, pairs, notes=tuple(notes))
+
+
+def _not_asked(data: LabelledSet, labels: Sequence[DoubtedLabel]) -> tuple[tuple[str, str], ...]:
+    """Of one output of classes, names and labels of the examples that stand in no question."""
+    if not data.labelling.is_single:
+        return ()
     asked = {each.name for each in labels}
-    others = [
-        (name, shown_label(data.labelling.outputs[0], label))
-        for name, label in zip(data.names, data.targets[0], strict=True)
-        if data.labelling.is_single and name not in asked
-    ]
-    return LabelAudit(data.source, tuple(labels), tuple(others), shares, accuracies, (), tuple(notes))
+    named = zip(data.names, data.labels.tolist(), strict=True)
+    return tuple((name, data.classes[label]) for name, label in named if name not in asked)
+
+
+def _pairs(data: LabelledSet, near: NearDuplicates, count: int) -> Iterator[NearPair]:
+    for (one, other), distance in zip(near.pairs.tolist(), near.distances.tolist(), strict=True):
+        labels = (_said(data, one), _said(data, other))
+        names = (data.names[one], data.names[other])
+        yield NearPair(names, labels, distance, _differ(data, one, other), one < count <= other)
+
+
+def _said(data: LabelledSet, place: int) -> str:
+    pairs = zip(data.labelling, data.targets, strict=True)
+    return "; ".join(shown_label(output, np.asarray(values[place])) for output, values in pairs)
+
+
+def _differ(data: LabelledSet, one: int, other: int) -> bool:
+    """Whether anything that is known of both is not the same."""
+    for values in data.targets:
+        both = known(values[one : one + 1]) & known(values[other : other + 1])
+        if (both & (values[one : one + 1] != values[other : other + 1])).any():
+            return True
+    return False
 
 
 def _student(

@@ -1,0 +1,80 @@
+"""Near duplicates: planted copies are found and nothing else, in blocks as at once, and stay together."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from transfer.evidence import near_duplicates
+from transfer.evidence.near_duplicates import find_near_duplicates, group_duplicates
+
+
+def planted(seed=0, n=300, copies=12):
+    """Features in five classes, of different spread, with slightly changed copies of some at the end."""
+    random = np.random.default_rng(seed)
+    kinds = random.integers(0, 5, n)
+    features = 3 * random.normal(size=(5, 40))[kinds] + (0.3 + 0.3 * kinds)[:, None] * random.normal(size=(n, 40))
+    chosen = random.permutation(n)[:copies]
+    changed = features[chosen] + 0.03 * random.normal(size=(copies, 40))
+    wanted = {(int(place), n + k) for k, place in enumerate(chosen)}
+    return np.concatenate([features, changed]).astype(np.float32), np.concatenate([kinds, kinds[chosen]]), wanted
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_planted_copies_are_found_and_no_other_pair(seed):
+    features, kinds, wanted = planted(seed)
+    found = find_near_duplicates(features, kinds)
+    assert set(map(tuple, found.pairs.tolist())) == wanted
+    assert (np.diff(found.distances) >= 0).all()
+
+
+def test_distances_are_those_of_cosines_of_standardised_features():
+    features, kinds, _ = planted()
+    found = find_near_duplicates(features, kinds)
+    precise = features.astype(np.float64)
+    rows = (precise - precise.mean(0)) / precise.std(0)
+    for (one, other), distance in zip(found.pairs, found.distances, strict=True):
+        cosine = rows[one] @ rows[other] / np.linalg.norm(rows[one]) / np.linalg.norm(rows[other])
+        assert distance == pytest.approx(1 - cosine, abs=1e-5)
+
+
+def test_blocks_give_what_all_at_once_gives(monkeypatch):
+    features, kinds, _ = planted()
+    whole = find_near_duplicates(features, kinds)
+    monkeypatch.setattr(near_duplicates, "_BLOCK", 7 * len(features))
+    in_blocks = find_near_duplicates(features, kinds)
+    np.testing.assert_array_equal(in_blocks.pairs, whole.pairs)
+    np.testing.assert_allclose(in_blocks.distances, whole.distances, atol=1e-6)
+
+
+def test_four_copies_of_everything_hide_nothing():
+    features, kinds, _ = planted(copies=0)
+    found = find_near_duplicates(np.tile(features, (4, 1)), np.tile(kinds, 4))
+    assert len(found.pairs) == 6 * len(features)
+    assert (found.pairs[:, 0] % 300 == found.pairs[:, 1] % 300).all()
+
+
+def test_a_copy_with_another_label_is_found_by_either_class():
+    features, kinds, wanted = planted()
+    kinds[-1] = (kinds[-1] + 1) % 5
+    assert wanted == set(map(tuple, find_near_duplicates(features, kinds).pairs.tolist()))
+
+
+def test_of_handwritten_digits_hardly_any_are_near():
+    features, labels = load_digits(return_X_y=True)
+    assert len(find_near_duplicates(features, labels).pairs) <= 5
+
+
+def test_of_a_few_examples_and_of_features_that_do_not_vary_nothing_is_said():
+    assert len(find_near_duplicates(np.zeros((9, 3)), np.zeros(9, int)).pairs) == 0
+    assert len(find_near_duplicates(np.ones((30, 3)), np.zeros(30, int)).pairs) == 0
+
+
+def test_pairs_join_groups_and_chains_stay_together():
+    pairs = np.array([[0, 1], [1, 4], [5, 6]])
+    found = group_duplicates(pairs, 8, None)
+    assert len({*found[[0, 1, 4]]}) == len({*found[[5, 6]]}) == 1
+    assert len(np.unique(found)) == 5
+    joined = group_duplicates(np.array([[0, 7]]), 8, np.array([3, 3, 9, 9, 5, 5, 1, 1]))
+    assert len({*joined[[0, 1, 6, 7]]}) == 1
+    assert len(np.unique(joined)) == 3
+    assert group_duplicates(np.zeros((0, 2), np.int64), 8, None) is None
