@@ -1,6 +1,7 @@
 """`transfer rank`: what it prints, as text and as JSON, and how it ends."""
 
 import shlex
+from pathlib import Path
 
 import keras
 import pytest
@@ -54,3 +55,12 @@ def test_architectures_go_with_all_files_or_with_one_by_its_name(call, pictures)
     assert {cut["candidate"] for cut in named.json["cuts"]} == {"pretrained.weights.h5", "digits_mlp"}
     slip = call("rank", "pretrained.weights.h5", "digits_mlp", "--into", f"other.h5={builder}", *options)
     assert (slip.code, "FILE=ARCH" in slip.stderr) == (2, True)
+
+
+def test_several_outputs_are_refused_with_the_option_that_chooses_one(call):
+    data = Path(__file__).parents[2] / "examples" / "data"
+    table = ("--labels", data / "clipart_kinds.csv", "--head", "category", "--head", "kind")
+    ended = call("rank", "digits_mlp", "--on", data / "clipart", *table, "--no-cache")
+    assert (ended.code, ended.stdout) == (6, "")
+    assert "one class each" in ended.stderr
+    assert "--head NAME" in ended.stderr

@@ -242,3 +242,34 @@ def test_trained_weights_come_before_random_ones_on_clipart():
 def test_numbers_out_of_range_are_refused(good, data):
     with pytest.raises(ValueError, match="at least 1"):
         transfer.rank_checkpoints([good], data, cuts=0)
+
+
+def test_one_model_for_several_files_is_refused(good, data, tmp_path):
+    files = [tmp_path / "one.weights.h5", tmp_path / "two.weights.h5"]
+    for file in files:
+        good.save_weights(file)
+    with pytest.raises(DataError, match="at once") as caught:
+        transfer.rank_checkpoints(files, data, into=network("fresh", [4, 5]))
+    assert "into=create_model" in caught.value.next_step
+    alone = transfer.rank_checkpoints(files[:1], data, into=network("fresh", [4, 5]))
+    assert alone.best.accuracy.value > 0.95
+
+
+def test_groups_stay_together_and_widen_the_interval(bad, data):
+    groups = np.arange(90) // 3 % 6
+    x = np.asarray(data.inputs) + np.random.default_rng(5).normal(size=(6, 6))[groups].astype(np.float32)
+    ranking = transfer.rank_checkpoints([bad], transfer.from_arrays(x, data.labels, groups=groups))
+    plain = transfer.rank_checkpoints([bad], transfer.from_arrays(x, data.labels))
+    assert ranking.fold_count == 5
+    widths = [each.best.accuracy.high - each.best.accuracy.low for each in (ranking, plain)]
+    assert ranking.best.folds != plain.best.folds
+    assert widths[0] > 0.9 * widths[1]
+
+
+def test_logits_are_source_classes_where_the_card_names_them(digits_folder):
+    ranking = transfer.rank_checkpoints(["digits_mlp"], digits_folder)
+    model = transfer.restore("digits_mlp").model
+    scores = {cut.at: cut.scores for cut in ranking.cuts}
+    assert scores["dense_1"].leep is None
+    assert model.get_layer("predictions").activation.__name__ == "linear"
+    assert -np.log(3) < scores["dense_2"].leep < -0.1  # digits it knows, better than a guess

@@ -170,10 +170,8 @@ class _Answers:
     def probabilities(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         """(n, s), of what the tensor holds."""
         wide = values.astype(np.float64)
-        if not self.are_logits:
-            return wide
-        powers = np.exp(wide - wide.max(1, keepdims=True))
-        return np.asarray(powers / powers.sum(1, keepdims=True))
+        powers = np.exp(wide - wide.max(1, keepdims=True)) if self.are_logits else wide
+        return np.asarray(powers / powers.sum(1, keepdims=True))  # those of 16 bits have other sums than 1
 
 
 def _find_answers(graph: Graph, shapes: Mapping[Ref, Shape], classes: tuple[str, ...]) -> _Answers | None:

@@ -92,6 +92,7 @@ def list_candidates(
             )
     if not found:
         raise DataError("There is no candidate to rank.", next_step="name files, or shipped checkpoints")
+    _refuse_shared(tuple(found.values()))
     controls = [
         replace(each, name=f"{RANDOM}{each.name}", is_random=True) for each in found.values() if not each.is_random
     ]
@@ -132,6 +133,21 @@ def _restored(candidate: Candidate, how: Restoring) -> tuple[keras.Model, Into]:
     holds = checkpoint.config is not None or (checkpoint.card is not None and bool(checkpoint.card.architecture))
     into = None if holds else candidate.into
     return restore_file(checkpoint, into, how).model, into
+
+
+def _refuse_shared(candidates: Sequence[Candidate]) -> None:
+    """Refuse one model as the architecture of several files: the last would overwrite the others."""
+    files: dict[int, set[str]] = {}
+    for each in candidates:
+        if isinstance(each.into, keras.Model):
+            files.setdefault(id(each.into), set()).add(each.file)
+    shared = next((names for names in files.values() if len(names) > 1), None)
+    if shared:
+        raise DataError(
+            f"One model cannot hold the weights of {len(shared)} files at once.",
+            [Problem(name, found="would go into the same model") for name in sorted(shared)],
+            next_step="give a function that builds it: into=create_model",
+        )
 
 
 def _is_same(one: Candidate, other: Candidate) -> bool:
