@@ -19,7 +19,7 @@ FILES = ("mobilenet_v2_imagenet", "random:mobilenet_v2_imagenet", "digits_mlp")
 
 
 def main(verify=3):
-    ranking = transfer.rank_checkpoints(FILES, transfer.read_labelled(DATA), cuts=4, verify=verify)
+    ranking = transfer.rank(FILES, transfer.read_labelled(DATA), cuts=4, verify=verify)
     print(ranking)
     return ranking
 

@@ -19,18 +19,20 @@ if TYPE_CHECKING:
     from transfer.data.reading import read_labelled as read_labelled
     from transfer.errors import TransferError as TransferError
     from transfer.evidence.label_audit import LabelAudit as LabelAudit
+    from transfer.evidence.label_curves import LabelCurve as LabelCurve
     from transfer.evidence.leaderboards import Leaderboard as Leaderboard
     from transfer.evidence.run_comparisons import Comparison as Comparison
     from transfer.jobs.auditing_labels import audit_labels as audit_labels
-    from transfer.jobs.comparing_runs import compare_runs as compare_runs
+    from transfer.jobs.comparing_runs import compare as compare
     from transfer.jobs.counting_flops import count_flops as count_flops
     from transfer.jobs.diagnosing import diagnose as diagnose
+    from transfer.jobs.drawing_curves import draw_curve as draw_curve
     from transfer.jobs.evaluating import evaluate as evaluate
     from transfer.jobs.finetuning import finetune as finetune
     from transfer.jobs.listing_runs import leaderboard as leaderboard
     from transfer.jobs.measuring_drift import measure_drift as measure_drift
     from transfer.jobs.predicting import predict as predict
-    from transfer.jobs.ranking_checkpoints import rank_checkpoints as rank_checkpoints
+    from transfer.jobs.ranking_checkpoints import rank as rank
     from transfer.jobs.running import load_run as load_run
     from transfer.labellings import Labelling as Labelling
     from transfer.labellings import Output as Output
@@ -66,6 +68,7 @@ _HOMES = {
     "Flops": "transfer.analysis.flops",
     "Head": "transfer.specs",
     "LabelAudit": "transfer.evidence.label_audit",
+    "LabelCurve": "transfer.evidence.label_curves",
     "LabelledSet": "transfer.data.labelled",
     "Labelling": "transfer.labellings",
     "Leaderboard": "transfer.evidence.leaderboards",
@@ -79,9 +82,10 @@ _HOMES = {
     "Stage": "transfer.recipes",
     "TransferError": "transfer.errors",
     "audit_labels": "transfer.jobs.auditing_labels",
-    "compare_runs": "transfer.jobs.comparing_runs",
+    "compare": "transfer.jobs.comparing_runs",
     "count_flops": "transfer.jobs.counting_flops",
     "diagnose": "transfer.jobs.diagnosing",
+    "draw_curve": "transfer.jobs.drawing_curves",
     "evaluate": "transfer.jobs.evaluating",
     "extract": "transfer.models.extracting",
     "finetune": "transfer.jobs.finetuning",
@@ -95,7 +99,7 @@ _HOMES = {
     "named_recipe": "transfer.training.named_recipes",
     "open_checkpoint": "transfer.weights.opening",
     "predict": "transfer.jobs.predicting",
-    "rank_checkpoints": "transfer.jobs.ranking_checkpoints",
+    "rank": "transfer.jobs.ranking_checkpoints",
     "read_labelled": "transfer.data.reading",
     "read_labelling": "transfer.data.labelling_files",
     "read_recipe": "transfer.training.recipe_texts",

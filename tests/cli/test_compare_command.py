@@ -12,7 +12,7 @@ def test_compare_prints_what_the_comparison_prints(call, tmp_path):
     ended = call("compare", *runs)
     assert ended.code == 0
     assert ended.stderr == ""
-    assert ended.stdout == f"{transfer.compare_runs(runs)}\n"
+    assert ended.stdout == f"{transfer.compare(runs)}\n"
     assert "order     a > b" in ended.stdout
     assert "winner    a" in ended.stdout
 

@@ -91,7 +91,7 @@ def test_a_run_with_several_outputs_is_learnt_asked_and_scored(call, pictures, t
     assert ended.code == 0, ended.stderr
     assert "digit: one of digit_0, digit_1, digit_2" in ended.stderr
     assert "tags: any of even, line" in ended.stderr
-    assert "weight: numbers" in ended.stderr
+    assert "weight: a number" in ended.stderr
     assert "3 outputs" in ended.stdout
     asked = call("predict", tmp_path / "run", pictures, "--json").json["answers"]
     assert {tuple(each["outputs"]) for each in asked} == {("digit", "tags", "weight")}

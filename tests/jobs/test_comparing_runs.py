@@ -28,7 +28,7 @@ def three(tmp_path):
 
 
 def test_runs_are_ordered_on_the_same_examples_with_ties(three):
-    found = transfer.compare_runs(three)
+    found = transfer.compare(three)
     assert isinstance(found, transfer.Comparison)
     assert [str(each) for each in found.orders] == ["a ≈ b > c"]
     assert found.winner is None
@@ -45,7 +45,7 @@ def test_runs_are_ordered_on_the_same_examples_with_ties(three):
 def test_who_is_told_apart_from_all_others_is_the_winner_whatever_the_order(three, tmp_path):
     three[1] = write_run(tmp_path / "d", right(100, (0, 40)))
     for order in (three, three[::-1]):
-        found = transfer.compare_runs(order)
+        found = transfer.compare(order)
         assert str(found.orders[0]) == "a > d > c"
         assert found.winner == "a"
         assert [run.name for run in found.runs] == [each.name for each in order]
@@ -62,7 +62,7 @@ def test_the_same_run_twice_with_one_seed_differs_by_nothing_and_wins_nothing(di
     first = shutil.copytree(digits_run.folder, tmp_path / "first")
     for folder in (first, copy):
         (folder / "answers.json").write_text(json.dumps(answers))
-    found = transfer.compare_runs([first, copy])
+    found = transfer.compare([first, copy])
     (pair,) = found.pairs
     assert (pair.difference.value, pair.p_value) == (0.0, 1.0)
     assert found.winner is None
@@ -71,7 +71,7 @@ def test_the_same_run_twice_with_one_seed_differs_by_nothing_and_wins_nothing(di
 
 
 def test_what_a_network_costs_is_told_from_its_file(digits_run):
-    (run,) = transfer.compare_runs([digits_run.folder]).runs
+    (run,) = transfer.compare([digits_run.folder]).runs
     model = digits_run.model
     assert run.cost.parameters == model.count_params()
     assert run.cost.trained == sum(int(np.prod(each.shape)) for each in model.trainable_weights)
@@ -88,7 +88,7 @@ def test_a_folder_that_is_no_run_is_a_row_with_its_reason(three, tmp_path):
     (half / "result.json").unlink()
     odd = write_run(tmp_path / "odd", right(3))
     (odd / "run.json").write_text('{"schema": 1, "split": [1], "data": 3}')
-    found = transfer.compare_runs([*three, tmp_path / "empty", tmp_path / "nowhere", half, odd])
+    found = transfer.compare([*three, tmp_path / "empty", tmp_path / "nowhere", half, odd])
     assert [run.name for run in found.runs] == ["a", "b", "c"]
     reasons = {each.name: each.reason for each in found.unread}
     assert reasons["empty"] == "no run.json"
@@ -100,14 +100,14 @@ def test_a_folder_that_is_no_run_is_a_row_with_its_reason(three, tmp_path):
 
 def test_without_a_run_it_is_an_error_that_names_each_folder(tmp_path):
     with pytest.raises(DataError) as caught:
-        transfer.compare_runs([tmp_path / "one", tmp_path])
+        transfer.compare([tmp_path / "one", tmp_path])
     assert [each.found for each in caught.value.problems] == ["no such folder", "no run.json"]
 
 
 def test_other_test_examples_are_compared_on_the_common_ones(tmp_path):
     one = write_run(tmp_path / "one", right(60, (0, 30)), tested=NAMES[:60])
     two = write_run(tmp_path / "two", right(60), tested=NAMES[20:80][::-1])
-    found = transfer.compare_runs([one, two])
+    found = transfer.compare([one, two])
     (pair,) = found.pairs
     assert (pair.difference.examples, pair.difference.first_alone, pair.difference.second_alone) == (40, 0, 10)
     assert found.orders[0].means == {"one": 0.75, "two": 1.0}
@@ -119,7 +119,7 @@ def test_other_test_examples_are_compared_on_the_common_ones(tmp_path):
 
 def test_runs_without_common_examples_are_not_compared(tmp_path, three):
     other = write_run(tmp_path / "other", right(20), tested=NAMES[150:170])
-    found = transfer.compare_runs([*three, other])
+    found = transfer.compare([*three, other])
     assert [str(each) for each in found.orders] == ["a ≈ b > c", "other"]
     assert found.winner is None
     assert len(found.pairs) == 3
@@ -129,7 +129,7 @@ def test_runs_without_common_examples_are_not_compared(tmp_path, three):
 def test_an_example_that_the_other_one_learnt_from_is_told(tmp_path):
     one = write_run(tmp_path / "one", right(50), learnt=NAMES[50:100])
     two = write_run(tmp_path / "two", right(50), tested=NAMES[10:60], learnt=[*NAMES[:8], *NAMES[60:100]])
-    told = transfer.compare_runs([one, two]).warnings
+    told = transfer.compare([one, two]).warnings
     assert told[0] == "two learnt from 8 of the 50 examples that one is tested on"
     assert told[1] == "one learnt from 10 of the 50 examples that two is tested on"
 
@@ -140,27 +140,27 @@ def test_with_digests_an_example_is_known_by_its_content(tmp_path):
     moved = {"source": "elsewhere", "examples": 30, "classes": ["cat", "dog"], "digest": "d" * 64}
     names = [f"moved/{place}.png" for place in range(30)]
     two = write_run(tmp_path / "two", right(30), tested=names, more={"digests": digests}, data=moved, learnt=[])
-    found = transfer.compare_runs([one, two])
+    found = transfer.compare([one, two])
     assert found.pairs[0].difference.examples == 30
     assert found.warnings == ()
     asked = json.loads((two / "run.json").read_text())
     (two / "run.json").write_text(json.dumps({**asked, "learnt": digests[:4]}))
-    assert "two learnt from 4 of the 30 examples that one is tested on" in transfer.compare_runs([one, two]).warnings
+    assert "two learnt from 4 of the 30 examples that one is tested on" in transfer.compare([one, two]).warnings
 
 
 def test_names_of_another_set_count_with_a_warning_and_places_in_arrays_do_not(tmp_path):
     other = {"source": "/more/photos", "examples": 9, "classes": ["cat", "dog"], "digest": "d" * 64}
     one, two = (write_run(tmp_path / "one", right(30))), write_run(tmp_path / "two", right(30), data=other)
-    assert "two have test sets of other digests" in transfer.compare_runs([one, two]).warnings[0]
+    assert "two have test sets of other digests" in transfer.compare([one, two]).warnings[0]
     three = write_run(tmp_path / "three", right(30), data={**other, "source": "arrays"})
-    found = transfer.compare_runs([one, three])
+    found = transfer.compare([one, three])
     assert found.pairs == ()
     assert "no test example in common" in found.warnings[0]
 
 
 def test_runs_that_ask_something_else_are_not_compared(tmp_path):
     other = {"source": "/data/photos", "examples": 200, "classes": ["cat", "cow"], "digest": "c" * 64}
-    found = transfer.compare_runs(
+    found = transfer.compare(
         [write_run(tmp_path / "one", right(30)), write_run(tmp_path / "two", right(30), data=other)]
     )
     assert found.pairs == ()
@@ -169,7 +169,7 @@ def test_runs_that_ask_something_else_are_not_compared(tmp_path):
 
 def test_a_run_that_kept_no_answers_stands_beside_the_others(three, tmp_path):
     old = write_run(tmp_path / "old", right(100, (0, 50)), kept=False)
-    found = transfer.compare_runs([*three, old])
+    found = transfer.compare([*three, old])
     assert found.warnings == ("old kept no answers, as older runs did not: its score stands alone",)
     assert found.winner is None
     assert len(found.pairs) == 3
@@ -187,7 +187,7 @@ def test_a_run_that_kept_no_answers_stands_beside_the_others(three, tmp_path):
 def test_damaged_answers_are_told_and_not_used(tmp_path, text, told):
     run = write_run(tmp_path / "one", right(10))
     (run / "answers.json").write_text(text)
-    found = transfer.compare_runs([run])
+    found = transfer.compare([run])
     assert told in found.warnings[0]
     assert found.runs[0].answers is None
     assert found.runs[0].score.correct == 10
@@ -197,7 +197,7 @@ def test_examples_of_groups_prove_no_more_than_their_groups(tmp_path):
     groups = [str(place // 10) for place in range(40)]
     for name, wrong in (("one", ()), ("two", ((0, 20),))):
         write_run(tmp_path / name, right(40, *wrong), more={"groups": groups})
-    found = transfer.compare_runs([tmp_path / "one", tmp_path / "two"])
+    found = transfer.compare([tmp_path / "one", tmp_path / "two"])
     assert found.pairs[0].p_value == 0.5  # two groups of four differ
     assert found.winner is None
 
@@ -207,7 +207,7 @@ def test_groups_that_nobody_kept_are_seen_by_the_interval(tmp_path):
     result = json.loads((runs[1] / "result.json").read_text())
     result["score"]["accuracy"] |= {"low": 0.2, "high": 0.8}
     (runs[1] / "result.json").write_text(json.dumps(result))
-    found = transfer.compare_runs(runs)
+    found = transfer.compare(runs)
     assert found.winner is None
     assert "two: its examples are of groups" in found.warnings[0]
 
@@ -216,11 +216,11 @@ def test_what_was_asked_otherwise_is_listed(tmp_path):
     recipe = {"name": "probe", "seed": 3, "validation": 0.2, "stages": [{"kind": "probe"}]}
     runs = [write_run(tmp_path / "one", right(9)), write_run(tmp_path / "two", right(9), recipe=recipe, shots=5)]
     runs.append(write_run(tmp_path / "three", right(9), shots=7))
-    found = {each.name: each.values for each in transfer.compare_runs(runs).settings}
+    found = {each.name: each.values for each in transfer.compare(runs).settings}
     assert found == {"seed": {"one": "0", "two": "3"}, "shots": {"one": "none", "two": "5", "three": "7"}}
 
 
 def test_folders_of_one_name_are_told_apart_and_one_given_twice_is_one(tmp_path):
     runs = [write_run(tmp_path / name / "run", right(9)) for name in ("x", "y")]
-    found = transfer.compare_runs([*runs, tmp_path / "x" / ".." / "x" / "run"])
+    found = transfer.compare([*runs, tmp_path / "x" / ".." / "x" / "run"])
     assert [run.name for run in found.runs] == ["x/run", "y/run"]

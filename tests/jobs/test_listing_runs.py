@@ -191,7 +191,7 @@ def test_numbers_are_ranked_by_their_measure_the_smaller_the_better(tmp_path):
     assert [each.name for each in board.standings] == ["a", "b", "c"]
     assert ranks(board) == {"a": (1, True), "b": (1, True), "c": (3, False)}
     assert board.standings[0].over_baseline.value == pytest.approx(6.5)
-    compared = transfer.compare_runs([tmp_path / "a", tmp_path / "b"])
+    compared = transfer.compare([tmp_path / "a", tmp_path / "b"])
     assert "mean absolute error" in str(compared)
     assert compared.pairs == ()
 

@@ -49,7 +49,7 @@ def bad():
 
 @pytest.fixture(scope="module")
 def ranking(good, bad, data):
-    return transfer.rank_checkpoints([bad, good], data)
+    return transfer.rank([bad, good], data)
 
 
 def test_the_network_whose_features_tell_the_classes_is_first_and_told_apart(ranking):
@@ -98,13 +98,13 @@ def test_costs_are_those_up_to_the_cut(ranking):
 def test_the_order_of_the_candidates_changes_nothing(good, bad, data):
     other, few = network("another", [0, 3]), data.subset(np.arange(45))
     orders = ([good, bad, other], [other, bad, good], [bad, other, good])
-    found = [transfer.rank_checkpoints(order, few, random=True).to_json() for order in orders]
+    found = [transfer.rank(order, few, random=True).to_json() for order in orders]
     assert all(each == found[0] for each in found)
     assert found[0]["cuts"][0]["candidate"] == "good"
 
 
 def test_random_weights_are_the_same_each_time_and_not_those_of_the_file(good, data):
-    first, second = (transfer.rank_checkpoints({"good": good}, data, random=True) for _ in range(2))
+    first, second = (transfer.rank({"good": good}, data, random=True) for _ in range(2))
     assert first.to_json() == second.to_json()
     assert [cut.candidate for cut in first.cuts] == ["good", "random:good"]
     assert [cut.is_random for cut in first.cuts] == [False, True]
@@ -131,7 +131,7 @@ def test_what_cannot_be_ranked_is_told_with_its_reason_and_the_others_are_ranked
     broken.write_bytes(b"no HDF5 at all")
     good.save_weights(weights)
     narrow = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3), keras.layers.Dense(2)], name="narrow")
-    ranking = transfer.rank_checkpoints(
+    ranking = transfer.rank(
         {"good": good, "broken": broken, "gone": tmp_path / "gone.h5", "alone": weights, "narrow": narrow, "odd": 7},
         data,
     )
@@ -145,9 +145,9 @@ def test_what_cannot_be_ranked_is_told_with_its_reason_and_the_others_are_ranked
 def test_a_file_without_architecture_is_ranked_with_the_one_that_is_given(good, data, tmp_path):
     weights = tmp_path / "alone.weights.h5"
     good.save_weights(weights)
-    ranking = transfer.rank_checkpoints([weights], data, into=lambda: network("fresh", [4, 5]))
+    ranking = transfer.rank([weights], data, into=lambda: network("fresh", [4, 5]))
     assert ranking.best.accuracy.value > 0.95
-    named = transfer.rank_checkpoints([weights], data, into={str(weights): lambda: network("fresh", [4, 5])})
+    named = transfer.rank([weights], data, into={str(weights): lambda: network("fresh", [4, 5])})
     assert named.to_json() == ranking.to_json()
 
 
@@ -155,43 +155,41 @@ def test_if_all_fail_the_error_is_of_the_kind_of_the_worst(data, tmp_path):
     broken = tmp_path / "broken.h5"
     broken.write_bytes(b"no HDF5 at all")
     with pytest.raises(CheckpointError, match="None of the 1 candidates"):
-        transfer.rank_checkpoints([broken], data)
+        transfer.rank([broken], data)
     inputs = keras.Input((6,))
     headless = keras.Model(inputs, keras.layers.Dense(3)(inputs), name="headless")
     with pytest.raises(LayerError) as caught:
-        transfer.rank_checkpoints({"broken": broken, "headless": headless}, data)
+        transfer.rank({"broken": broken, "headless": headless}, data)
     assert [each.where for each in caught.value.problems] == ["broken", "headless"]
 
 
 def test_the_best_file_comes_with_the_command_that_extracts_it(good, data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     good.save("my network.keras")
-    command = transfer.rank_checkpoints(["my network.keras"], data).command
+    command = transfer.rank(["my network.keras"], data).command
     assert command == "transfer extract 'my network.keras' --at keep --head label:3 -o my_network_keep.keras"
 
 
 def test_other_labels_than_one_class_each_are_refused_with_what_is_supported(good, data):
     several = transfer.from_arrays(np.asarray(data.inputs), {"tags": np.eye(3, dtype=np.int64)[data.labels]})
     with pytest.raises(DataError, match="one class each") as caught:
-        transfer.rank_checkpoints([good], several)
+        transfer.rank([good], several)
     assert "softmax" in str(caught.value)
 
 
 def test_sets_by_which_nothing_can_be_ranked_are_refused(good, data):
     with pytest.raises(DataError, match="Some classes cannot be learnt"):
-        transfer.rank_checkpoints(
-            [good], data.subset(np.array([0, 3, 6, 9, 12, 15, 18, 1])).with_classes(("0", "1", "2"))
-        )
+        transfer.rank([good], data.subset(np.array([0, 3, 6, 9, 12, 15, 18, 1])).with_classes(("0", "1", "2")))
     with pytest.raises(DataError, match="no candidate"):
-        transfer.rank_checkpoints([], data)
+        transfer.rank([], data)
     with pytest.raises(DataError, match="no example"):
-        transfer.rank_checkpoints([good], data.subset(np.array([], np.int64)))
+        transfer.rank([good], data.subset(np.array([], np.int64)))
 
 
 def test_features_that_are_not_finite_fail_their_network_alone(good, data):
     broken = network("broken", [0, 1])
     broken.get_layer("keep").set_weights([np.full((6, 2), np.nan, np.float32)])
-    ranking = transfer.rank_checkpoints([broken, good], data)
+    ranking = transfer.rank([broken, good], data)
     assert [cut.candidate for cut in ranking.cuts] == ["good"]
     assert "not finite" in ranking.failures[0].reason
 
@@ -202,21 +200,21 @@ def test_a_damaged_picture_is_refused_or_left_out_for_all(digits_folder, truncat
     folder = shutil.copytree(digits_folder, tmp_path / "pictures")
     truncate(folder / "digit_0" / "bad.jpg")
     with pytest.raises(DataError, match="cannot be read"):
-        transfer.rank_checkpoints(["digits_mlp"], folder)
-    whole = transfer.rank_checkpoints(["digits_mlp"], digits_folder)
-    ranking = transfer.rank_checkpoints(["digits_mlp"], folder, skip_unreadable=True)
+        transfer.rank(["digits_mlp"], folder)
+    whole = transfer.rank(["digits_mlp"], digits_folder)
+    ranking = transfer.rank(["digits_mlp"], folder, skip_unreadable=True)
     assert ranking.examples == whole.examples == 30
     assert "examples that cannot be read, left out: 1" in ranking.notes
 
 
 def test_kept_features_give_the_same_ranking(digits_folder, tmp_path):
-    plain = transfer.rank_checkpoints(["digits_mlp"], digits_folder)
+    plain = transfer.rank(["digits_mlp"], digits_folder)
     for _ in range(2):
-        assert transfer.rank_checkpoints(["digits_mlp"], digits_folder, cache=tmp_path).to_json() == plain.to_json()
+        assert transfer.rank(["digits_mlp"], digits_folder, cache=tmp_path).to_json() == plain.to_json()
 
 
 def test_the_best_are_fine_tuned_on_the_same_split_and_the_scores_are_held_against_that(good, bad, data):
-    ranking = transfer.rank_checkpoints([good, bad], data, verify=1)
+    ranking = transfer.rank([good, bad], data, verify=1)
     assert ranking.cuts[1].tuned is None
     student = transfer.extract(good, at="keep", freeze="backbone", heads=transfer.Head("label", 3))
     run = transfer.finetune(student, data)
@@ -230,7 +228,7 @@ def test_the_best_are_fine_tuned_on_the_same_split_and_the_scores_are_held_again
 
 def test_trained_weights_come_before_random_ones_on_clipart():
     pictures = transfer.read_labelled(CLIPART)
-    ranking = transfer.rank_checkpoints(
+    ranking = transfer.rank(
         ["mobilenet_v2_imagenet"], pictures.subset(np.arange(0, 300, 3)), random=True, cuts=2, size=(96, 96)
     )
     assert [cut.is_random for cut in ranking.cuts] == [False, False, True, True]
@@ -241,7 +239,7 @@ def test_trained_weights_come_before_random_ones_on_clipart():
 
 def test_numbers_out_of_range_are_refused(good, data):
     with pytest.raises(ValueError, match="at least 1"):
-        transfer.rank_checkpoints([good], data, cuts=0)
+        transfer.rank([good], data, cuts=0)
 
 
 def test_one_model_for_several_files_is_refused(good, data, tmp_path):
@@ -249,17 +247,17 @@ def test_one_model_for_several_files_is_refused(good, data, tmp_path):
     for file in files:
         good.save_weights(file)
     with pytest.raises(DataError, match="at once") as caught:
-        transfer.rank_checkpoints(files, data, into=network("fresh", [4, 5]))
+        transfer.rank(files, data, into=network("fresh", [4, 5]))
     assert "into=create_model" in caught.value.next_step
-    alone = transfer.rank_checkpoints(files[:1], data, into=network("fresh", [4, 5]))
+    alone = transfer.rank(files[:1], data, into=network("fresh", [4, 5]))
     assert alone.best.accuracy.value > 0.95
 
 
 def test_groups_stay_together_and_widen_the_interval(bad, data):
     groups = np.arange(90) // 3 % 6
     x = np.asarray(data.inputs) + np.random.default_rng(5).normal(size=(6, 6))[groups].astype(np.float32)
-    ranking = transfer.rank_checkpoints([bad], transfer.from_arrays(x, data.labels, groups=groups))
-    plain = transfer.rank_checkpoints([bad], transfer.from_arrays(x, data.labels))
+    ranking = transfer.rank([bad], transfer.from_arrays(x, data.labels, groups=groups))
+    plain = transfer.rank([bad], transfer.from_arrays(x, data.labels))
     assert ranking.fold_count == 5
     widths = [each.best.accuracy.high - each.best.accuracy.low for each in (ranking, plain)]
     assert ranking.best.folds != plain.best.folds
@@ -267,7 +265,7 @@ def test_groups_stay_together_and_widen_the_interval(bad, data):
 
 
 def test_logits_are_source_classes_where_the_card_names_them(digits_folder):
-    ranking = transfer.rank_checkpoints(["digits_mlp"], digits_folder)
+    ranking = transfer.rank(["digits_mlp"], digits_folder)
     model = transfer.restore("digits_mlp").model
     scores = {cut.at: cut.scores for cut in ranking.cuts}
     assert scores["dense_1"].leep is None

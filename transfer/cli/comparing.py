@@ -24,9 +24,9 @@ def command(runs: tuple[Path, ...], as_json: bool) -> None:
     transfer compare runs/*
     """
     from transfer.cli.showing import show_json, show_table
-    from transfer.jobs.comparing_runs import compare_runs
+    from transfer.jobs.comparing_runs import compare
 
-    comparison = compare_runs(runs)
+    comparison = compare(runs)
     if as_json:
         show_json(comparison.to_json())
         return

@@ -14,6 +14,7 @@ COMMANDS = {
     "checkpoints": "transfer.cli.checkpoints",
     "compare": "transfer.cli.comparing",
     "convert": "transfer.cli.converting",
+    "curve": "transfer.cli.curving",
     "diagnose": "transfer.cli.diagnosing",
     "drift": "transfer.cli.drifting",
     "evaluate": "transfer.cli.evaluating",

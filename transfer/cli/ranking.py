@@ -94,12 +94,12 @@ def command(
 
     labelled, _ = labelled_by.read(data, strict=strict, skip_unreadable=skip_unreadable)
     import_tensorflow()
-    from transfer.jobs.ranking_checkpoints import rank_checkpoints
+    from transfer.jobs.ranking_checkpoints import rank
     from transfer.training.devices import make_repeatable
 
     make_repeatable()
     with progress_bar() as progress:
-        ranking = rank_checkpoints(
+        ranking = rank(
             files,
             labelled,
             into=into,

@@ -13,7 +13,7 @@ from transfer.jobs.differing_requests import differences
 from transfer.jobs.known_runs import read_runs
 
 
-def compare_runs(runs: Sequence[str | os.PathLike[str]]) -> Comparison:
+def compare(runs: Sequence[str | os.PathLike[str]]) -> Comparison:
     """Hold finished runs against each other: scores, cost, paired differences, an order, and in what they differ.
 
     Nothing is computed anew and TensorFlow is not imported. A folder that is no run is told with its reason.

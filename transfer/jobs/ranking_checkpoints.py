@@ -32,7 +32,7 @@ CUTS = 6
 REPEATS, FOLDS = 2, 5
 
 
-def rank_checkpoints(
+def rank(
     candidates: Sequence[Source] | Mapping[str, Source],
     data: LabelledSet | str | os.PathLike[str],
     *,

@@ -1,0 +1,133 @@
+"""`transfer curve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from transfer.cli.caching import cache_options
+from transfer.cli.labelling_options import labelling_options
+from transfer.cli.options import (
+    PREPROCESSING_NAMES,
+    SizeType,
+    at_option,
+    into_option,
+    json_option,
+    preprocessing_named,
+    restoring_options,
+    seed_option,
+    unreadable_option,
+)
+
+if TYPE_CHECKING:
+    from transfer.cli.labelling_options import LabelChoice
+    from transfer.jobs.cached_features import Cache
+    from transfer.specs import Restoring
+
+
+class _Shots(click.ParamType):  # type: ignore[type-arg]
+    """`1,5,10`."""
+
+    name = "shots"
+
+    def convert(
+        self, value: str | tuple[int, ...], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            found = tuple(int(each) for each in value.split(","))
+        except ValueError:
+            found = (0,)
+        if min(found) < 1:
+            self.fail(f"expected whole numbers above 0 with commas between, as 1,5,10; found {value!r}", param, ctx)
+        return found
+
+
+@click.command("curve")
+@click.argument("file")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--shots", type=_Shots(), default="1,5,10,20,50", show_default=True, help="Labels a class to try.")
+@click.option(
+    "--recipe",
+    "recipes",
+    multiple=True,
+    help="A recipe to follow, by name; may be given several times. scratch shows what pretraining is worth, and takes "
+    "long.  [default: lp-ft]",
+)
+@click.option(
+    "--divisions", type=click.IntRange(min=2), default=5, show_default=True, help="Of DATA, to learn and test."
+)
+@into_option
+@restoring_options
+@at_option
+@click.option(
+    "--size", type=SizeType(), help="Fit images to this, keeping their aspect ratio: 160 or 160x224 (height x width)."
+)
+@click.option("--preprocessing", type=click.Choice(PREPROCESSING_NAMES), help="How images are prepared.")
+@labelling_options
+@seed_option
+@cache_options
+@unreadable_option
+@json_option
+def command(
+    file: str,
+    data: Path,
+    shots: tuple[int, ...],
+    recipes: tuple[str, ...],
+    divisions: int,
+    into: str | None,
+    restoring: Restoring,
+    at: str | None,
+    size: tuple[int, int] | None,
+    preprocessing: str | None,
+    labelled_by: LabelChoice,
+    seed: int,
+    cache: Cache | None,
+    skip_unreadable: bool,
+    as_json: bool,
+) -> None:
+    """Learn DATA from FILE with few and with more labels, and say how many labels the pretraining is worth.
+
+    For each number of shots (labels a class) the network is fine-tuned on parts of DATA, and beside it stand a probe on
+    the same network with random weights and the baselines on raw input. Then: at how many labels those that know
+    nothing from before are as good.
+
+    \b
+    transfer curve mobilenet_v2_imagenet photos/
+    transfer curve mobilenet_v2_imagenet photos/ --shots 2,10,40 --recipe probe --recipe scratch
+    """
+    from transfer.cli.quieting import import_tensorflow
+    from transfer.cli.showing import progress_bar, show_json, show_table
+    from transfer.weights.opening import open_checkpoint
+
+    labelled, _ = labelled_by.read(data, strict=False, skip_unreadable=skip_unreadable, leniently=False)
+    checkpoint = open_checkpoint(file)
+    import_tensorflow()
+    from transfer.jobs.drawing_curves import draw_curve
+    from transfer.jobs.learning import Learning, prepare_file
+    from transfer.training.devices import make_repeatable
+
+    make_repeatable()
+    _, student = prepare_file(checkpoint, labelled, Learning(into=into, restoring=restoring, at=at))
+    with progress_bar() as progress:
+        curve = draw_curve(
+            student,
+            labelled,
+            shots=shots,
+            recipes=recipes or ("lp-ft",),
+            divisions=divisions,
+            seed=seed,
+            preprocessing=preprocessing_named(preprocessing),
+            size=size,
+            cache=cache,
+            progress=progress,
+        )
+    if as_json:
+        show_json(curve.to_json())
+        return
+    columns, rows, numbers = curve.table
+    show_table(columns, rows, numbers=numbers)
+    click.echo("\n" + "\n".join(curve.closing))

@@ -1,0 +1,166 @@
+"""Accuracy against the number of labels: whether pretraining paid, and how many labels it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from transfer.errors import Problem
+from transfer.evidence.corrected_comparison import FoldDifference, compare_over_folds
+from transfer.specs import Json
+from transfer.tabulating import format_table
+
+COLUMNS = ("shots", "way", "accuracy", "95 % interval", "divisions")
+NUMBERS = ("shots", "accuracy", "divisions")
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """One way of learning with so many labels a class.
+
+    Attributes:
+        way: `probe`, the recipe's name, or the baseline's.
+        shots: labels a class.
+        accuracies: on the test part of each division.
+        learnt: examples learnt from in each.
+        pool: examples of which these were drawn: all that were not tested on.
+        tested: examples tested on in each.
+    """
+
+    way: str
+    shots: int
+    accuracies: tuple[float, ...]
+    learnt: tuple[int, ...]
+    pool: tuple[int, ...]
+    tested: tuple[int, ...]
+
+    @property
+    def mean(self) -> float:
+        """Of the accuracies."""
+        return float(np.mean(self.accuracies))
+
+    def less(self, other: CurvePoint | None = None) -> FoldDifference:
+        """How far it lies above another point of the same divisions, or above 0.
+
+        Corrected for what divisions share as those of whole pools: of few examples drawn from each even less is shared.
+        """
+        first = np.array(self.accuracies)
+        second = np.zeros_like(first) if other is None else np.array(other.accuracies)
+        return compare_over_folds(first, second, np.array(self.pool), np.array(self.tested))
+
+    @property
+    def cells(self) -> tuple[str, str, str, str, str]:
+        """A row under `COLUMNS`."""
+        found = self.less()
+        bounds = "-"
+        if found.low is not None and found.high is not None:
+            bounds = f"{max(0.0, found.low):.3f} to {min(1.0, found.high):.3f}"
+        return f"{self.shots}", self.way, f"{self.mean:.3f}", bounds, f"{len(self.accuracies)}"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCurve:
+    """Accuracy against labels of several ways of learning; printed, it is a table and what it comes to.
+
+    Attributes:
+        source: of the examples.
+        points: by shots, then way, in the order asked.
+        without: the ways that know nothing from before.
+        reference: the best of these at the most shots, against which the others are held.
+        left_out: numbers of shots that could not be tried, and why.
+    """
+
+    source: str
+    points: tuple[CurvePoint, ...]
+    without: tuple[str, ...]
+    reference: str
+    left_out: tuple[Problem, ...] = ()
+
+    def of(self, way: str) -> tuple[CurvePoint, ...]:
+        """The points of one way, by shots."""
+        return tuple(sorted((each for each in self.points if each.way == way), key=lambda each: each.shots))
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """In the order asked."""
+        return tuple(dict.fromkeys(each.way for each in self.points))
+
+    @property
+    def table(self) -> tuple[Sequence[str], Sequence[Sequence[str]], Sequence[str]]:
+        """Columns, rows and the columns of numbers."""
+        return COLUMNS, [each.cells for each in self.points], NUMBERS
+
+    @property
+    def closing(self) -> tuple[str, ...]:
+        """Whether it paid, at each number of shots, and how many labels it is worth."""
+        base = {each.shots: each for each in self.of(self.reference)}
+        lines: list[str] = []
+        for way in self.ways:
+            if way in self.without:
+                continue
+            lines += [
+                f"paid      {each.shots} shots: {each.less(base[each.shots]).describe(way, self.reference)}"
+                for each in self.of(way)
+                if each.shots in base
+            ]
+            lines += [f"worth     {each}" for each in worth(self.of(way), self.of(self.reference))]
+        return (*lines, *(f"left out  {each.where}: {each.found}" for each in self.left_out))
+
+    def __str__(self) -> str:
+        columns, rows, numbers = self.table
+        return "\n".join([format_table(columns, rows, numbers=numbers), *self.closing])
+
+    __repr__ = __str__
+
+    def to_json(self) -> Json:
+        """As plain values."""
+        points = [
+            {**asdict(each), "mean": each.mean, "low": found.low, "high": found.high}
+            for each in self.points
+            for found in (each.less(),)
+        ]
+        left_out = [asdict(each) for each in self.left_out]
+        return {"source": self.source, "reference": self.reference, "points": points, "left_out": left_out}
+
+
+def worth(points: Sequence[CurvePoint], reference: Sequence[CurvePoint]) -> tuple[str, ...]:
+    """For each point how many shots the reference needs for the same accuracy, in a sentence.
+
+    Between its points the reference is taken as straight over the logarithm of shots; past them nothing is said but
+    that it needs more. Where it is as good at its first point, it is said to need no more than that.
+
+    Args:
+        points: of a way, by shots.
+        reference: of another, likewise.
+    """
+    return tuple(_worth(each, reference) for each in points)
+
+
+def _worth(point: CurvePoint, reference: Sequence[CurvePoint]) -> str:
+    heights = np.maximum.accumulate([each.mean for each in reference])
+    shots = np.array([each.shots for each in reference], float)
+    name = reference[0].way
+    told = f"{point.way} of {point.shots} shots ({point.mean:.3f}) is reached by {name}"
+    if point.mean > heights[-1]:
+        return f"{told} with none of the numbers tried (at the most {shots[-1]:.0f}: {heights[-1]:.3f})"
+    if point.mean <= heights[0]:
+        return f"{told} with {shots[0]:.0f} or fewer"
+    place = int(np.searchsorted(heights, point.mean))
+    share = (point.mean - heights[place - 1]) / (heights[place] - heights[place - 1])
+    found = np.exp(np.log(shots[place - 1]) + share * np.log(shots[place] / shots[place - 1]))
+    return f"{told} with about {found:.0f}"
+
+
+def best_of(points: Sequence[CurvePoint], names: Sequence[str]) -> str:
+    """The best of some ways at the most shots; of equals the first.
+
+    Args:
+        points: of all ways.
+        names: of those that may be chosen.
+    """
+    means: Mapping[str, tuple[int, float]] = {
+        name: max((each.shots, each.mean) for each in points if each.way == name) for name in names
+    }
+    return max(names, key=lambda name: means[name])
