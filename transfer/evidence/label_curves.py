@@ -122,7 +122,8 @@ class LabelCurve:
             for found in (each.less(),)
         ]
         left_out = [asdict(each) for each in self.left_out]
-        return {"source": self.source, "reference": self.reference, "points": points, "left_out": left_out}
+        known = {"source": self.source, "without": list(self.without), "reference": self.reference}
+        return {**known, "points": points, "left_out": left_out}
 
 
 def worth(points: Sequence[CurvePoint], reference: Sequence[CurvePoint]) -> tuple[str, ...]:
