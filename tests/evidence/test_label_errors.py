@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from transfer.evidence.label_errors import confident_joint, find_label_errors
+from transfer.evidence.label_errors import confident_joint, find_label_errors, is_too_weak
 
 
 def drawn(seed, n=300, k=4, wrong=0.1, sure=3.0):
@@ -121,3 +121,12 @@ def test_bounds_of_groups_are_wider_than_those_of_examples():
 def test_what_are_no_probabilities_of_labels_is_refused(probabilities, labels):
     with pytest.raises(ValueError, match=r"probabilities|labels"):
         find_label_errors(probabilities, labels)
+
+
+def test_many_contradictions_without_being_sure_are_a_weak_model_and_sure_ones_are_not():
+    weak, labels, _ = drawn(0, n=2000, wrong=0, sure=1)
+    assert is_too_weak(weak, labels)
+    strong, labels, _ = drawn(0, n=2000, wrong=0.2, sure=9)
+    assert not is_too_weak(strong, labels)
+    good, labels, _ = drawn(0, n=2000, wrong=0, sure=4)
+    assert not is_too_weak(good, labels)

@@ -116,3 +116,10 @@ def test_copies_are_found_across_sets_and_do_not_confirm_each_others_label(scans
     assert {"x[0]", "x[600]", "x[601]"} <= {each.name for each in audit.suspects}
     assert "1 across sets" in str(audit)
     assert len(audit.labels) == 602
+
+
+def test_a_probe_that_knows_nothing_is_called_weak(scans):
+    images, _ = scans
+    drawn = np.random.default_rng(0).integers(0, 3, 200)
+    audit = transfer.audit_labels("digits_mlp", (images[:200], drawn))
+    assert "may well be of its own errors" in audit.notes[0]

@@ -34,6 +34,7 @@ from transfer.output_scores import Measure
 
 SHARE = "share of wrong labels"
 _ROUNDING = 1e-9  # a mean of equal numbers may lie above them
+_MANY, _UNSURE = 0.1, 0.05
 _NONE = -1  # in place of a class, where none is confident
 
 
@@ -93,6 +94,22 @@ def find_label_errors(
     )
     (measured,) = share.measures((SHARE,), (count,))
     return LabelErrors(margins, suggested, order, order[is_suspect[order]], joint.reshape(classes, classes), measured)
+
+
+def is_too_weak(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> bool:
+    """Whether what a model contradicts may well be errors of its own: it contradicts many labels without being sure.
+
+    So where it contradicts more than a tenth, and gives half of these labels more than 1 in 20. On 5,000 digits of
+    MNIST of which a tenth had another label it contradicted 12 % and gave half of them less than 0.013; of 300 clip-art
+    pictures, rightly labelled, 41 % and more than 0.16.
+
+    Args:
+        probabilities: (n, k).
+        labels: (n,).
+    """
+    own = probabilities[np.arange(len(labels)), labels]
+    contradicted = own < probabilities.max(1)
+    return bool(contradicted.mean() > _MANY and np.median(own[contradicted]) > _UNSURE)
 
 
 def confident_joint(rows: Floats, labels: NDArray[np.int64], counts: Floats) -> Floats:

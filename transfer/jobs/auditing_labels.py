@@ -18,7 +18,7 @@ from transfer.data.reading import as_labelled
 from transfer.data.targets import known, shown_label
 from transfer.errors import DataError
 from transfer.evidence.label_audit import DoubtedLabel, LabelAudit, NearPair
-from transfer.evidence.label_errors import LabelErrors, find_label_errors
+from transfer.evidence.label_errors import LabelErrors, find_label_errors, is_too_weak
 from transfer.evidence.label_questions import Question, find_questions
 from transfer.evidence.near_duplicates import NearDuplicates, find_near_duplicates, group_duplicates
 from transfer.jobs.cached_features import Cache
@@ -33,6 +33,11 @@ from transfer.training.held_out_logits import held_out_logits
 from transfer.training.solving import refuse_infinite
 from transfer.training.temperatures import find_temperature
 from transfer.weights.checkpoint import Checkpoint
+
+_WEAK = (
+    "the probe contradicts many labels without being sure: the share may well be of its own errors, and the list one "
+    "to look through; another file, an earlier cut (--at, at=…) or a larger --size (size=…) may tell more apart"
+)
 
 
 def audit_labels(
@@ -148,7 +153,7 @@ def audit_features(
         labels += _doubted(learnt, question, probabilities, found)
         shares[question.name] = found.share
         accuracies[question.name] = float((logits.argmax(1) == question.labels).mean())
-        notes += _notes(question)
+        notes += _notes(question, is_weak=is_too_weak(probabilities, question.labels))
     labels.sort(key=lambda each: each.score)
     others, pairs = _not_asked(learnt, labels), tuple(_pairs(data, near, count))
     return LabelAudit(data.source, tuple(labels), others, shares, accuracies, pairs, notes=tuple(notes))
@@ -224,7 +229,9 @@ def _doubted(
         )
 
 
-def _notes(question: Question) -> Iterator[str]:
+def _notes(question: Question, *, is_weak: bool) -> Iterator[str]:
+    named = f"{question.name}: " if question.name else ""
+    if is_weak:
+        yield f"{named}{_WEAK}"
     if question.rare:
-        named = f"{question.name}: " if question.name else ""
         yield f"{named}classes with one example are not held against others: {shorten(question.rare)}"
