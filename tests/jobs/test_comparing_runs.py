@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -117,6 +118,60 @@ def test_other_test_examples_are_compared_on_the_common_ones(tmp_path):
     )
 
 
+def other_splits(folder, count):
+    """Runs that were tested on 100 of 200 examples each, drawn for each; the first is far better."""
+    runs = []
+    for seed in range(count):
+        random = np.random.default_rng(seed)
+        tested = [NAMES[place] for place in sorted(random.permutation(200)[:100])]
+        answers = random.random(100) < (0.95 if seed == 0 else 0.3)
+        runs.append(write_run(folder / f"s{seed}", answers, tested=tested))
+    return runs
+
+
+def test_runs_of_many_splits_are_compared_pair_by_pair_on_what_these_two_share(tmp_path):
+    runs = other_splits(tmp_path, 9)
+    found = transfer.compare(runs)
+    tested = [set(json.loads((each / "answers.json").read_text())["examples"]) for each in runs]
+    assert not set.intersection(*tested)
+    shared = [len(one & other) for one, other in combinations(tested, 2)]
+    assert [each.difference.examples for each in found.pairs] == shared
+    alone = transfer.compare([runs[0], runs[4]]).pairs[0]
+    assert found.pairs[3].difference == alone.difference
+    smallest = min(each.difference.p_value for each in found.pairs)
+    assert min(each.p_value for each in found.pairs) == pytest.approx(36 * smallest)
+    assert found.orders == ()
+    assert found.winner == "s0"
+    (told,) = (each for each in found.warnings if "no order" in each)
+    assert told.startswith("no example is common to all 9")
+    assert sum("compared on these" in each for each in found.warnings) == 36
+
+
+def test_the_order_of_other_splits_is_by_what_all_share(tmp_path):
+    runs = other_splits(tmp_path, 3)
+    found = transfer.compare(runs)
+    kept = [json.loads((each / "answers.json").read_text()) for each in runs]
+    common = set.intersection(*(set(each["examples"]) for each in kept))
+    shares = [
+        np.mean([right for name, right in zip(each["examples"], each["ways"]["probe"], strict=True) if name in common])
+        for each in kept
+    ]
+    assert found.orders[0].means == pytest.approx(dict(zip(("s0", "s1", "s2"), shares, strict=True)))
+    assert [len(each) for each in found.orders[0].groups] == [1, 2]
+    assert found.winner == "s0"
+
+
+def test_no_order_is_told_against_a_pair_that_is_told_apart(tmp_path):
+    # On the ten examples that all share, one is worse than two; on the 100 that these two share, far better.
+    one = write_run(tmp_path / "one", right(100, (0, 5)), tested=NAMES[:100])
+    two = write_run(tmp_path / "two", right(100, (10, 70)), tested=NAMES[:100])
+    three = write_run(tmp_path / "three", right(20), tested=[*NAMES[:10], *NAMES[100:110]])
+    found = transfer.compare([one, two, three])
+    assert found.pairs[0].told_apart
+    assert found.orders == ()
+    assert sum("the other way round" in each for each in found.warnings) == 1
+
+
 def test_runs_without_common_examples_are_not_compared(tmp_path, three):
     other = write_run(tmp_path / "other", right(20), tested=NAMES[150:170])
     found = transfer.compare([*three, other])
@@ -200,6 +255,29 @@ def test_examples_of_groups_prove_no_more_than_their_groups(tmp_path):
     found = transfer.compare([tmp_path / "one", tmp_path / "two"])
     assert found.pairs[0].p_value == 0.5  # two groups of four differ
     assert found.winner is None
+
+
+def test_groups_that_one_run_kept_count_whatever_the_order_of_the_runs(tmp_path):
+    groups = [str(place // 10) for place in range(120)]
+    one = write_run(tmp_path / "one", right(120, (90, 120)))
+    two = write_run(tmp_path / "two", right(120, (50, 120)), more={"groups": groups})
+    for order in ((one, two), (two, one)):
+        found = transfer.compare(order)
+        assert found.pairs[0].p_value == 2 / 2**4  # four groups of twelve differ, all to one side
+        assert found.winner is None
+    third = write_run(tmp_path / "third", right(120, (51, 120)))
+    for order in ((one, third, two), (third, two, one)):
+        raw = [each.difference.p_value for each in transfer.compare(order).pairs]
+        assert sorted(raw) == [0.125, 0.125, 1.0]
+
+
+def test_groups_that_runs_kept_otherwise_are_joined(tmp_path):
+    # One run joins tens from 0 on, the other from 5 on: by way of one another all are one group.
+    kept = {"one": [str(place // 10) for place in range(40)], "two": [str((place + 5) // 10) for place in range(40)]}
+    wrong = {"one": (0, 0), "two": (0, 20)}
+    runs = [write_run(tmp_path / name, right(40, wrong[name]), more={"groups": kept[name]}) for name in kept]
+    for order in (runs, runs[::-1]):
+        assert transfer.compare(order).pairs[0].p_value == 1.0
 
 
 def test_groups_that_nobody_kept_are_seen_by_the_interval(tmp_path):

@@ -96,7 +96,14 @@ def order_by_pairs(means: Mapping[str, float], p_values: Mapping[tuple[str, str]
     if not names or missing:
         raise ValueError(f"candidates {names} without a comparison of {missing}")
     found = np.array([p_values[pair] if pair in p_values else p_values[pair[::-1]] for pair in pairs])
-    adjusted = dict(zip(pairs, holm(found).tolist(), strict=True))
+    return order_by_adjusted(means, dict(zip(pairs, holm(found).tolist(), strict=True)))
+
+
+def order_by_adjusted(means: Mapping[str, float], p_values: Mapping[tuple[str, str], float]) -> Ordering:
+    """Put candidates in order by p-values of all pairs, in either order, that are adjusted already."""
+    names = sorted(means, key=lambda name: (-means[name], name))
+    pairs = list(combinations(names, 2))
+    adjusted = {pair: p_values[pair] if pair in p_values else p_values[pair[::-1]] for pair in pairs}
     told = {pair for pair in pairs if adjusted[pair] < LEVEL}
     groups = _groups(names, told)
     inner = {pair for group in groups for pair in combinations(group, 2)}

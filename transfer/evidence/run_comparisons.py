@@ -1,12 +1,14 @@
 """Runs side by side: their scores, what they cost, how far each two lie apart on the same examples, and in what order.
 
-Only what was tested on the same examples is compared: on those that all runs have that share any. An example is the
-same where its content is, if the runs kept digests of it, else where its name is. All pairs are tested (McNemar, exact)
-and their p-values adjusted for being many (Holm); a winner is told apart from all others.
+Only what was tested on the same examples is compared: each pair on those that both have. An example is the same where
+its content is, if the runs kept digests of it, else where its name is. All pairs are tested (McNemar, exact) and their
+p-values adjusted for being many (Holm); a winner is told apart from all others. The order goes by the examples that all
+have; where there are none, or pairs told apart stand otherwise on these, there is no order.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeAlias
@@ -14,7 +16,7 @@ from typing import TypeAlias
 from transfer.evidence.groups_of_ties import Ordering
 from transfer.evidence.known_runs import KnownRun, NoRun, RunCost, foremost_of
 from transfer.evidence.run_overlaps import warn_of_tests
-from transfer.evidence.run_pairs import RunPair, order_together, sharing
+from transfer.evidence.run_pairs import RunPair, order_together, pair_runs, sharing
 from transfer.output_scores import MEASURED, MEASURED_NUMBERS
 from transfer.scores import score_columns
 from transfer.specs import Json
@@ -48,7 +50,8 @@ class Comparison:
         runs: those that could be read, as they were given.
         unread: the others, with the reason.
         pairs: of runs that were tested on the same examples.
-        orders: the best first, for all runs that share their examples; several where some share none with others.
+        orders: the best first, of runs that share their examples; several where some share none with others, none
+            where no example is common to all of them.
         settings: in what the requests differ.
         warnings: what makes the scores hard to compare.
     """
@@ -63,11 +66,9 @@ class Comparison:
     @property
     def winner(self) -> str | None:
         """The run that is told apart from all others; None where there is none."""
-        return self.orders[0].winner if len(self.orders) == 1 and len(self.pairs) == self._all_pairs else None
-
-    @property
-    def _all_pairs(self) -> int:
-        return len(self.runs) * (len(self.runs) - 1) // 2
+        told = (pair for pair in self.pairs if pair.told_apart)
+        won = Counter(pair.first if pair.difference.value > 0 else pair.second for pair in told)
+        return next((name for name, times in won.items() if times == len(self.runs) - 1), None)
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -93,7 +94,7 @@ class Comparison:
         """What stands below the tables: the order, and what to mind."""
         ordered = (f"order     {each}" for each in self.orders if len(each.means) > 1)
         verdict: tuple[str, ...] = ()
-        if len(self.runs) > 1 and self.orders:
+        if len(self.runs) > 1 and (self.pairs or self.orders):
             verdict = (f"winner    {self.winner or 'none that is told apart from all others'}",)
         more = len(self.warnings) - _SHOWN
         rest = (f"          and {more} more warnings",) if more > 0 else ()
@@ -159,9 +160,13 @@ def compare_known(runs: Sequence[KnownRun | NoRun], settings: Sequence[Setting] 
             why = "has numbers alone" if run.score is None else "kept no answers, as older runs did not"
             warnings.append(f"{run.name} {why}: its score stands alone")
     for together in sharing(able):
-        found, order = order_together(together)
+        found = pair_runs(together)
+        order = order_together(together, found)
         pairs += found
-        orders += [order] if order else []
+        if isinstance(order, str):
+            warnings.append(order)
+        else:
+            orders.append(order)
     warnings += warn_of_tests(known, able)
     unread = tuple(each for each in runs if isinstance(each, NoRun))
     return Comparison(known, unread, tuple(pairs), tuple(orders), tuple(settings), tuple(warnings))

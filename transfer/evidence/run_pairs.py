@@ -9,11 +9,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from transfer.evidence.corrected_comparison import LEVEL
-from transfer.evidence.groups_of_ties import Ordering, order_by_pairs
-from transfer.evidence.known_runs import KnownRun, numbered
+from transfer.evidence.groups_of_ties import Ordering, holm, order_by_adjusted
+from transfer.evidence.known_runs import KnownRun
 from transfer.evidence.share_differences import ShareDifference, differ_on_others, differ_on_same
+from transfer.tabulating import shorten
+
+Key: TypeAlias = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,51 +55,116 @@ def comparable(one: KnownRun, other: KnownRun) -> bool:
     return same or not any(each.test_set.get("source") == "arrays" for each in (one, other))  # names there are places
 
 
-def order_together(runs: Sequence[KnownRun]) -> tuple[tuple[RunPair, ...], Ordering | None]:
-    """All pairs of runs and their order, on the examples that all of them were tested on; nothing where none are.
+def pair_runs(runs: Sequence[KnownRun]) -> tuple[RunPair, ...]:
+    """Each pair of runs that share examples, on those that both were tested on.
 
     Args:
-        runs: that kept their answers, any two of them comparable.
+        runs: that kept their answers.
+    """
+    unsure = {run.name for run in runs if run.groups_unknown}
+    names, differences = [], []
+    for one, other in combinations(runs, 2):
+        found = _differ_on_common(one, other, runs)
+        if found is not None:
+            names.append((one.name, other.name))
+            differences.append(found)
+    raw = [1.0 if unsure & set(pair) else each.p_value for pair, each in zip(names, differences, strict=True)]
+    adjusted = holm(np.array(raw)).tolist()
+    return tuple(RunPair(*pair, *found) for pair, *found in zip(names, differences, adjusted, strict=True))
+
+
+def order_together(runs: Sequence[KnownRun], pairs: Sequence[RunPair]) -> Ordering | str:
+    """Runs by their shares on the examples that all of them were tested on, or a sentence why there is no order.
+
+    Args:
+        runs: as for `pair_runs`, at least one.
+        pairs: what that found.
     """
     rows = common_rows(runs)
-    if rows is None:
-        return (), None
-    right = {run.name: run.own[rows[run.name]] for run in runs if run.own is not None}
-    first = runs[0].answers
-    groups = numbered(tuple(first.groups[place] for place in rows[runs[0].name])) if first and first.groups else None
-    unsure = {run.name for run in runs if run.groups_unknown}
-    pairs = list(combinations(right, 2))
-    differences = {pair: differ_on_same(right[pair[0]], right[pair[1]], groups) for pair in pairs}
-    p_values = {pair: 1.0 if unsure & set(pair) else each.p_value for pair, each in differences.items()}
-    order = order_by_pairs({name: float(each.mean()) for name, each in right.items()}, p_values)
-    adjusted = {frozenset(pair): each for pair, each in order.p_values.items()}
-    return tuple(RunPair(*pair, differences[pair], adjusted[frozenset(pair)]) for pair in pairs), order
+    if rows is None or len(pairs) < len(runs) * (len(runs) - 1) // 2:
+        return f"no example is common to all {len(runs)} of {shorten([run.name for run in runs])}: they have no order"
+    means = {run.name: float(run.own[rows[run.name]].mean()) for run in runs if run.own is not None}
+    order = order_by_adjusted(means, {(each.first, each.second): each.p_value for each in pairs})
+    places = {name: place for place, name in enumerate(name for tier in order.groups for name in tier)}
+    for each in pairs:
+        if each.told_apart and (each.difference.value > 0) != (places[each.first] < places[each.second]):
+            return (
+                f"{each.first} and {each.second} stand the other way round on the {len(rows[each.first])} examples "
+                f"that are common to all {len(runs)}: they have no order"
+            )
+    return order
 
 
-def differ(one: KnownRun, other: KnownRun) -> ShareDifference | None:
+def differ(one: KnownRun, other: KnownRun, runs: Sequence[KnownRun]) -> ShareDifference | None:
     """How far two runs lie apart that were tested on the same examples; None where they have numbers alone.
 
     Where one of them kept no answers, as if they had been tested on others: that tells them apart less often.
+
+    Args:
+        one: a run.
+        other: likewise.
+        runs: these and others, any of which may have kept the groups of the examples.
     """
     if one.score is None or other.score is None:
         return None
     if one.own is not None and other.own is not None:
-        pairs, _ = order_together([one, other])
-        if pairs:
-            return pairs[0].difference
+        found = _differ_on_common(one, other, runs)
+        if found is not None:
+            return found
     return differ_on_others(*((each.correct, each.examples) for each in (one.score, other.score)))
+
+
+def _differ_on_common(one: KnownRun, other: KnownRun, runs: Sequence[KnownRun]) -> ShareDifference | None:
+    rows = common_rows([one, other]) if comparable(one, other) else None
+    if rows is None or one.own is None or other.own is None:
+        return None
+    first, second = rows[one.name], rows[other.name]
+    keys = list(_keys(one, _by_content([one, other])))
+    kept = [run for run in runs if comparable(run, one) and comparable(run, other)]
+    groups = _joined_groups([keys[place] for place in first], kept, _by_content([one, other]))
+    return differ_on_same(one.own[first], other.own[second], groups)
+
+
+def _joined_groups(examples: Sequence[Key], runs: Sequence[KnownRun], by_content: bool) -> NDArray[np.integer] | None:
+    """Groups of examples as any run kept them; those that share an example are one. None where no run kept any."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    kept = {
+        (tuple(_keys(run, by_content)), run.answers.groups)
+        for run in runs
+        if run.answers and run.answers.groups and (run.answers.digests or not by_content)
+    }
+    if not kept:
+        return None
+    places: dict[object, int] = {}
+
+    def place(node: object) -> int:
+        return places.setdefault(node, len(places))
+
+    links = [
+        (place(key), place((number, group)))
+        for number, (keys, groups) in enumerate(sorted(kept))
+        for key, group in zip(keys, groups, strict=True)
+    ]
+    asked = [place(key) for key in examples]
+    graph = coo_array((np.ones(len(links)), tuple(np.array(links).T)), shape=(len(places), len(places)))
+    return np.asarray(connected_components(graph, directed=False)[1])[asked]
 
 
 def common_rows(runs: Sequence[KnownRun]) -> dict[str, list[int]] | None:
     """For each run the places of the examples that all have, in one order."""
-    by_content = all(run.answers is not None and run.answers.digests for run in runs)
-    keys = {run.name: _keys(run, by_content) for run in runs}
+    keys = {run.name: _keys(run, _by_content(runs)) for run in runs}
     common = set.intersection(*(set(each) for each in keys.values()))
     return {name: [each[key] for key in sorted(common)] for name, each in keys.items()} if common else None
 
 
-def _keys(run: KnownRun, by_content: bool) -> dict[tuple[str, int], int]:
-    """Place of each example by what tells it from others; equal ones are numbered."""
+def _by_content(runs: Sequence[KnownRun]) -> bool:
+    return all(run.answers is not None and run.answers.digests for run in runs)
+
+
+def _keys(run: KnownRun, by_content: bool) -> dict[Key, int]:
+    """Place of each example by what tells it from others, in order; equal ones are numbered."""
     if run.answers is None:
         return {}
     told: Counter[str] = Counter()

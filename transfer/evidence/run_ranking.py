@@ -47,7 +47,9 @@ def rank_runs(task: str, id: str, runs: Sequence[KnownRun], published: Sequence[
     measured = {run.name: found for run in runs if (found := _measured(run))}
     known = {run.name: run for run in runs if run.name in measured}
     first = next(iter(measured.values()))
-    p_values = {(one, other): _p_value(known[one], known[other], measured) for one, other in combinations(known, 2)}
+    p_values = {
+        (one, other): _p_value(known[one], known[other], runs, measured) for one, other in combinations(known, 2)
+    }
     order = order_by_pairs({name: first.sign * each.value for name, each in measured.items()}, p_values)
     ranks = {
         name: 1 + sum(map(len, order.groups[:place])) for place, group in enumerate(order.groups) for name in group
@@ -76,12 +78,13 @@ def _measured(run: KnownRun) -> _Measured | None:
     return None
 
 
-def _p_value(one: KnownRun, other: KnownRun, measured: Mapping[str, _Measured]) -> float:
+def _p_value(one: KnownRun, other: KnownRun, runs: Sequence[KnownRun], measured: Mapping[str, _Measured]) -> float:
     if one.groups_unknown or other.groups_unknown:
         return 1.0
-    found = differ(one, other)
+    found = differ(one, other, runs)
     if found is not None:
-        return found.p_value
+        has_groups = any(run.answers and run.answers.groups for run in runs)
+        return 1.0 if has_groups and not found.examples else found.p_value
     first, second = measured[one.name], measured[other.name]
     errors = [_error(each) for each in (first, second)]
     if None in errors or first.value == second.value:
