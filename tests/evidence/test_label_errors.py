@@ -18,9 +18,9 @@ def drawn(seed, n=300, k=4, wrong=0.1, sure=3.0):
 
 
 def by_loops(probabilities, labels):
-    """Joint (k, k) of shares and the suspects, example by example."""
+    """Joint (k, k) of shares and the suspects, example by example; no threshold lies below chance."""
     n, k = probabilities.shape
-    thresholds = [np.mean([probabilities[i][j] for i in range(n) if labels[i] == j]) for j in range(k)]
+    thresholds = [max(1 / k, np.mean([probabilities[i][j] for i in range(n) if labels[i] == j])) for j in range(k)]
     counts = np.zeros((k, k))
     for p, label in zip(probabilities, labels, strict=True):
         confident = [j for j in range(k) if p[j] >= thresholds[j]]
@@ -86,6 +86,20 @@ def test_how_often_an_example_counts_is_as_if_it_stood_there_so_often():
         confident_joint(probabilities[repeated], labels[repeated], np.ones(len(repeated))),
         atol=1e-9,
     )
+
+
+@pytest.mark.parametrize("few", [2, 5, 10])
+def test_the_share_is_about_what_is_contradicted_where_a_class_is_not_recognised(few):
+    """Six classes, of which the last is given next to nothing anywhere, also where it is the label."""
+    random = np.random.default_rng(few)
+    labels = np.concatenate([np.repeat(np.arange(5), 100), np.full(few, 5)])
+    leans = np.where(labels == 5, 0, labels)
+    powers = np.exp(random.normal(size=(len(labels), 6)) + 7 * np.eye(6)[leans] - 4 * np.eye(6)[5])
+    probabilities = powers / powers.sum(1, keepdims=True)
+    contradicted = (probabilities.argmax(1) != labels).mean()
+    share = find_label_errors(probabilities, labels).share
+    assert share.value <= contradicted + 0.005
+    assert share.low <= few / len(labels) + 0.005
 
 
 @pytest.mark.parametrize("wrong", [0.02, 0.1, 0.2])

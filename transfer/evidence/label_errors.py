@@ -3,7 +3,7 @@
 With probabilities p (n, k) and given labels y (n,), a class counts as confident from what it is given on average where
 it is the label:
 
-    t_j = mean of p_j over the examples with y = j
+    t_j = mean of p_j over the examples with y = j, or 1 / k where that is more
 
 The confident joint counts examples by their label i and by the class j that is most probable of those with p_j >= t_j.
 Made to agree with how often each label is given, it estimates the share of examples with label i that should have j:
@@ -13,11 +13,15 @@ Made to agree with how often each label is given, it estimates the share of exam
 The share of wrong labels is what lies off the diagonal. Of label i the n Q_ij examples with the largest p_j - p_i are
 suspects, for each j; those of which the label is the most probable class nevertheless are not.
 
+The bound 1 / k is not in the paper. Without it a class that the model does not recognise has a t_j near 0, and about
+half of what is given another label counts as confidently that class: of 510 right labels, ten of them of such a class,
+0.29 were estimated to be wrong, and 0.02 with the bound.
+
 What a model is sure of and wrong about counts as an error too, and what it is not sure of never does. So the share is
 an estimate by this model; the bounds say how far it moves with the examples drawn, not how good the model is.
 
 Source: Northcutt, Jiang & Chuang (2021), "Confident learning: estimating uncertainty in dataset labels", JAIR 70,
-equations 1 to 3 and "prune by noise rate" of section 3.2.
+equations 1 to 3, but for the bound, and "prune by noise rate" of section 3.2.
 """
 
 from __future__ import annotations
@@ -125,7 +129,8 @@ def confident_joint(rows: Floats, labels: NDArray[np.int64], counts: Floats) -> 
     classes = rows.shape[1]
     given = np.bincount(labels, counts, classes)
     certain = np.bincount(labels, counts * rows[np.arange(len(rows)), labels], classes)
-    thresholds = np.divide(certain, given, out=np.full(classes, np.inf), where=given > 0) - _ROUNDING
+    usual = np.divide(certain, given, out=np.full(classes, np.inf), where=given > 0)
+    thresholds = np.maximum(usual, 1 / classes) - _ROUNDING
     confident = np.where(rows >= thresholds, rows, _NONE)
     found = confident.argmax(1)
     is_any = confident[np.arange(len(rows)), found] > _NONE
