@@ -1,13 +1,16 @@
 """Differences of shares: against published intervals, an enumeration of all coins, and drawn examples."""
 
 from itertools import product
+from math import erfc
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transfer.evidence.share_differences import differ_on_others, differ_on_same
+from transfer.evidence.intervals import wilson
+from transfer.evidence.share_differences import differ_by_bounds, differ_on_others, differ_on_same
+from transfer.scores import Interval
 
 
 def answers(both, first, second, neither):
@@ -33,6 +36,28 @@ def test_the_interval_of_other_examples_is_the_published_one():
         pytest.approx(each, abs=5e-5) for each in (0.1765, 0.0189, 0.3404)
     )
     assert differ_on_others((0, 16), (15, 72)).p_value == pytest.approx(0.06287, abs=5e-6)
+
+
+def test_bounds_alone_give_the_published_interval_where_they_are_those_of_counts():
+    found = differ_by_bounds(wilson(7, 34), wilson(1, 34))
+    assert (found.low, found.high) == (pytest.approx(0.0189, abs=5e-5), pytest.approx(0.3404, abs=5e-5))
+
+
+def test_of_many_examples_the_test_by_bounds_is_that_of_two_normal_shares():
+    error = (0.5 * 0.5 / 40_000 + 0.51 * 0.49 / 40_000) ** 0.5
+    expected = erfc(0.01 / error / 2**0.5)
+    assert differ_by_bounds(wilson(20_400, 40_000), wilson(20_000, 40_000)).p_value == pytest.approx(expected, rel=0.02)
+
+
+def test_the_test_by_bounds_tells_apart_where_the_interval_leaves_zero_out():
+    exact = Interval(0.5, 0.5, 0.5)
+    for value, low in ((0.8, 0.49), (0.8, 0.51), (0.2, 0.1)):
+        high = 0.9 if value > 0.5 else 1 - low
+        for first, second in ((Interval(value, low, high), exact), (exact, Interval(value, low, high))):
+            found = differ_by_bounds(first, second)
+            assert (found.p_value < 0.05) is not (found.low <= 0 <= found.high)
+    assert differ_by_bounds(exact, exact).p_value == 1.0
+    assert differ_by_bounds(exact, Interval(0.6, 0.6, 0.6)).p_value == 0.0
 
 
 @pytest.mark.parametrize("count", [1, 7, 200])

@@ -1,6 +1,8 @@
 """Runs ranked by task: ties, the best, margins, and results that others have published."""
 
+import dataclasses
 import json
+import math
 import os
 from itertools import permutations
 
@@ -10,7 +12,8 @@ from written_runs import NAMES, write_run
 
 import transfer
 from transfer.errors import DataError
-from transfer.evidence.intervals import wilson
+from transfer.evidence.intervals import wilson, wilson_of_groups
+from transfer.evidence.leaderboards import Published
 from transfer.evidence.share_differences import differ_on_same
 
 
@@ -85,6 +88,56 @@ def test_a_benchmark_of_the_request_has_its_margin(tmp_path, benchmark, name, va
     own = wilson(90, 100)
     assert (margin.high - margin.low > own.high - own.low + 1e-9) is wider
     assert margin.low < margin.value < margin.high
+
+
+def write_grouped(folder, answers, kept=True, **changes):
+    """A run on twelve groups of ten examples each, with intervals that say so."""
+    groups = np.arange(120) // 10
+    run = write_run(folder, answers, kept=kept, more={"groups": list(map(str, groups))}, **changes)
+    result = json.loads((run / "result.json").read_text())
+    for each, right in ((result["score"], answers), (result["baselines"][0], np.arange(120) < 40)):
+        share = wilson_of_groups(right, groups)
+        each |= {"correct": int(right.sum()), "accuracy": dataclasses.asdict(share)}
+    (run / "result.json").write_text(json.dumps(result))
+    return wilson_of_groups(answers, groups)
+
+
+def newcombe(one, other):
+    """Bounds of the difference of two shares of other examples, from their own."""
+    value = one.value - other.value
+    low = value - math.hypot(one.value - one.low, other.high - other.value)
+    return low, value + math.hypot(one.high - one.value, other.value - other.low)
+
+
+def test_margins_of_a_run_on_groups_are_as_wide_as_its_own_interval(tmp_path):
+    benchmark = {"score": 0.6, "examples": 120}
+    own = write_grouped(tmp_path / "a", right(120, (90, 120)), kept=False, benchmark=benchmark)
+    row = transfer.leaderboard(tmp_path).boards[0].standings[0]
+    margin = row.over_benchmark
+    assert (margin.low, margin.high) == pytest.approx(newcombe(own, wilson(72, 120)))
+    assert margin.low < 0
+    margin = row.over_baseline
+    assert (margin.low, margin.high) == pytest.approx(
+        newcombe(own, wilson_of_groups(np.arange(120) < 40, np.arange(120) // 10))
+    )
+
+
+def test_a_run_on_groups_is_told_apart_from_published_results_by_its_own_interval(tmp_path):
+    own = write_grouped(tmp_path / "runs" / "a", right(120, (90, 120)))
+    theirs = wilson(17, 40)
+    assert own.low > theirs.value
+    assert own.value > theirs.high
+    assert newcombe(own, theirs)[0] < 0
+    papers = [Published("photos", "Doe", 17 / 40, "doi:10/x", 40), Published("photos", "Roe", 0.1, "doi:10/y", 40)]
+    (board,) = transfer.leaderboard(tmp_path / "runs", published=papers).boards
+    assert board.best == ("a", "Doe")  # Fisher's test of 90 of 120 and 17 of 40 would tell them apart
+
+
+def test_runs_on_groups_are_not_told_apart_from_one_that_kept_no_answers(tmp_path):
+    write_run(tmp_path / "a", right(120), more={"groups": [str(place // 10) for place in range(120)]})
+    write_run(tmp_path / "b", right(120, (0, 60)), kept=False)
+    (board,) = transfer.leaderboard(tmp_path).boards
+    assert board.order == "a ≈ b"
 
 
 def test_two_runs_with_the_same_answers_share_everything(tmp_path):

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.evidence.share_differences import ShareDifference, differ_on_others, differ_on_same
+from transfer.evidence.share_differences import ShareDifference, differ_by_bounds, differ_on_same
 from transfer.output_scores import Measure, OutputScore
 from transfer.scores import Score
 from transfer.specs import Json
@@ -130,7 +130,7 @@ class KnownRun:
             return None
         other = None if self.answers is None else self.answers.ways.get(baseline.name)
         if self.own is None or other is None or self.answers is None:
-            return differ_on_others(_counts(self.score), _counts(baseline))
+            return differ_by_bounds(self.score.accuracy, baseline.accuracy)
         return differ_on_same(self.own, other, numbered(self.answers.groups))
 
 
@@ -160,7 +160,3 @@ def numbered(groups: tuple[str, ...]) -> NDArray[np.int64] | None:
 def foremost_of(outputs: tuple[OutputScore, ...]) -> tuple[tuple[OutputScore, Measure], ...]:
     """Each output with the measure that stands for it, where it has one."""
     return tuple((each, each.foremost) for each in outputs if each.foremost is not None)
-
-
-def _counts(score: Score) -> tuple[int, int]:
-    return score.correct, score.examples

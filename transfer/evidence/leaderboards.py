@@ -11,12 +11,14 @@ from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias
 
 from transfer.evidence.known_runs import NoRun, RunCost
+from transfer.evidence.run_comparisons import COSTS, cost_cells
 from transfer.specs import Json
-from transfer.tabulating import format_scaled, format_table
+from transfer.tabulating import format_table
 
 Table: TypeAlias = tuple[Sequence[str], Sequence[Sequence[str]], Sequence[str]]
 _NONE = "-"
-_NUMBERS = ("rank", "examples", "parameters", "FLOP")
+_COSTS = ("parameters", "FLOP")
+_NUMBERS = ("rank", "examples", *_COSTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ class Board:
         benchmark = ("over the benchmark",) if has_benchmark else ()
         columns = (
             *("rank", "best", "run", self.measure, "95 % interval", "examples", "over the best baseline", *benchmark),
-            *("parameters", "FLOP", "where"),
+            *(*_COSTS, "where"),
         )
         return columns, [_cells(each, has_benchmark) for each in self.standings], (*_NUMBERS, self.measure)
 
@@ -184,15 +186,8 @@ def _cells(row: Standing, has_benchmark: bool) -> tuple[str, ...]:
     margins = (_margin(row.over_baseline), *((_margin(row.over_benchmark),) if has_benchmark else ()))
     examples = _NONE if row.examples is None else f"{row.examples}"
     where = row.source if row.kind == "run" else f"published: {row.source}"
-    return (*head, examples, *margins, *_cost(row.cost), where)
-
-
-def _cost(cost: RunCost | None) -> tuple[str, str]:
-    if cost is None:
-        return _NONE, _NONE
-    parameters = _NONE if cost.parameters is None else f"{cost.parameters:,}"
-    flops = _NONE if cost.flops is None else f"{'≥ ' * cost.is_least}{format_scaled(cost.flops).rstrip()}"
-    return parameters, flops
+    costs = dict(zip(COSTS, cost_cells(row.cost), strict=True)) if row.cost else {}
+    return (*head, examples, *margins, *(costs.get(each, _NONE) for each in _COSTS), where)
 
 
 def _margin(found: Margin | None) -> str:

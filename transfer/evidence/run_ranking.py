@@ -1,7 +1,8 @@
 """Ranking the runs of one task, with ties, beside published results.
 
 Pairs are tested on the same examples (McNemar, exact; Fisher's test where a run kept no answers; of numbers alone by
-their intervals) and adjusted for being many (Holm). A published result without a number of examples is taken for exact.
+their intervals) and adjusted for being many (Holm). A published result is told apart where Fisher's test and the run's
+own interval, which groups of examples widen, both say so; one without a number of examples is taken for exact.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from transfer.evidence.intervals import wilson
 from transfer.evidence.known_runs import KnownRun, foremost_of
 from transfer.evidence.leaderboards import Board, Margin, Published, Standing
 from transfer.evidence.run_pairs import differ
-from transfer.evidence.share_differences import differ_on_others
+from transfer.evidence.share_differences import differ_by_bounds, differ_on_others
+from transfer.scores import Interval
 
 _WIDTH = 2 * NormalDist().inv_cdf(0.975)  # of a 95 % interval, in standard errors
 
@@ -141,7 +143,7 @@ def _over_benchmark(run: KnownRun, found: _Measured) -> Margin | None:
     name, count = str(values.get("name") or "benchmark"), values.get("examples", values.get("n"))
     value = found.sign * (found.value - score)
     if isinstance(count, int) and count > 0 and run.score is not None and 0 <= score <= 1:
-        other = differ_on_others((run.score.correct, run.score.examples), (round(score * count), count))
+        other = differ_by_bounds(run.score.accuracy, wilson(round(score * count), count))
         return Margin(name, value, other.low, other.high)
     if found.low is None or found.high is None:
         return Margin(name, value)
@@ -166,7 +168,9 @@ def _told_apart(row: Standing, better: Standing, told: set[frozenset[str]]) -> b
     if not outside or not all(outside) or row.low is None or better.low is None:
         return bool(outside) and all(outside)
     counts = [(round(each.value * each.examples), each.examples) for each in (row, better) if each.examples]
-    return len(counts) == 2 and differ_on_others(counts[0], counts[1]).p_value < LEVEL
+    bounds = [Interval(each.value, each.low or 0.0, each.high or 0.0, 0.95) for each in (row, better)]
+    tests = (differ_on_others(*counts), differ_by_bounds(*bounds)) if len(counts) == 2 else ()
+    return bool(tests) and all(each.p_value < LEVEL for each in tests)  # bounds of groups are wider than the counts'
 
 
 def _about(run: KnownRun, found: _Measured) -> str:

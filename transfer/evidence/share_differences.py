@@ -19,12 +19,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import sqrt
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transfer.evidence.comparing import compare_answers
 from transfer.evidence.intervals import wilson
+from transfer.scores import Interval
 
 _LEVEL = 0.05
 
@@ -76,7 +78,7 @@ def differ_on_same(
     right, others = int(first.sum()), int(second.sum())
     scale = sqrt(right * (count - right) * others * (count - others))
     alike = (max(0.0, product - count / 2) if product > 0 else product) / scale if scale else 0.0
-    low, high = _bounds((right, count), (others, count), alike)
+    low, high = _bounds(wilson(right, count), wilson(others, count), alike)
     value, p_value = (paired.first_alone - paired.second_alone) / count, paired.p_value
     if groups is not None:
         differences = first.astype(int) - second.astype(int)
@@ -100,13 +102,25 @@ def differ_on_others(first: tuple[int, int], second: tuple[int, int]) -> ShareDi
     """
     from scipy.stats import fisher_exact
 
-    low, high = _bounds(first, second, 0.0)
+    low, high = _bounds(wilson(*first), wilson(*second), 0.0)
     table = [[first[0], first[1] - first[0]], [second[0], second[1] - second[0]]]
     return ShareDifference(first[0] / first[1] - second[0] / second[1], low, high, float(fisher_exact(table).pvalue))
 
 
-def _bounds(first: tuple[int, int], second: tuple[int, int], alike: float) -> tuple[float, float]:
-    one, other = wilson(*first), wilson(*second)
+def differ_by_bounds(first: Interval, second: Interval) -> ShareDifference:
+    """Hold a share against one of other examples by their own 95 % intervals, of groups, say.
+
+    The distance from the difference to its bound on the side of 0 stands for 1.96 standard errors of the test.
+    """
+    value, (low, high) = first.value - second.value, _bounds(first, second, 0.0)
+    reach = value - low if value > 0 else high - value
+    normal = NormalDist()
+    errors = abs(value) / reach * normal.inv_cdf(1 - _LEVEL / 2) if reach > 0 else 0.0
+    p_value = 2 * normal.cdf(-errors) if reach > 0 or value == 0 else 0.0
+    return ShareDifference(value, low, high, p_value)
+
+
+def _bounds(one: Interval, other: Interval, alike: float) -> tuple[float, float]:
     value = one.value - other.value
     down, up = (one.value - one.low, other.high - other.value), (other.value - other.low, one.high - one.value)
     below, above = (sqrt(max(0.0, a * a - 2 * alike * a * b + b * b)) for a, b in (down, up))
