@@ -70,6 +70,20 @@ def test_what_is_far_below_the_first_is_told_apart_and_a_cheap_equal_is_named(pl
     assert order_cuts(cuts[::-1], FOLDS) == ordered
 
 
+def test_a_candidate_that_is_told_to_be_worse_ties_at_none_of_its_cuts(place):
+    others = [place("b", f"cut {step}", 0.83, 100, 40, 0.5 * np.roll(SPREAD, step)) for step in range(24)]
+    ordered = order_cuts([place("a", "late", 0.9, 100, 40, 0 * SPREAD), *others], FOLDS)
+    assert ordered.line == "a > b"  # of two; among 25 cuts it would be chance
+    assert [row.name for row in ordered.rows if row.ties_best] == ["a at late"]
+
+
+def test_a_candidate_that_may_be_as_good_as_the_first_ties_at_its_best_cut(place):
+    worse = [place(name, "late", 0.81, 100, 40, 0.5 * SPREAD) for name in "bcde"]
+    ordered = order_cuts([place("a", "late", 0.9, 100, 40, 0 * SPREAD), *worse], FOLDS)
+    assert ordered.line == "a ≈ b ≈ c ≈ d ≈ e"
+    assert all(row.ties_best for row in ordered.rows)
+
+
 def test_random_weights_that_do_as_well_are_told(place):
     ordered = order_cuts([place("random:a", "late", 0.6, 9, 4), place("a", "late", 0.6, 9, 4)], FOLDS)
     assert [row.candidate for row in ordered.rows] == ["a", "random:a"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
@@ -54,23 +54,36 @@ def order_cuts(scored: Sequence[Placed], folds: RepeatedFolds) -> OrderedCuts:
         folds: on which.
     """
     rows = sorted(map(_row, scored), key=_place)
-    worse, front = _worse_than_first(rows, folds), _front(rows)
-    rows = [replace(row, ties_best=row.name not in worse, on_front=row.name in front) for row in rows]
-    named = {each.name: each for each in scored}
-    best: dict[str, Placed] = {}
+    best: dict[str, RankedCut] = {}
     for row in rows:
-        best.setdefault(row.candidate, named[row.name])
+        best.setdefault(row.candidate, row)
     of_candidates = _order(best, folds)
+    ties, front = _ties(rows, best, of_candidates, folds), _front(rows)
+    rows = [replace(row, ties_best=row.name in ties, on_front=row.name in front) for row in rows]
     return OrderedCuts(tuple(rows), of_candidates.groups, str(of_candidates), tuple(_notes(rows, of_candidates)))
 
 
-def _order(cuts: dict[str, Placed], folds: RepeatedFolds) -> Ordering:
-    return order_over_folds({name: each.cut.folds for name, each in cuts.items()}, folds.train_sizes, folds.test_sizes)
+def _order(best: Mapping[str, RankedCut], folds: RepeatedFolds) -> Ordering:
+    scores = {name: np.array(row.folds) for name, row in best.items()}
+    return order_over_folds(scores, folds.train_sizes, folds.test_sizes)
 
 
-def _worse_than_first(rows: Sequence[RankedCut], folds: RepeatedFolds) -> set[str]:
+def _ties(
+    rows: Sequence[RankedCut], best: Mapping[str, RankedCut], of_candidates: Ordering, folds: RepeatedFolds
+) -> set[str]:
+    """Names of those that are not told apart from the first.
+
+    What is said of candidates decides of their best cuts, and no other cut ties where its candidate does not.
+    """
+    first = rows[0]
+    others = [row for row in rows if row is not best[row.candidate]]
+    worse = _worse(first, others, folds) if others else set()
+    near = {name for name in best if not _apart(of_candidates, first.candidate, name)}
+    return {row.name for row in rows if row.candidate in near and row.name not in worse}
+
+
+def _worse(first: RankedCut, others: Sequence[RankedCut], folds: RepeatedFolds) -> set[str]:
     """Names of those that are told apart from the first, their p-values adjusted for being many."""
-    first, *others = rows
     p_values = [
         compare_over_folds(np.array(first.folds), np.array(row.folds), folds.train_sizes, folds.test_sizes).p_value
         for row in others
