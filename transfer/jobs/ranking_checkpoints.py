@@ -16,7 +16,7 @@ from transfer.data.labelled import LabelledSet
 from transfer.data.reading import read_labelled
 from transfer.errors import DataError, Problem, TransferError
 from transfer.evidence.repeated_folds import deal_repeatedly
-from transfer.jobs.auditing_scores import audit_scores
+from transfer.jobs.auditing_scores import audit_scores, tell_left_out
 from transfer.jobs.cached_features import Cache
 from transfer.jobs.extracting_best import extract_command
 from transfer.jobs.features_of_cuts import Fitting, ReadCandidate, read_candidate
@@ -115,7 +115,7 @@ def rank(
     best = origins[ranking.best.name]
     left_out = [f"examples that cannot be read, left out: {more}"] if (more := len(labelled) - len(chosen)) else []
     trouble = dict.fromkeys(each.trouble for each in found if each.trouble)
-    notes = (*labelled.notes, *left_out, *ordered.notes, *verified, *trouble)
+    notes = (*labelled.notes, *left_out, *ordered.notes, *tell_left_out(rows), *verified, *trouble)
     return replace(ranking, command=extract_command(ranking.best, best, chosen.labelling), notes=notes)
 
 
