@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -60,6 +60,13 @@ if TYPE_CHECKING:
     help="Share to test on otherwise.  [default: 0.25]",
 )
 @click.option("--test", "test_data", type=click.Path(path_type=Path), help="Test on these instead.")
+@click.option(
+    "--baselines",
+    type=click.Choice(("cheap", "all")),
+    default="cheap",
+    show_default=True,
+    help="What the result is held against: all adds a probe on random weights and (slow) training from scratch.",
+)
 @labelling_options
 @recipe_options
 @click.option(
@@ -107,6 +114,7 @@ def command(
     shots: int | None,
     test_share: float | None,
     test_data: Path | None,
+    baselines: Literal["cheap", "all"],
     labelled_by: LabelChoice,
     choice: RecipeChoice,
     time_limit: float | None,
@@ -144,6 +152,8 @@ def command(
         raise click.UsageError("Give --shots or --test: with a test set of its own all of DATA is learnt from.")
     if test_share is not None and (shots is not None or test_data is not None):
         raise click.UsageError("Give --test-share alone: --shots and --test say what is tested on, each by itself.")
+    if baselines == "all" and time_limit:
+        raise click.UsageError("Give --baselines all without --time-limit: training from scratch takes its time.")
     from transfer.cli.quieting import import_tensorflow
     from transfer.cli.scores import show_run
     from transfer.cli.showing import progress_bar, show_json, show_problems
@@ -193,6 +203,7 @@ def command(
         shots=shots,
         test_share=share,
         test=test,
+        baselines=baselines,
         recipe=recipe,
     )
     if out is None or dry_run:

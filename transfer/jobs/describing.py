@@ -36,6 +36,7 @@ def describe_request(
     shots: int | None,
     test_share: float,
     time_limit: float | None = None,
+    baselines: str = "cheap",
 ) -> Json:
     """All that decides the outcome, with one digest over it.
 
@@ -52,6 +53,7 @@ def describe_request(
         shots: examples a class to learn from.
         test_share: share to test on otherwise.
         time_limit: in seconds.
+        baselines: `cheap` or `all`.
     """
     heads = tuple(f"{ref.layer}/" for ref in network.graph.outputs)
     tensors = {name: digest_tensor(values) for name, values in network.tensors.items() if not name.startswith(heads)}
@@ -60,6 +62,7 @@ def describe_request(
         "shots": shots,
         "test_share": None if shots or test else test_share,
         **({"time_limit": time_limit} if time_limit is not None else {}),
+        **({"baselines": baselines} if baselines != "cheap" else {}),
         "input": feed.to_json(),
         "preprocessing": asdict(feed.preprocessing) if feed.preprocessing else None,
         "network": {

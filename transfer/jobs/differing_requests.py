@@ -73,7 +73,7 @@ def _settings(asked: Json) -> dict[str, Json]:
     found = {
         "recipe": recipe.get("name"),
         "seed": recipe.get("seed"),
-        **{name: asked.get(name) for name in ("shots", "test_share", "time_limit")},
+        **{name: asked.get(name) for name in ("shots", "test_share", "time_limit", "baselines")},
         **_flat({name: asked.get(name) for name in ("preprocessing", "data", "test")}),
         "stages": [stage["kind"] for stage in stages],
         **_flat({f"stages.{place}": stage for place, stage in enumerate(stages)}),

@@ -21,6 +21,7 @@ from transfer.evidence.label_curves import CurvePoint, LabelCurve, best_of
 from transfer.jobs.cached_features import Cache
 from transfer.jobs.checking_heads import check_heads
 from transfer.jobs.finetuning import finetune
+from transfer.jobs.learnt_baselines import UNTRAINED
 from transfer.jobs.preparing import Student
 from transfer.jobs.scoring_baselines import LOGISTIC, NEIGHBOURS
 from transfer.models.building import classes_of
@@ -32,7 +33,7 @@ from transfer.training.fresh import start_anew
 from transfer.training.named_recipes import named_recipe
 
 SHOTS = (1, 5, 10, 20, 50)
-SCRATCH, UNTRAINED = "scratch", "probe on random weights"
+SCRATCH = "scratch"  # by the name of the recipe
 _WITHOUT = (SCRATCH, UNTRAINED, NEIGHBOURS, LOGISTIC)  # know nothing from before
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import keras
 
@@ -19,6 +20,7 @@ from transfer.jobs.clock import TimeLimit
 from transfer.jobs.describing import describe_request
 from transfer.jobs.feeding import as_learnt, make_feed
 from transfer.jobs.kept_pictures import fitted_batches
+from transfer.jobs.learnt_baselines import make_rivals
 from transfer.jobs.preparing import Student
 from transfer.jobs.run_folders import read_asked
 from transfer.jobs.running import load_run, refuse_run, write_run
@@ -47,6 +49,7 @@ def finetune(
     test: LabelledSet | None = None,
     shots: int | None = None,
     test_share: float = 0.25,
+    baselines: Literal["cheap", "all"] = "cheap",
     preprocessing: Preprocessing | str | None = None,
     size: tuple[int, int] | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -75,6 +78,8 @@ def finetune(
         test: examples to test on; by default some of `data` are held out.
         shots: that many examples a class to learn from, all others to test on.
         test_share: share of `data` to test on otherwise.
+        baselines: `cheap` are those that need no network; `all` adds a probe on the same network with random weights,
+            and this network trained from scratch, which takes long.
         preprocessing: how images are prepared, or the name of a common way (`torch`, `tf`, `caffe`, `unit`, `raw`); by
             default what the student's card says.
         size: (h, w) to which images are fitted; by default what the network or its card says.
@@ -110,6 +115,8 @@ def finetune(
         )
     if shots is not None and test is not None:
         raise ValueError("shots divide one set; with a test set of its own all of data is learnt from")
+    if baselines == "all" and time_limit is not None:
+        raise ValueError("training from scratch takes its time: give baselines='all' without a time limit")
     network, heads = check_heads(student, data, test)
     check_recipe(network.graph, heads, recipe)
     own = student.custom_objects if isinstance(student, Student) else classes_of(student)
@@ -120,7 +127,16 @@ def finetune(
         limit.refuse_hopeless()
     seconds = limit.seconds if limit else None
     asked = describe_request(
-        recipe, network, whole.graph, feed, data, test, shots=shots, test_share=test_share, time_limit=seconds
+        recipe,
+        network,
+        whole.graph,
+        feed,
+        data,
+        test,
+        shots=shots,
+        test_share=test_share,
+        time_limit=seconds,
+        baselines=baselines,
     )
     target = Path(out) if out is not None else None
     if target is not None:
@@ -147,7 +163,14 @@ def finetune(
         warnings = warn_of_inputs(feed, network, data, seed=recipe.seed, batches=fitted_batches(feed, store))
         how = Division(test, shots, test_share)
         try:
-            outcome = learn_and_score(learner, feed, data, how, skip_unreadable=skip_unreadable)
+            outcome = learn_and_score(
+                learner,
+                feed,
+                data,
+                how,
+                skip_unreadable=skip_unreadable,
+                rivals=make_rivals(learner, len(data)) if baselines == "all" else {},
+            )
         except NotFiniteError as error:
             model = _finished_model(feed.network, learner, data.labelling, network.card)
             raise _with_weights(error, model, state_folder) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from transfer.data.labelled import LabelledSet
 from transfer.jobs.cached_features import Cache
@@ -32,6 +33,7 @@ class Learning:
         shots: examples a class to learn from, all others to test on.
         test_share: share to test on otherwise.
         test: examples to test on instead.
+        baselines: that the result is held against, as `finetune` takes them.
         recipe: stages and seed.
     """
 
@@ -44,6 +46,7 @@ class Learning:
     shots: int | None = None
     test_share: float = 0.25
     test: LabelledSet | None = None
+    baselines: Literal["cheap", "all"] = "cheap"
     recipe: Recipe = field(default_factory=Recipe)
 
 
@@ -101,6 +104,7 @@ def learn_file(
         test=how.test,
         shots=how.shots,
         test_share=how.test_share,
+        baselines=how.baselines,
         preprocessing=how.preprocessing,
         size=how.size,
         out=out,

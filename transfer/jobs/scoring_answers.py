@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,11 @@ class Scored:
     score: Score | None
     right: NDArray[np.bool_] = field(repr=False)
     outputs: WayScores | None = None
+
+    def renamed(self, name: str) -> Scored:
+        """The same under another name."""
+        score = self.score and replace(self.score, name=name)
+        return Scored(score, self.right, self.outputs and replace(self.outputs, name=name))
 
 
 def score_logits(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,22 +17,18 @@ from transfer.evidence.comparing import compare_answers
 from transfer.evidence.exact_matching import exact_matches
 from transfer.evidence.falling_short import falling_short, outputs_falling_short
 from transfer.jobs.clock import Clock
-from transfer.jobs.deciding import Decisions, decide
 from transfer.jobs.describing import describe_probe
 from transfer.jobs.dividing import divide, refuse_unlearnt
 from transfer.jobs.feeding import Feed
+from transfer.jobs.following_recipes import follow
 from transfer.jobs.reading_examples import read_examples
-from transfer.jobs.scoring_answers import Scored, score_logits
+from transfer.jobs.scoring_answers import Scored
 from transfer.jobs.scoring_baselines import LINEAR, LOGISTIC, NEIGHBOURS, score_baselines
-from transfer.recipes import Recipe
 from transfer.results import Result
 from transfer.specs import Json
 from transfer.tabulating import shorten
 from transfer.training.labels import Labels
 from transfer.training.learner import Learner
-
-STEPS = {"probe": "probe", "tune": "tuning"}
-SCORES = {"probe": "probe", "tune": "tuned"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +64,24 @@ class Division:
 
 
 def learn_and_score(
-    learner: Learner, feed: Feed, data: LabelledSet, how: Division, *, skip_unreadable: bool
+    learner: Learner,
+    feed: Feed,
+    data: LabelledSet,
+    how: Division,
+    *,
+    skip_unreadable: bool,
+    rivals: Mapping[str, Learner] | None = None,
 ) -> Outcome:
-    """Read, learn and test."""
+    """Read, learn and test.
+
+    Args:
+        learner: of the recipe.
+        feed: how examples go in.
+        data: to learn from.
+        how: what is tested on.
+        skip_unreadable: whether examples that cannot be read are left out.
+        rivals: learners that stand beside it as baselines, by name, on the same examples.
+    """
     clock, recipe, test = Clock(), learner.recipe, how.test
     everything = data if test is None else join_sets(data, test)
     with clock("features"):
@@ -88,19 +99,16 @@ def learn_and_score(
     learner.begin(read.places[train], read.labels, everything.groups)
     with clock("baselines"):
         baselines = score_baselines(read, labels, train, unseen, recipe.seed, learner.progress, examples.groups)
-    groups = None if examples.groups is None else examples.groups[unseen]
-    found, probe, decisions = list[Scored](), None, None
-    for place, stage in enumerate(recipe.stages):
-        with clock(STEPS[stage.kind]):
-            if stage.kind == "probe":
-                probe = learner.solve()
-            else:
-                learner.tune(place)
-            logits = learner.logits(read.places[unseen])
-            decisions = None if data.labelling.is_single else _decide(learner, read.labels, everything.groups)
-        found.append(_scored(_name_of(place, recipe), labels[unseen], logits, decisions, recipe.seed, groups))
+    followed = follow(learner, read.places[unseen], read.labels, everything.groups, clock)
+    found, decisions = followed.scores, followed.decisions
     if decisions is not None:
         learner.calibrate(decisions.slopes(), decisions.offsets())
+    for name, rival in (rivals or {}).items():
+        with clock("baselines"):
+            own = read_examples(rival, feed, everything)
+            rival.begin(own.places[train], own.labels, everything.groups)
+            last = follow(rival, own.places[unseen], own.labels, everything.groups, Clock()).scores[-1]
+        baselines = (*baselines, last.renamed(name))
     several = None if data.labelling.is_single else data.labelling
     result = Result(
         classes=data.classes if several is None else (),
@@ -109,13 +117,13 @@ def learn_and_score(
         score=found[-1].score,
         baselines=tuple(each.score for each in baselines if each.score),
         stages=tuple(each.score for each in found if each.score),
-        probe=describe_probe(probe, data.labelling) if probe is not None else None,
+        probe=describe_probe(followed.probe, data.labelling) if followed.probe is not None else None,
         left_out=(*data.problems, *(test.problems if test else ()), *read.failures),
         notes=(
             *learner.remarks,
             *(decisions.notes if decisions else ()),
             *_remarks(len(train), len(held_out) - len(unseen), several is not None),
-            *_compared(found, groups, several is not None),
+            *_compared(found, examples.groups is not None, several is not None),
         ),
         warnings=(*_warnings(examples, digests, train, unseen), *unlearnt, *_short(found[-1], baselines)),
         labelling=several,
@@ -137,34 +145,6 @@ def _answers(ways: Sequence[Scored], labels: Labels, tested: LabelledSet) -> Jso
         **({} if tested.groups is None else {"groups": [int(tested.groups[place]) for place in asked]}),
         "ways": {each.score.name: each.right.tolist() for each in ways if each.score is not None},
     }
-
-
-def _decide(learner: Learner, labels: Labels, groups: NDArray[np.int64] | None) -> Decisions:
-    places, logits = learner.validated()
-    own = None if groups is None else groups[places]
-    return decide(labels[places], logits, seed=learner.recipe.seed, groups=own)
-
-
-def _scored(
-    name: str,
-    labels: Labels,
-    logits: NDArray[np.float32],
-    decisions: Decisions | None,
-    seed: int,
-    groups: NDArray[np.int64] | None,
-) -> Scored:
-    """Each stage by its own calibration and thresholds."""
-    if decisions is None:
-        return score_logits(name, labels, logits, seed=seed, groups=groups)
-    sure = logits * decisions.slopes() + decisions.offsets()
-    return score_logits(name, labels, sure, seed=seed, thresholds=decisions.limits(), groups=groups)
-
-
-def _name_of(place: int, recipe: Recipe) -> str:
-    """What the score after a stage is called: with its place where several train by steps."""
-    kind = recipe.stages[place].kind
-    is_one_of_several = kind == "tune" and sum(stage.kind == "tune" for stage in recipe.stages) > 1
-    return f"{SCORES[kind]}, stage {place}" if is_one_of_several else SCORES[kind]
 
 
 def _divided(
@@ -198,14 +178,14 @@ def _warnings(
     return (*doubts, *([f"no example to test on for {shorten(untested)}"] if untested else ()))
 
 
-def _compared(found: Sequence[Scored], groups: NDArray[np.int64] | None, several: bool) -> tuple[str, ...]:
+def _compared(found: Sequence[Scored], grouped: bool, several: bool) -> tuple[str, ...]:
     """The last stage beside the first, on the same examples; nothing of one stage alone, nor of groups.
 
     The test takes examples for independent, which those of a group are not. Of several outputs an example is right
     where all of it is; where none is, there is nothing to compare.
     """
     last, first = found[-1], found[0]
-    if len(found) < 2 or last.score is None or first.score is None or groups is not None:
+    if len(found) < 2 or last.score is None or first.score is None or grouped:
         return ()
     if several and not (last.right.any() or first.right.any()):
         return ()
