@@ -46,3 +46,21 @@ def test_ways_that_know_something_are_held_against_the_best_that_do_not():
     assert curve.closing[1].startswith("worth     probe of 5 shots (0.720) is reached by linear with none")
     assert len(curve.closing) == 2
     assert [each["mean"] for each in curve.to_json()["points"]] == pytest.approx([0.72, 0.31, 0.2])
+    assert curve.to_json()["paid"][0]["p_value"] == curve.of("probe")[0].less(curve.of("linear")[0]).p_value
+
+
+def test_p_values_of_several_points_are_adjusted_for_being_many():
+    points = [point(way, k, *(base + 0.01 * k for base in bases)) for k in (5, 20) for way, bases in WAYS.items()]
+    curve = LabelCurve("photos", tuple(points), ("linear",), "linear")
+    plain = [each.less(curve.of("linear")[place]).p_value for place, each in enumerate(curve.of("probe"))]
+    assert [found.p_value for _, _, found in curve.paid] == pytest.approx(
+        [min(1, 2 * min(plain)), max(2 * min(plain), max(plain))]
+    )
+
+
+WAYS = {"probe": (0.5, 0.56, 0.51), "linear": (0.3, 0.31, 0.33)}
+
+
+def test_nothing_is_adjusted_where_there_is_nothing_to_tell():
+    curve = LabelCurve("photos", (point("linear", 5, 0.3, 0.3),), ("linear",), "linear")
+    assert curve.closing == ()

@@ -46,6 +46,32 @@ def test_rows_on_the_disk_and_small_blocks_change_nothing(monkeypatch):
     assert np.array_equal(nearest_neighbours(spooled, train, labels[train], test, classes=2, seed=0), held)
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e5, 1.7e9])
+def test_values_far_from_zero_are_as_near_to_each_other_as_elsewhere(offset):
+    random = np.random.default_rng(2)
+    labels = np.arange(200) % 2
+    inputs = random.normal(size=(200, 6)) + 4 * labels[:, None] + offset
+    train, test = np.arange(0, 150), np.arange(150, 200)
+    found = nearest_neighbours(inputs, train, labels[train], test, classes=2, seed=0)
+    assert (found == labels[test]).mean() > 0.95
+
+
+def test_copies_of_an_example_do_not_choose_for_it():
+    """Each example five times, almost: leaving one out alone would always choose its copy, though labels are noise."""
+    random = np.random.default_rng(4)
+    centres = random.normal(size=(60, 3))
+    labels = np.repeat((centres[:, 0] + random.normal(size=60) > 0).astype(int), 5)
+    inputs = np.repeat(centres, 5, axis=0) + random.normal(size=(300, 3)) * 1e-3
+    groups = np.repeat(np.arange(60), 5)
+    new = random.normal(size=(400, 3))
+    everything, train, test = np.concatenate([inputs, new]), np.arange(300), np.arange(300, 700)
+    how = {"classes": 2, "seed": 0}
+    alone = nearest_neighbours(everything, train, labels, test, **how)
+    grouped = nearest_neighbours(everything, train, labels, test, groups=groups, **how)
+    truth = new[:, 0] > 0
+    assert (grouped == truth).mean() > (alone == truth).mean()
+
+
 def problem(spread):
     random = np.random.default_rng(1)
     labels = np.arange(90) % 2

@@ -112,3 +112,18 @@ def test_the_interval_holds_what_is_true_about_as_often_as_it_says():
     drawn = random.multinomial(60, shares, size=2000)
     found = [differ_on_same(*answers(*row)) for row in drawn.tolist()]
     assert np.mean([each.low <= 0.1 <= each.high for each in found]) == pytest.approx(0.95, abs=0.015)
+
+
+def test_it_says_in_a_sentence_whether_the_two_are_told_apart():
+    few, many = (np.r_[np.ones(one, bool), np.zeros(200 - one, bool)] for one in (12, 30))
+    none = np.zeros(200, bool)
+    few[:10] = False
+    assert differ_on_same(few, none).describe("tuned", "probe") == (
+        "tuned - probe = +0.010 on the same 200 examples: 2 are right by tuned alone, 0 by probe alone (exact p 0.5); "
+        "that does not tell the two apart"
+    )
+    assert differ_on_same(many, none).describe("tuned", "probe").endswith("(exact p 1.9e-09)")
+    groups = np.arange(200) // 30
+    told = differ_on_same(many, none, groups).describe("tuned", "probe", groups)
+    assert "on the same 200 examples of 7 groups: 30 are right by tuned alone" in told
+    assert told.endswith("(exact p 1); that does not tell the two apart")  # all 30 are of one group

@@ -1,5 +1,7 @@
 """Accuracy against shots, over the same divisions."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,35 @@ def test_a_keras_model_with_a_head_will_do(student, rows, curve):
     assert ways
     for way in ways:
         assert found.of(way)[0].accuracies == curve.of(way)[1].accuracies
+
+
+def test_the_probe_may_be_a_recipe_beside_one_that_holds_it_and_a_name_may_come_twice(restored, rows):
+    student = prepare_student(restored, rows.labelling)
+    short = transfer.draw_curve(student, rows, shots=(2,), recipes=("lp-ft", "probe", "probe"), divisions=2)
+    assert short.ways == ("lp-ft", "probe", "probe on random weights", *BASELINES)
+    assert {len(each.accuracies) for each in short.points} == {2}
+    assert "paid      2 shots: lp-ft - " in str(short)
+
+
+def test_copies_of_what_may_be_learnt_from_are_tested_on_at_no_number_of_shots(restored, digits):
+    images, labels = (np.concatenate([each, each[::2]]) for each in digits)
+    data = transfer.from_arrays(images, labels, ["zero", "one", "two"])
+    student = prepare_student(restored, data.labelling)
+    found = transfer.draw_curve(student, data, shots=(1, 8), recipes=("probe",), divisions=2)
+    few, more = found.of("probe")
+    assert few.tested == more.tested
+
+
+def test_pictures_that_cannot_be_read_may_be_left_out(restored, digits_folder, truncate, tmp_path):
+    shutil.copytree(digits_folder, tmp_path / "pictures")
+    truncate(tmp_path / "pictures" / "digit_0" / "damaged.jpg")
+    data = transfer.read_labelled(tmp_path / "pictures")
+    student = prepare_student(restored, data.labelling)
+    how = {"shots": (7,), "recipes": ("probe",), "divisions": 2}
+    with pytest.raises(DataError, match="cannot be read"):
+        transfer.draw_curve(student, data, **how)
+    found = transfer.draw_curve(student, data, skip_unreadable=True, **how)
+    assert {sum(each) for each in zip(found.points[0].learnt, found.points[0].tested, strict=True)} <= {27, 28, 29}
 
 
 def test_more_shots_hold_those_of_fewer():

@@ -119,6 +119,7 @@ def command(
             shots=shots,
             recipes=recipes or ("lp-ft",),
             divisions=divisions,
+            skip_unreadable=skip_unreadable,
             seed=seed,
             preprocessing=preprocessing_named(preprocessing),
             size=size,

@@ -38,6 +38,7 @@ def logistic_regression(
     *,
     classes: int,
     seed: int,
+    groups: NDArray[np.int64] | None = None,
     progress: Progress = silent,
 ) -> NDArray[np.int64]:
     """Answers (len(test),) of a linear classifier on raw input, regularised by cross-validation like the probe.
@@ -51,11 +52,13 @@ def logistic_regression(
         test: indices to answer.
         classes: k.
         seed: of the folds.
+        groups: (len(train),), of which examples of one are in one fold; None where there are none.
         progress: told of each C tried.
     """
     chosen = draw_stratified(train_labels, LEARNT_FROM, seed)
     rows = flat_rows(inputs, train[chosen])
-    head = solve_head(rows, train_labels[chosen], classes, seed=seed, progress=progress)
+    own = None if groups is None else groups[chosen]
+    head = solve_head(rows, train_labels[chosen], classes, seed=seed, groups=own, progress=progress)
     kernel, answers = head.kernel.astype(np.float64), np.empty(len(test), np.int64)
     for block in row_blocks(len(test), rows.shape[1], _ANSWERED):
         answers[block] = (flat_rows(inputs, test[block]) @ kernel + head.bias).argmax(1)

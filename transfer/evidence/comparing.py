@@ -8,8 +8,6 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-_LEVEL = 0.05
-
 
 @dataclass(frozen=True, slots=True)
 class Paired:
@@ -34,15 +32,6 @@ class Paired:
         count, fewer = self.first_alone + self.second_alone, min(self.first_alone, self.second_alone)
         part: float = sum(comb(count, each) for each in range(fewer + 1)) / 2**count
         return min(1.0, 2 * part)
-
-    def describe(self, first: str, second: str) -> str:
-        """What it says, in a sentence, with the names of the two."""
-        difference = (self.first_alone - self.second_alone) / self.examples
-        verdict = "" if self.p_value < _LEVEL else "; that does not tell the two apart"
-        return (
-            f"{first} - {second} = {difference:+.3f} on the same {self.examples} examples: {self.first_alone} are "
-            f"right by {first} alone, {self.second_alone} by {second} alone (exact p {self.p_value:.2g}){verdict}"
-        )
 
 
 def compare_answers(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Paired:

@@ -102,14 +102,15 @@ def compare_over_folds(
         return FoldDifference(mean, None, None, 1.0, len(one))
     error = sqrt((1 / len(one) + float((test_sizes / train_sizes).mean())) * variance)
     least = 2.0 ** (1 - int(train_sizes[0] + test_sizes[0])) if shares else 0.0
-    return _judge(mean, error, len(one), least)
+    return _judge(mean, error, len(one), least, shares=shares)
 
 
-def _judge(mean: float, error: float, folds: int, least: float) -> FoldDifference:
+def _judge(mean: float, error: float, folds: int, least: float, *, shares: bool) -> FoldDifference:
     from scipy.special import stdtr, stdtrit
 
     p_value = min(1.0, max(least, 2 * float(stdtr(folds - 1, -abs(mean) / error)) if error else 0.0))
     if not error or least >= LEVEL:
         return FoldDifference(mean, None, None, p_value, folds)
     half = error * float(stdtrit(folds - 1, 1 - LEVEL / 2))
-    return FoldDifference(mean, mean - half, mean + half, p_value, folds)
+    low, high = (max(-1.0, mean - half), min(1.0, mean + half)) if shares else (mean - half, mean + half)
+    return FoldDifference(mean, low, high, p_value, folds)

@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from transfer.evidence.share_differences import differ_on_same
 from transfer.output_scores import Measure, OutputScore, WayScores
-from transfer.scores import Score
+
+_LEVEL = 0.05
+Right = NDArray[np.bool_]
 
 
-def falling_short(score: Score, baselines: Sequence[Score]) -> tuple[str, ...]:
+def falling_short(
+    name: str, right: Right, baselines: Mapping[str, Right], groups: NDArray[np.integer[Any]] | None = None
+) -> tuple[str, ...]:
     """A sentence where a baseline has more right answers; nothing otherwise.
 
     Args:
-        score: of what was learnt.
-        baselines: on the same examples.
+        name: of what was learnt.
+        right: (n,) of the test examples whether it answers them rightly.
+        baselines: the same of these by name; those that answered others are passed over.
+        groups: (n,), numbers of groups whose examples are alike; None where there are none.
     """
-    best = max(baselines, key=lambda each: each.correct, default=None)
-    if best is None or best.correct <= score.correct:
+    counts = {each: int(answers.sum()) for each, answers in baselines.items() if len(answers) == len(right) > 0}
+    best = max(counts, key=lambda each: counts[each], default="")
+    if not best or counts[best] <= right.sum():
         return ()
-    return (_told("", "accuracy", score.name, score.accuracy.value, best.name, best.accuracy.value),)
+    told = differ_on_same(right, baselines[best], groups)
+    verdict = "" if told.p_value < _LEVEL else "; that does not tell the two apart"
+    return (
+        f"{best!r} is better than {name} on the test examples: {counts[best]} of {len(right)} right against "
+        f"{right.sum()} (p {told.p_value:.2g}){verdict}",
+    )
 
 
 def outputs_falling_short(way: WayScores, baselines: Sequence[WayScores]) -> tuple[str, ...]:
-    """A sentence for each output on which a baseline's foremost measure is better.
+    """A sentence, with both intervals, for each output on which a baseline's foremost measure is better.
 
     Args:
         way: what was learnt.
@@ -40,12 +57,8 @@ def _of_output(name: str, own: OutputScore, place: int, baselines: Sequence[WayS
     best = max(found, key=lambda each: each[0], default=None)
     if best is None or best[0] <= sign * measure.value:
         return ()
-    return (_told(f"{own.name}: ", measure.name, name, measure.value, best[2], best[1].value),)
+    return (f"{own.name}: {best[2]!r} ({best[1]}) is better than {name} ({measure})",)
 
 
 def _alike(other: OutputScore, measure: Measure) -> Measure | None:
     return next((each for each in other.measures if each.name == measure.name), None)
-
-
-def _told(where: str, what: str, name: str, value: float, other: str, its: float) -> str:
-    return f"{where}{what} of {name} ({value:.4g}) is worse than that of {other!r} ({its:.4g})"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from transfer.errors import Problem
 from transfer.evidence.corrected_comparison import FoldDifference, compare_over_folds
+from transfer.evidence.groups_of_ties import holm
 from transfer.specs import Json
 from transfer.tabulating import format_table
 
@@ -93,20 +94,34 @@ class LabelCurve:
         return COLUMNS, [each.cells for each in self.points], NUMBERS
 
     @property
+    def paid(self) -> tuple[tuple[str, int, FoldDifference], ...]:
+        """How far each way that knows something lies above the reference, by shots; p-values adjusted for many."""
+        base = {each.shots: each for each in self.of(self.reference)}
+        told = [
+            (way, each.shots, each.less(base[each.shots]))
+            for way in self.ways
+            if way not in self.without
+            for each in self.of(way)
+        ]
+        adjusted = holm(np.array([found.p_value for _, _, found in told]))
+        return tuple(
+            (way, shots, replace(found, p_value=float(p)))
+            for (way, shots, found), p in zip(told, adjusted, strict=True)
+        )
+
+    @property
+    def worth(self) -> tuple[str, ...]:
+        """With how many labels the reference is as good, in a sentence for each point that is told apart from it."""
+        told = {(way, shots) for way, shots, found in self.paid if found.told_apart}
+        points = (each for way in self.ways for each in self.of(way) if (way, each.shots) in told)
+        return worth(tuple(points), self.of(self.reference))
+
+    @property
     def closing(self) -> tuple[str, ...]:
         """Whether it paid, at each number of shots, and how many labels it is worth."""
-        base = {each.shots: each for each in self.of(self.reference)}
-        lines: list[str] = []
-        for way in self.ways:
-            if way in self.without:
-                continue
-            lines += [
-                f"paid      {each.shots} shots: {each.less(base[each.shots]).describe(way, self.reference)}"
-                for each in self.of(way)
-                if each.shots in base
-            ]
-            lines += [f"worth     {each}" for each in worth(self.of(way), self.of(self.reference))]
-        return (*lines, *(f"left out  {each.where}: {each.found}" for each in self.left_out))
+        paid = (f"paid      {shots} shots: {found.describe(way, self.reference)}" for way, shots, found in self.paid)
+        left_out = (f"left out  {each.where}: {each.found}" for each in self.left_out)
+        return (*paid, *(f"worth     {each}" for each in self.worth), *left_out)
 
     def __str__(self) -> str:
         columns, rows, numbers = self.table
@@ -122,8 +137,17 @@ class LabelCurve:
             for found in (each.less(),)
         ]
         left_out = [asdict(each) for each in self.left_out]
-        known = {"source": self.source, "without": list(self.without), "reference": self.reference}
-        return {**known, "points": points, "left_out": left_out}
+        paid = [{"way": way, "shots": shots, **asdict(found)} for way, shots, found in self.paid]
+        return {
+            "schema": 1,
+            "source": self.source,
+            "without": list(self.without),
+            "reference": self.reference,
+            "points": points,
+            "paid": paid,
+            "worth": list(self.worth),
+            "left_out": left_out,
+        }
 
 
 def worth(points: Sequence[CurvePoint], reference: Sequence[CurvePoint]) -> tuple[str, ...]:

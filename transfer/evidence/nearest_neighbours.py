@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.data.grouping import number_groups
 from transfer.data.sampling import draw_stratified
 from transfer.evidence.baselines import LEARNT_FROM, flat_rows
 from transfer.specs import Progress, silent
@@ -32,6 +33,7 @@ def nearest_neighbours(
     *,
     classes: int,
     seed: int,
+    groups: NDArray[np.int64] | None = None,
     progress: Progress = silent,
 ) -> NDArray[np.int64]:
     """Answers (len(test),): the class of most of the k training examples at the least Euclidean distance.
@@ -45,39 +47,53 @@ def nearest_neighbours(
         test: indices to answer.
         classes: how many there are.
         seed: of what is drawn.
+        groups: (len(train),), numbers of groups of training examples that are alike: none of its own group answers for
+            an example where k is chosen. None where there are none.
         progress: told of blocks of distances.
     """
     some = draw_stratified(train_labels, LEARNT_FROM, seed)
-    rows = np.asarray(flat_rows(inputs, train[some]), np.float32)
+    raw = flat_rows(inputs, train[some])
+    middle = raw.mean(0, dtype=np.float64)  # far from 0, squares in single precision would drown the distances
+    rows = _centred(raw, middle)
     labels = np.asarray(train_labels[some], np.int64)
+    units = number_groups(None if groups is None else groups[some], len(labels))
     kept = [k for k in NEIGHBOURS if k < len(labels)] or [1]
     asked = draw_stratified(labels, CHOSEN_BY, seed)
     right = np.zeros(len(kept), np.int64)
     for block in row_blocks(len(asked), len(labels), _BLOCK):
         places = asked[block]
-        near = _nearest(rows[places], rows, kept[-1], leave_out=places)
+        near = _nearest(rows[places], rows, kept[-1], leave_out=units[places][:, None] == units)
         right += [(_vote(labels[near[:, :k]], classes) == labels[places]).sum() for k in kept]
     chosen = kept[int(right.argmax())]
     answers = np.empty(len(test), np.int64)
     for block in row_blocks(len(test), len(labels), _BLOCK):
-        near = _nearest(np.asarray(flat_rows(inputs, test[block]), np.float32), rows, chosen)
+        near = _nearest(_centred(flat_rows(inputs, test[block]), middle), rows, chosen)
         answers[block] = _vote(labels[near], classes)
         progress("asking neighbours", block.stop, len(test))
     return answers
 
 
-def _nearest(asked: NDArray[np.float32], rows: NDArray[np.float32], count: int, leave_out: Any = None) -> Labels:
+def _centred(raw: NDArray[Any], middle: NDArray[np.float64]) -> NDArray[np.float32]:
+    rows = np.empty(raw.shape, np.float32)
+    for block in row_blocks(len(raw), raw.shape[1], _BLOCK):
+        rows[block] = raw[block] - middle
+    return rows
+
+
+def _nearest(
+    asked: NDArray[np.float32], rows: NDArray[np.float32], count: int, leave_out: NDArray[np.bool_] | None = None
+) -> Labels:
     """(m, count) rows that are nearest to what is asked (m, d), the nearest first.
 
     Args:
         asked: (m, d).
         rows: (n, d).
         count: of neighbours; fewer where there are fewer rows.
-        leave_out: (m,) a row for each that is itself; None for none.
+        leave_out: (m, n), rows that do not count for it; None for none.
     """
     distances = (rows**2).sum(1) - 2 * asked @ rows.T
     if leave_out is not None:
-        distances[np.arange(len(asked)), leave_out] = np.inf
+        distances[leave_out] = np.inf
     return np.argsort(distances, axis=1, kind="stable")[:, :count]
 
 

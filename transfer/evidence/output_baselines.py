@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.data.grouping import number_groups
 from transfer.data.targets import known, known_rows
 from transfer.evidence.baselines import LEARNT_FROM, flat_rows
 from transfer.labellings import Output
@@ -64,6 +65,7 @@ def linear_on_inputs(
     test: NDArray[np.int64],
     *,
     seed: int,
+    groups: NDArray[np.int64] | None = None,
     progress: Progress = silent,
 ) -> LinearAnswers:
     """Heads on raw input, regularised by cross-validation like the probe's.
@@ -76,22 +78,23 @@ def linear_on_inputs(
         labels: of these.
         test: indices to answer.
         seed: of the folds.
+        groups: (len(train),), of which examples of one are in one fold; None where there are none.
         progress: told of each C tried.
     """
     chosen = np.sort(np.random.default_rng(seed).permutation(len(train))[:LEARNT_FROM])
     rows, kernels, biases = flat_rows(inputs, train[chosen]), list[NDArray[Any]](), list[NDArray[Any]]()
     validated = np.full((len(chosen), labels.units), np.nan)
-    own = labels[chosen]
+    own, alike = labels[chosen], None if groups is None else groups[chosen]
     for output, places, values in zip(labels.labelling, logit_places(labels.labelling), own.targets, strict=True):
         if not known_rows(values).any():
             kernels.append(np.zeros((rows.shape[1], len(output.classes))))
             biases.append(np.zeros(len(output.classes)))
             continue
-        head = solve_output(rows, output, values, seed=seed, progress=progress)
+        head = solve_output(rows, output, values, seed=seed, groups=alike, progress=progress)
         kernels.append(head.kernel.astype(np.float64))
         biases.append(head.bias)
         if output.kind == "sigmoid":
-            validated[:, places] = _by_others(rows, output, values, head.parts[""].penalty, seed)
+            validated[:, places] = _by_others(rows, output, values, head.parts[""].penalty, seed, alike)
     kernel, bias = np.concatenate(kernels, axis=1), np.concatenate(biases)
     logits = np.empty((len(test), kernel.shape[1]))
     for block in row_blocks(len(test), rows.shape[1], _ANSWERED):
@@ -100,10 +103,16 @@ def linear_on_inputs(
 
 
 def _by_others(
-    rows: NDArray[Any], output: Output, values: NDArray[np.int64], penalty: float, seed: int
+    rows: NDArray[Any],
+    output: Output,
+    values: NDArray[np.int64],
+    penalty: float,
+    seed: int,
+    groups: NDArray[np.int64] | None,
 ) -> NDArray[np.float64]:
     """(n, k) logits of labels, each example's by a head on the other folds; NaN where these know nothing."""
-    folds = np.random.default_rng(seed).permutation(len(values)) % FOLDS
+    units = number_groups(groups, len(values))
+    folds = np.random.default_rng(seed).permutation(int(units.max()) + 1)[units] % FOLDS
     found = np.full(values.shape, np.nan)
     for fold in range(FOLDS):
         kept, out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)

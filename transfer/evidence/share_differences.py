@@ -56,6 +56,21 @@ class ShareDifference:
     def __str__(self) -> str:
         return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
 
+    def describe(self, first: str, second: str, groups: NDArray[np.integer] | None = None) -> str:
+        """What it says of answers to the same examples, in a sentence.
+
+        Args:
+            first: name of the first way of answering.
+            second: of the second.
+            groups: (n,), that it was told by, if any.
+        """
+        of = "" if groups is None else f" of {len(np.unique(groups))} groups"
+        verdict = "" if self.p_value < _LEVEL else "; that does not tell the two apart"
+        return (
+            f"{first} - {second} = {self.value:+.3f} on the same {self.examples} examples{of}: {self.first_alone} are "
+            f"right by {first} alone, {self.second_alone} by {second} alone (exact p {self.p_value:.2g}){verdict}"
+        )
+
 
 def differ_on_same(
     first: NDArray[np.bool_], second: NDArray[np.bool_], groups: NDArray[np.integer] | None = None

@@ -46,6 +46,7 @@ def draw_curve(
     divisions: int = 5,
     seed: int = 0,
     test_share: float = 0.25,
+    skip_unreadable: bool = False,
     preprocessing: Preprocessing | str | None = None,
     size: tuple[int, int] | None = None,
     cache: Cache | str | os.PathLike[str] | None = None,
@@ -65,6 +66,7 @@ def draw_curve(
         divisions: of the set, at least 2.
         seed: of the first division; the others follow.
         test_share: to test on in each.
+        skip_unreadable: whether pictures that cannot be decoded are left out, of which there are fewer shots then.
         preprocessing: how images are prepared; see `finetune`.
         size: (h, w) to which images are fitted, likewise.
         cache: where features are kept; by default for the time of this call.
@@ -83,10 +85,7 @@ def draw_curve(
     if divisions < 2 or not shots or min(shots) < 1:
         raise ValueError(f"at least 2 divisions and 1 shot: {divisions}, {shots}")
     wanted = sorted(set(shots))
-    splits = [
-        split_labelled(data.labelling, data.targets, seed=seed + each, groups=data.groups, test_share=test_share)
-        for each in range(divisions)
-    ]
+    splits = [_divided(data, seed + each, test_share) for each in range(divisions)]
     least = min(int(np.bincount(data.labels[train], minlength=len(data.classes)).min()) for train, _ in splits)
     tried = [each for each in wanted if each <= least]
     if not tried:
@@ -99,15 +98,21 @@ def draw_curve(
     with _kept(cache) as folder:
         ways = _Ways(
             student,
-            _untrained(student, data, seed),
-            tuple(recipes),
-            {"preprocessing": preprocessing, "size": size, "cache": folder},
+            [_untrained(student, data, seed + each) for each in range(divisions)],
+            tuple(dict.fromkeys(recipes)),
+            {
+                "preprocessing": preprocessing,
+                "size": size,
+                "cache": folder,
+                "skip_unreadable": skip_unreadable,
+                "progress": progress,
+            },
         )
         for place, count in enumerate(tried):
             runs: list[tuple[str, Run]] = []
             for number, (train, test) in enumerate(splits):
                 learnt = data.subset(_first_of_each(data.labels, train, count, seed + number))
-                runs += ways.follow(learnt, data.subset(test), seed + number)
+                runs += ways.follow(learnt, data.subset(test), number, seed + number)
                 progress("drawing the curve", place * divisions + number + 1, len(tried) * divisions)
             found += _points(count, runs, [len(train) for train, _ in splits])
     without = [name for name in _WITHOUT if any(each.way == name for each in found)]
@@ -125,27 +130,35 @@ class _Ways:
 
     Attributes:
         student: that knows something.
-        untrained: the same with random weights.
+        untrained: the same with random weights, other ones for each division.
         recipes: that the former follows.
         how: what `finetune` is told besides.
     """
 
     student: keras.Model | Student
-    untrained: Student
+    untrained: Sequence[Student]
     recipes: tuple[str, ...]
     how: dict[str, Any]
 
-    def follow(self, learnt: LabelledSet, test: LabelledSet, seed: int) -> list[tuple[str, Run]]:
+    def follow(self, learnt: LabelledSet, test: LabelledSet, number: int, seed: int) -> list[tuple[str, Run]]:
         """A run for each recipe, and the probe on random weights."""
         runs = [
             (name, finetune(self.student, learnt, recipe=self._recipe(name, learnt, seed), test=test, **self.how))
             for name in self.recipes
         ]
         probe = Recipe((Stage("probe"),), seed=seed)
-        return [*runs, (UNTRAINED, finetune(self.untrained, learnt, recipe=probe, test=test, **self.how))]
+        return [*runs, (UNTRAINED, finetune(self.untrained[number], learnt, recipe=probe, test=test, **self.how))]
 
     def _recipe(self, name: str, learnt: LabelledSet, seed: int) -> Recipe:
         return named_recipe(name, examples=len(learnt), seed=seed)
+
+
+def _divided(data: LabelledSet, seed: int, test_share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows to learn from, and those to test on that are no copies of these."""
+    train, test = split_labelled(data.labelling, data.targets, seed=seed, groups=data.groups, test_share=test_share)
+    digests = data.digests()
+    learnt = {digests[place] for place in train}
+    return train, np.array([place for place in test if digests[place] not in learnt], np.int64)
 
 
 def _untrained(student: keras.Model | Student, data: LabelledSet, seed: int) -> Student:
@@ -164,7 +177,8 @@ def _first_of_each(labels: NDArray[np.int64], train: NDArray[np.int64], count: i
 def _points(shots: int, runs: Sequence[tuple[str, Run]], pools: Sequence[int]) -> list[CurvePoint]:
     """From the runs of all divisions: a point for each way, what knows nothing from before last."""
     scores: dict[str, list[tuple[Score, int]]] = {}
-    probed = next((name for name, run in runs if any(each.name == "probe" for each in run.result.stages)), "")
+    names = [name for name, run in runs if any(each.name == "probe" for each in run.result.stages)]
+    probed = "probe" if "probe" in names else next(iter(names), "")
     for name, run in runs:
         for way, score in _named(name, run.result, with_probe=name == probed).items():
             scores.setdefault(way, []).append((score, run.result.train_examples))

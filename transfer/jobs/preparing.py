@@ -62,6 +62,8 @@ def _trained(stage: Stage) -> str:
         return (
             "not at all" if not count else f"in its last {f'{count} blocks' if count > 1 else 'block'}, frozen before"
         )
+    if stage.fresh:
+        return "as a whole, from random weights"
     return "as a whole" if "*" in stage.unfreeze else f"in {', '.join(stage.unfreeze)}, frozen elsewhere"
 
 

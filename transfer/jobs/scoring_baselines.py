@@ -58,7 +58,8 @@ def _score_single(
 ) -> tuple[Scored, ...]:
     learnt, asked = read.places[train], read.places[held_out]
     own, classes = labels.targets[0][train], len(labels.labelling.outputs[0].classes)
-    how: dict[str, Any] = {"classes": classes, "seed": seed, "progress": progress}
+    alike = None if groups is None else groups[train]
+    how: dict[str, Any] = {"classes": classes, "seed": seed, "groups": alike, "progress": progress}
     found = {
         MAJORITY: majority_class(own, len(asked)),
         GUESS: stratified_guess(own, len(asked), seed=seed),
@@ -81,7 +82,7 @@ def _score_several(
     learnt, asked, wanted = read.places[train], read.places[held_out], labels[held_out]
     tested, own_groups = (None if groups is None else groups[rows] for rows in (held_out, train))
     taught, same = labels[train], most_frequent(labels[train], 1)
-    raw = linear_on_inputs(read.pixels, learnt, taught, asked, seed=seed, progress=progress)
+    raw = linear_on_inputs(read.pixels, learnt, taught, asked, seed=seed, groups=own_groups, progress=progress)
     constant = choose_thresholds(taught, np.tile(same, (len(train), 1)), seed=seed)
     picked = None if own_groups is None else own_groups[raw.places]
     linear = choose_thresholds(taught[raw.places], raw.validated, seed=seed, groups=picked)

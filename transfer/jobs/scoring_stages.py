@@ -13,9 +13,9 @@ from transfer.data.joining import join_sets
 from transfer.data.labelled import LabelledSet
 from transfer.data.labelled_splits import one_sided
 from transfer.evidence.baselines import LEARNT_FROM
-from transfer.evidence.comparing import compare_answers
 from transfer.evidence.exact_matching import exact_matches
 from transfer.evidence.falling_short import falling_short, outputs_falling_short
+from transfer.evidence.share_differences import differ_on_same
 from transfer.jobs.clock import Clock
 from transfer.jobs.describing import describe_probe
 from transfer.jobs.dividing import divide, refuse_unlearnt
@@ -110,6 +110,7 @@ def learn_and_score(
             last = follow(rival, own.places[unseen], own.labels, everything.groups, Clock()).scores[-1]
         baselines = (*baselines, last.renamed(name))
     several = None if data.labelling.is_single else data.labelling
+    tested = examples.subset(unseen[_asked(labels[unseen])])
     result = Result(
         classes=data.classes if several is None else (),
         train_examples=len(train),
@@ -123,26 +124,33 @@ def learn_and_score(
             *learner.remarks,
             *(decisions.notes if decisions else ()),
             *_remarks(len(train), len(held_out) - len(unseen), several is not None),
-            *_compared(found, examples.groups is not None, several is not None),
+            *_compared(found, tested.groups, several is not None),
         ),
-        warnings=(*_warnings(examples, digests, train, unseen), *unlearnt, *_short(found[-1], baselines)),
+        warnings=(
+            *_warnings(examples, digests, train, unseen),
+            *unlearnt,
+            *_short(found[-1], baselines, tested.groups),
+        ),
         labelling=several,
         decisions=decisions.to_json() if decisions else None,
         outputs=tuple(each.outputs for each in (*reversed(found), *baselines) if each.outputs),
     )
     named = {name: sorted(examples.names[i] for i in rows) for name, rows in (("train", train), ("test", unseen))}
-    answers = _answers([*found, *baselines], labels[unseen], examples.subset(unseen))
+    answers = _answers([*found, *baselines], tested)
     return Outcome(result, {"split": named, "learnt": sorted(learnt)}, answers, clock)
 
 
-def _answers(ways: Sequence[Scored], labels: Labels, tested: LabelledSet) -> Json:
-    """By name of the way; without the examples of which nothing is known, and all where only numbers are."""
-    asked = np.flatnonzero(exact_matches(labels.labelling, labels.targets, labels.targets)[1]).tolist()
-    digests = tested.digests()
+def _asked(labels: Labels) -> NDArray[np.bool_]:
+    """(n,), the examples of which anything but numbers is known: those that have right answers."""
+    return exact_matches(labels.labelling, labels.targets, labels.targets)[1]
+
+
+def _answers(ways: Sequence[Scored], tested: LabelledSet) -> Json:
+    """By name of the way, for the tested examples that have right answers."""
     return {
-        "examples": [tested.names[place] for place in asked],
-        "digests": [digests[place] for place in asked],
-        **({} if tested.groups is None else {"groups": [int(tested.groups[place]) for place in asked]}),
+        "examples": list(tested.names),
+        "digests": list(tested.digests()),
+        **({} if tested.groups is None else {"groups": tested.groups.tolist()}),
         "ways": {each.score.name: each.right.tolist() for each in ways if each.score is not None},
     }
 
@@ -178,26 +186,26 @@ def _warnings(
     return (*doubts, *([f"no example to test on for {shorten(untested)}"] if untested else ()))
 
 
-def _compared(found: Sequence[Scored], grouped: bool, several: bool) -> tuple[str, ...]:
-    """The last stage beside the first, on the same examples; nothing of one stage alone, nor of groups.
+def _compared(found: Sequence[Scored], groups: NDArray[np.int64] | None, several: bool) -> tuple[str, ...]:
+    """The last stage beside the first, on the same examples; nothing of one stage alone.
 
-    The test takes examples for independent, which those of a group are not. Of several outputs an example is right
-    where all of it is; where none is, there is nothing to compare.
+    Of several outputs an example is right where all of it is; where none is, there is nothing to compare.
     """
     last, first = found[-1], found[0]
-    if len(found) < 2 or last.score is None or first.score is None or grouped:
+    if len(found) < 2 or last.score is None or first.score is None:
         return ()
     if several and not (last.right.any() or first.right.any()):
         return ()
-    told = compare_answers(last.right, first.right).describe(last.score.name, first.score.name)
+    told = differ_on_same(last.right, first.right, groups).describe(last.score.name, first.score.name, groups)
     return (f"all right: {told}" if several else told,)
 
 
-def _short(last: Scored, baselines: Sequence[Scored]) -> tuple[str, ...]:
+def _short(last: Scored, baselines: Sequence[Scored], groups: NDArray[np.int64] | None) -> tuple[str, ...]:
     """Where the model that is kept is worse than a baseline."""
     if last.outputs is not None:
         return outputs_falling_short(last.outputs, [each.outputs for each in baselines if each.outputs])
-    return falling_short(last.score, [each.score for each in baselines if each.score]) if last.score else ()
+    simple = {each.score.name: each.right for each in baselines if each.score}
+    return falling_short(last.score.name, last.right, simple, groups) if last.score else ()
 
 
 def _remarks(learnt: int, twins: int, several: bool) -> tuple[str, ...]:
