@@ -35,3 +35,11 @@ def test_each_label_is_a_question_of_its_own_and_what_is_not_known_is_left_out()
     assert shown(find_questions(labelling, [tags, np.zeros((5, 1))])) == [
         ("tags loud", ("no", "yes"), [0, 1, 3, 4], [1, 0, 1, 0], ())
     ]
+
+
+def test_an_answer_of_one_group_is_rare_and_what_is_left_without_two_is_no_question():
+    labelling = Labelling.of_classes(("a", "b", "c"))
+    labels = np.array([0, 1, 0, 1, 2, 2, 2])
+    (found,) = find_questions(labelling, [labels], np.array([5, 5, 7, 7, 9, 9, 9]))
+    assert shown([found]) == [("", ("a", "b"), [0, 1, 2, 3], [0, 1, 0, 1], ("c",))]
+    assert find_questions(labelling, [labels], np.array([5, 6, 5, 7, 9, 9, 9])) == ()

@@ -1,5 +1,7 @@
 """The audit of a set: flipped labels are found by a probe that has not learnt from them, whatever the labels are."""
 
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from sklearn.datasets import load_digits
 
 import transfer
 from transfer.errors import DataError, LayerError
+from transfer.jobs.auditing_labels import audit_features
 from transfer.jobs.correcting_labels import write_corrections
 
 
@@ -66,7 +69,7 @@ def test_the_table_to_correct_has_every_example(scans, tmp_path):
     kinds = np.array([*"abcdefghij"])[labels]
     kinds[0] = "z"
     audit = transfer.audit_labels("digits_mlp", (images[:200], kinds[:200]))
-    assert audit.notes[0] == "classes with one example are not held against others: z"
+    assert audit.notes[0] == "classes with one example, or one group of them, are not held against others: z"
     write_corrections(audit, tmp_path / "suspects.csv")
     lines = (tmp_path / "suspects.csv").read_text().splitlines()
     assert lines[0] == "file,label,suggested,score"
@@ -123,3 +126,74 @@ def test_a_probe_that_knows_nothing_is_called_weak(scans):
     drawn = np.random.default_rng(0).integers(0, 3, 200)
     audit = transfer.audit_labels("digits_mlp", (images[:200], drawn))
     assert "may well be of its own errors" in audit.notes[0]
+
+
+def blobs(*counts, seed=0):
+    """Features of classes that lie apart, and the class of each."""
+    random = np.random.default_rng(seed)
+    kinds = np.repeat(np.arange(len(counts)), counts)
+    centres = 3 * random.normal(size=(len(counts), 20))
+    return (centres[kinds] + random.normal(size=(len(kinds), 20))).astype(np.float32), kinds
+
+
+def test_a_class_of_one_group_is_not_asked_since_it_is_never_learnt_where_it_is():
+    features, kinds = blobs(60, 60, 6)
+    groups = np.concatenate([np.arange(120) // 6, np.full(6, 99)])
+    audit = audit_features(transfer.from_arrays(features, np.array([*"abc"])[kinds], groups=groups), [features])
+    assert audit.notes == ("classes with one example, or one group of them, are not held against others: c",)
+    assert len(audit.labels) == 120
+    assert {label for _, label in audit.others} == {"c"}
+    assert len(audit.others) == 6
+    assert audit.shares[""].value == 0
+
+
+def test_a_class_whose_examples_are_copies_of_each_other_is_not_asked():
+    features, kinds = blobs(60, 60, 2)
+    features[-1] = features[-2] + 0.001
+    audit = audit_features(transfer.from_arrays(features, np.array([*"abc"])[kinds]), [features])
+    assert audit.notes[0].endswith("are not held against others: c")
+    assert len(audit.labels) == 120
+
+
+def test_a_set_of_one_group_is_refused_before_anything_is_computed(scans):
+    images, labels = scans
+    data = transfer.from_arrays(images, labels, groups=np.zeros(600, int))
+    with pytest.raises(DataError, match="no labels that can be held against others"):
+        transfer.audit_labels("no_such_file.h5", data)
+    with pytest.raises(DataError, match="no labels that can be held against others"):
+        audit_features(data, [images.reshape(600, -1).astype(np.float32)])
+
+
+def test_a_question_that_a_group_leaves_no_answers_of_is_told_of():
+    features, kinds = blobs(60, 60)
+    groups = np.arange(120) // 6
+    tags = np.stack([kinds, groups == 3], axis=1).astype(float)
+    labelling = transfer.Labelling((transfer.Output("tags", "sigmoid", ("old", "loud")),))
+    audit = audit_features(transfer.from_arrays(features, tags, labelling=labelling, groups=groups), [features])
+    assert list(audit.shares) == ["tags old"]
+    assert audit.notes == ("tags loud: not audited, for fewer than two answers are left with two groups of examples",)
+
+
+@pytest.fixture
+def damaged(digits, write_pictures, truncate, tmp_path):
+    """Pictures of three classes; of the last one alone can be decoded."""
+    folder = write_pictures(tmp_path / "pictures", *digits)
+    for path in sorted((folder / "digit_2").iterdir())[1:]:
+        path.unlink()
+        truncate(path.with_suffix(".jpg"))
+    return folder
+
+
+def test_a_set_of_which_unreadable_pictures_leave_one_class_is_refused(damaged):
+    shutil.rmtree(damaged / "digit_0")
+    with pytest.raises(DataError, match="no labels that can be held against others"):
+        transfer.audit_labels("digits_mlp", damaged, skip_unreadable=True)
+
+
+def test_a_question_that_unreadable_pictures_leave_no_answers_of_is_told_of(damaged):
+    named = [(path.relative_to(damaged), path.parent.name) for path in sorted(damaged.glob("*/*"))]
+    lines = [f"{path},{kind},{'yes' if kind == 'digit_2' else 'no'}" for path, kind in named]
+    (damaged / "labels.csv").write_text("\n".join(["file,kind,broken", *lines]))
+    audit = transfer.audit_labels("digits_mlp", damaged, skip_unreadable=True)
+    assert list(audit.shares) == ["kind"]
+    assert "broken broken: not audited, for fewer than two answers are left with two groups of examples" in audit.notes

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from transfer.data.targets import known
 from transfer.labellings import Labelling, Output
 
-LEAST = 2  # examples of an answer: one alone cannot be held against others
+LEAST = 2  # groups of examples of an answer: where one is held out, another is to be learnt from
 YES_OR_NO = ("no", "yes")
 
 
@@ -26,8 +26,8 @@ class Question:
         output: whose answers they are.
         answers: names, two at least.
         rows: (m,) places of the examples of which the answer is known.
-        labels: (m,) places in `answers`, of each at least two.
-        rare: answers of a single example, which is not among the rows.
+        labels: (m,) places in `answers`, of each at least two, in two groups.
+        rare: answers of a single example or group, which is not among the rows.
     """
 
     name: str
@@ -38,20 +38,23 @@ class Question:
     rare: tuple[str, ...] = ()
 
 
-def find_questions(labelling: Labelling, targets: Sequence[NDArray[Any]]) -> tuple[Question, ...]:
+def find_questions(
+    labelling: Labelling, targets: Sequence[NDArray[Any]], groups: NDArray[np.int64] | None = None
+) -> tuple[Question, ...]:
     """What labels answer: classes of an output, those under each class of a parent, yes or no of each label.
 
-    Numbers are no answers, and what has fewer than two answers of two examples is no question.
+    Numbers are no answers, and what has fewer than two answers of two examples, in two groups, is no question.
 
     Args:
         labelling: the outputs.
         targets: labels of each, as a `LabelledSet` has them.
+        groups: (n,) of examples that are held out together; None where each stands alone.
     """
     found = []
     for output, values in zip(labelling, targets, strict=True):
         if output.kind != "regression":
             asked = _of_labels(output, values) if output.kind == "sigmoid" else _of_classes(output, values)
-            found += [each for name, answers, kinds in asked for each in _question(name, output, answers, kinds)]
+            found += [each for asking in asked for each in _question(output, asking, groups)]
     return tuple(replace(each, name="") for each in found) if labelling.is_single else tuple(found)
 
 
@@ -70,9 +73,12 @@ def _of_classes(output: Output, values: NDArray[np.int64]) -> Iterator[_Asked]:
         yield name, output.classes[places], np.where(inside, values - places.start, -1)
 
 
-def _question(name: str, output: Output, answers: tuple[str, ...], kinds: NDArray[np.int64]) -> Iterator[Question]:
+def _question(output: Output, asking: _Asked, groups: NDArray[np.int64] | None) -> Iterator[Question]:
     """One, or none where there is nothing to tell apart."""
-    counts = np.bincount(kinds[kinds >= 0], minlength=len(answers))
+    name, answers, kinds = asking
+    together = np.arange(len(kinds)) if groups is None else groups
+    pairs = np.unique(np.stack([kinds, together], axis=1)[kinds >= 0], axis=0)
+    counts = np.bincount(pairs[:, 0], minlength=len(answers))
     kept = np.flatnonzero(counts >= LEAST)
     if len(kept) < 2:
         return

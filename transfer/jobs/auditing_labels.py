@@ -88,11 +88,7 @@ def audit_labels(
         TransferError: what `restore` raises, for a file.
     """
     found = as_labelled(data)
-    if not find_questions(found.labelling, found.targets):
-        raise DataError(
-            f"{found.source} has no labels that can be held against others.",
-            next_step="give at least two classes with two examples each",
-        )
+    questions = _questions(found, found.groups)
     student = _student(source, found.labelling, into, restoring or Restoring(), at, drop_last, seed)
     everything = found if test is None else join_sets(found, test)
     features = compute_features(
@@ -111,7 +107,8 @@ def audit_labels(
     count = int((kept < len(found)).sum())
     audited = audit_features(everything.subset(kept), values, count=count, seed=seed, progress=progress)
     told = (*found.problems, *(test.problems if test else ()), *features.failures.values())
-    return replace(audited, left_out=told, notes=(*audited.notes, features.note))
+    notes = dict.fromkeys((*audited.notes, *_dropped(questions, audited), features.note))
+    return replace(audited, left_out=told, notes=tuple(notes))
 
 
 def audit_features(
@@ -132,7 +129,7 @@ def audit_features(
         progress: told of what is going on.
 
     Raises:
-        DataError: if a feature is not finite.
+        DataError: if a feature is not finite, or the labels tell nothing apart where copies are held out together.
     """
     count = len(data) if count is None else count
     refuse_infinite(features[0])
@@ -142,10 +139,8 @@ def audit_features(
     learnt = data.subset(np.arange(count))
     together = group_duplicates(within, count, learnt.groups)
     labels, shares, accuracies, notes = list[DoubtedLabel](), {}, {}, list[str]()
-    for question in find_questions(learnt.labelling, learnt.targets):
+    for question in _questions(learnt, together):
         groups = None if together is None else together[question.rows]
-        if groups is not None and len(np.unique(groups)) < 2:
-            continue
         rows = features[data.labelling.place(question.output)][question.rows]
         logits = held_out_logits(rows, question.labels, seed=seed, groups=groups, progress=progress)
         probabilities = _probabilities(question, logits)
@@ -156,7 +151,27 @@ def audit_features(
         notes += _notes(question, is_weak=is_too_weak(probabilities, question.labels))
     labels.sort(key=lambda each: each.score)
     others, pairs = _not_asked(learnt, labels), tuple(_pairs(data, near, count))
-    return LabelAudit(data.source, tuple(labels), others, shares, accuracies, pairs, notes=tuple(notes))
+    audit = LabelAudit(data.source, tuple(labels), others, shares, accuracies, pairs)
+    dropped = _dropped(find_questions(learnt.labelling, learnt.targets), audit)
+    return replace(audit, notes=(*notes, *dropped))
+
+
+def _questions(data: LabelledSet, groups: NDArray[np.int64] | None) -> tuple[Question, ...]:
+    """What can be asked where examples of a group are held out together."""
+    found = find_questions(data.labelling, data.targets, groups)
+    if not found:
+        raise DataError(
+            f"{data.source} has no labels that can be held against others.",
+            next_step="give at least two classes, each with two examples that are neither of one group nor copies",
+        )
+    return found
+
+
+def _dropped(questions: Sequence[Question], audit: LabelAudit) -> Iterator[str]:
+    """What is said of those that were not asked."""
+    for each in questions:
+        if each.name not in audit.shares:
+            yield f"{each.name}: not audited, for fewer than two answers are left with two groups of examples"
 
 
 def _not_asked(data: LabelledSet, labels: Sequence[DoubtedLabel]) -> tuple[tuple[str, str], ...]:
@@ -234,4 +249,5 @@ def _notes(question: Question, *, is_weak: bool) -> Iterator[str]:
     if is_weak:
         yield f"{named}{_WEAK}"
     if question.rare:
-        yield f"{named}classes with one example are not held against others: {shorten(question.rare)}"
+        rare = shorten(question.rare)
+        yield f"{named}classes with one example, or one group of them, are not held against others: {rare}"
