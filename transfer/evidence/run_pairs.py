@@ -119,7 +119,7 @@ def _differ_on_common(one: KnownRun, other: KnownRun, runs: Sequence[KnownRun]) 
     if rows is None or one.own is None or other.own is None:
         return None
     first, second = rows[one.name], rows[other.name]
-    keys = list(_keys(one, _by_content([one, other])))
+    keys = list(_numbered(_told(one, _by_content([one, other]))))
     kept = [run for run in runs if comparable(run, one) and comparable(run, other)]
     groups = _joined_groups([keys[place] for place in first], kept, _by_content([one, other]))
     return differ_on_same(one.own[first], other.own[second], groups)
@@ -130,11 +130,9 @@ def _joined_groups(examples: Sequence[Key], runs: Sequence[KnownRun], by_content
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    kept = {
-        (tuple(_keys(run, by_content)), run.answers.groups)
-        for run in runs
-        if run.answers and run.answers.groups and (run.answers.digests or not by_content)
-    }
+    answers = [run.answers for run in runs if run.answers and run.answers.groups]
+    kept = {(each.digests if by_content else each.examples, each.groups) for each in answers}
+    kept -= {each for each in kept if not each[0]}  # where contents tell examples apart and a run has names alone
     if not kept:
         return None
     places: dict[object, int] = {}
@@ -144,8 +142,8 @@ def _joined_groups(examples: Sequence[Key], runs: Sequence[KnownRun], by_content
 
     links = [
         (place(key), place((number, group)))
-        for number, (keys, groups) in enumerate(sorted(kept))
-        for key, group in zip(keys, groups, strict=True)
+        for number, (told, groups) in enumerate(sorted(kept))
+        for key, group in zip(_numbered(told), groups, strict=True)
     ]
     asked = [place(key) for key in examples]
     graph = coo_array((np.ones(len(links)), tuple(np.array(links).T)), shape=(len(places), len(places)))
@@ -154,7 +152,10 @@ def _joined_groups(examples: Sequence[Key], runs: Sequence[KnownRun], by_content
 
 def common_rows(runs: Sequence[KnownRun]) -> dict[str, list[int]] | None:
     """For each run the places of the examples that all have, in one order."""
-    keys = {run.name: _keys(run, _by_content(runs)) for run in runs}
+    told = {run.name: _told(run, _by_content(runs)) for run in runs}
+    if len(alike := set(told.values())) == 1:
+        return {name: list(range(len(each))) for name, each in told.items()} if all(alike) else None
+    keys = {name: _numbered(each) for name, each in told.items()}
     common = set.intersection(*(set(each) for each in keys.values()))
     return {name: [each[key] for key in sorted(common)] for name, each in keys.items()} if common else None
 
@@ -163,15 +164,20 @@ def _by_content(runs: Sequence[KnownRun]) -> bool:
     return all(run.answers is not None and run.answers.digests for run in runs)
 
 
-def _keys(run: KnownRun, by_content: bool) -> dict[Key, int]:
-    """Place of each example by what tells it from others, in order; equal ones are numbered."""
+def _told(run: KnownRun, by_content: bool) -> tuple[str, ...]:
+    """What tells each example from others."""
     if run.answers is None:
-        return {}
-    told: Counter[str] = Counter()
+        return ()
+    return run.answers.digests if by_content else run.answers.examples
+
+
+def _numbered(told: Sequence[str]) -> dict[Key, int]:
+    """Place of each example, in order; equal ones are numbered."""
+    seen: Counter[str] = Counter()
     keys = {}
-    for place, each in enumerate(run.answers.digests if by_content else run.answers.examples):
-        keys[each, told[each]] = place
-        told[each] += 1
+    for place, each in enumerate(told):
+        keys[each, seen[each]] = place
+        seen[each] += 1
     return keys
 
 
