@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import transfer
 from transfer.errors import CheckpointError, DataError, LayerError
@@ -192,6 +193,52 @@ def test_features_that_are_not_finite_fail_their_network_alone(good, data):
     ranking = transfer.rank([broken, good], data)
     assert [cut.candidate for cut in ranking.cuts] == ["good"]
     assert "not finite" in ranking.failures[0].reason
+
+
+@keras.saving.register_keras_serializable("tests")
+class Fussy(keras.layers.Layer):
+    """Takes numbers past 1000 alone."""
+
+    def call(self, x):
+        tf.debugging.assert_greater(x, 1000.0, message="too small for me")
+        return x
+
+
+def test_what_keras_and_tensorflow_refuse_is_a_row_with_its_reason(good, data, tmp_path):
+    inputs = keras.Input((6,))
+    fussy = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Dense(3)(Fussy()(inputs))), name="fussy")
+    weights = tmp_path / "large.weights.h5"
+    good.save_weights(weights)
+
+    def build():
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when\nallocating " + "x" * 500)
+
+    ranking = transfer.rank({"fussy": fussy, "good": good, "large": weights}, data, into={"large": build})
+    reasons = {each.candidate: each.reason for each in ranking.failures}
+    assert [cut.candidate for cut in ranking.cuts] == ["good"]
+    assert reasons.keys() == {"fussy", "large"}
+    assert reasons["large"].startswith("It cannot be run: ResourceExhaustedError: OOM when allocating xxx")
+    assert len(reasons["large"]) < 300
+    assert "too small for me" in reasons["fussy"]
+    with pytest.raises(transfer.TransferError, match="None of the 1 candidates") as caught:
+        transfer.rank({"large": weights}, data, into=build)
+    assert caught.value.exit_code == 1
+
+
+def test_slips_of_this_package_and_the_keyboard_end_a_ranking(good, data, monkeypatch):
+    from transfer.evidence.rank_agreement import compare_ranks
+    from transfer.jobs import ranking_checkpoints
+
+    monkeypatch.setattr(ranking_checkpoints, "open_candidate", lambda *_, **__: compare_ranks([1], [1, 2]))
+    with pytest.raises(ValueError, match="scores of shape"):
+        transfer.rank([good], data)
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ranking_checkpoints, "open_candidate", stop)
+    with pytest.raises(KeyboardInterrupt):
+        transfer.rank([good], data)
 
 
 def test_a_damaged_picture_is_refused_or_left_out_for_all(digits_folder, truncate, tmp_path):

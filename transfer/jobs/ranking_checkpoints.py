@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from traceback import walk_tb
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,8 @@ from transfer.specs import Preprocessing, Progress, Restoring, silent
 
 CUTS = 6
 REPEATS, FOLDS = 2, 5
+_SLIPS = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError, ValueError)
+_LONGEST = 200  # characters of what another library says
 
 
 def rank(
@@ -84,7 +87,7 @@ def rank(
     failures: list[FailedCandidate] = []
     found: list[ReadCandidate] = []
     for candidate in listed:
-        with _telling(candidate, failures):
+        with _telling(candidate, failures, Exception):  # of Keras and TensorFlow as well
             opened = open_candidate(candidate, restoring=restoring, seed=seed)
             found.append(read_candidate(opened, labelled, most=cuts, fitting=fitting, cache=kept, progress=progress))
     chosen, places = _readable(found, labelled, skip_unreadable=skip_unreadable)
@@ -161,12 +164,33 @@ def _scored(read: ReadCandidate, places: NDArray[np.int64], task: Labelled, prog
 
 
 @contextmanager
-def _telling(candidate: Candidate, failures: list[FailedCandidate]) -> Iterator[None]:
-    """Put what goes wrong with a candidate among the failures."""
+def _telling(
+    candidate: Candidate, failures: list[FailedCandidate], kind: type[Exception] = TransferError
+) -> Iterator[None]:
+    """Put what goes wrong with a candidate among the failures; slips in calling this package are none of its."""
     try:
         yield
-    except TransferError as error:
-        failures.append(_failed(candidate, error))
+    except kind as error:
+        if _is_slip(error):
+            raise
+        failures.append(_failed(candidate, error if isinstance(error, TransferError) else _foreign(error)))
+
+
+def _is_slip(error: Exception) -> bool:
+    """Whether an error says that a function of this package was called wrongly, or is itself wrong."""
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    return isinstance(error, _SLIPS) and frame.f_globals.get("__name__", "").startswith("transfer.")
+
+
+def _foreign(error: Exception) -> TransferError:
+    """What another library says, in one sentence."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    traced = [
+        place for place, line in enumerate(lines) if line.startswith('File "')
+    ]  # what TensorFlow says comes behind
+    says = " ".join(" ".join(lines[traced[-1] + 1 :] if traced else lines).split())
+    first = says if len(says) <= _LONGEST else f"{says[:_LONGEST]}…"
+    return TransferError(f"It cannot be run: {type(error).__name__}{f': {first}' if first else ''}")
 
 
 def _failed(candidate: Candidate, error: TransferError) -> FailedCandidate:
