@@ -69,6 +69,43 @@ def test_of_a_few_examples_and_of_features_that_do_not_vary_nothing_is_said():
     assert len(find_near_duplicates(np.ones((30, 3)), np.zeros(30, int)).pairs) == 0
 
 
+@pytest.mark.parametrize("varying", [1, 2])
+def test_of_one_or_two_features_that_vary_nothing_is_said(varying):
+    features = np.ones((1000, 5), np.float32)
+    features[:, :varying] = np.random.default_rng(0).normal(size=(1000, varying))
+    found = find_near_duplicates(features, np.zeros(1000, int))
+    assert len(found.pairs) == 0
+    assert found.note == "examples that are almost the same are not looked for: fewer than 3 features vary"
+
+
+@pytest.mark.parametrize("dimensions", [3, 4, 8, 32])
+def test_hardly_a_pair_is_near_by_chance_and_exact_copies_are(dimensions):
+    features = np.random.default_rng(0).normal(size=(10, 4000, dimensions)).astype(np.float32)
+    features[:, -1] = features[:, 0]
+    found = [find_near_duplicates(each, np.zeros(4000, int)) for each in features]
+    assert all([0, 3999] in each.pairs.tolist() for each in found)
+    assert np.mean([len(each.pairs) - 1 for each in found]) <= 1
+    assert not any(each.note for each in found)
+
+
+def test_of_very_many_examples_some_are_drawn_and_a_note_says_so(monkeypatch):
+    features, kinds, wanted = planted(n=300, copies=100)
+    monkeypatch.setattr(near_duplicates, "MOST", 200)
+    found = find_near_duplicates(features, kinds, seed=1)
+    pairs = set(map(tuple, found.pairs.tolist()))
+    assert pairs < wanted
+    assert 10 <= len(pairs) <= 40  # a quarter of 100 in the mean
+    assert found.note == "examples that are almost the same are looked for among 200 of 400, drawn at random"
+
+
+def test_progress_is_told_up_to_the_last_example(monkeypatch):
+    features, kinds, _ = planted()
+    monkeypatch.setattr(near_duplicates, "_BLOCK", 100 * len(features))
+    told = []
+    find_near_duplicates(features, kinds, progress=lambda *each: told.append(each))
+    assert told == [("comparing examples", done, 312) for done in (100, 200, 300, 312)]
+
+
 def test_pairs_join_groups_and_chains_stay_together():
     pairs = np.array([[0, 1], [1, 4], [5, 6]])
     found = group_duplicates(pairs, 8, None)

@@ -155,6 +155,20 @@ def test_a_class_whose_examples_are_copies_of_each_other_is_not_asked():
     assert len(audit.labels) == 120
 
 
+def test_an_audit_by_one_feature_says_that_copies_are_not_looked_for_and_asks_each_example_for_itself():
+    features, kinds = (10 * np.arange(300) % 7 + np.arange(300) / 100)[:, None].astype(np.float32), np.arange(300) % 7
+    told = []
+    audit = audit_features(
+        transfer.from_arrays(features, kinds), [features], progress=lambda stage, *_: told.append(stage)
+    )
+    assert audit.near == ()
+    assert audit.notes[-1].endswith("are not looked for: fewer than 3 features vary")
+    assert len(audit.labels) == 300
+    wide, kinds = blobs(60, 60)
+    audit_features(transfer.from_arrays(wide, kinds), [wide], progress=lambda stage, *_: told.append(stage))
+    assert "comparing examples" in told
+
+
 def test_a_set_of_one_group_is_refused_before_anything_is_computed(scans):
     images, labels = scans
     data = transfer.from_arrays(images, labels, groups=np.zeros(600, int))

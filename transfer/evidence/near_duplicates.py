@@ -8,7 +8,8 @@ power g, so that log(d_5 / d_4) of fifth and fourth neighbour has the median log
     n / 2 · 5 c^g
 
 pairs nearer than c d by chance. Near is a pair below c d in both its classes, where c is such that this is one half of
-a pair, and at most a fifth.
+a pair, and at most a fifth. Of one or two features that vary nothing is said: with one all directions are the same two,
+with two there are many pairs as near to each other as rounding tells.
 
 On the shipped MobileNetV2, of copies of 20 clip-art pictures those that are cropped by 4 of 160 pixels, shifted by 3 or
 mirrored are all found, of those scaled to three quarters 19, of those darkened, rotated by 5 degrees or stored as JPEG
@@ -27,12 +28,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.evidence.resampling import Floats
+from transfer.specs import Progress, silent
 
 NEIGHBOURS = 5
 _LARGEST = 0.2  # of the distance to the last of these
 _BY_CHANCE = 0.5  # pairs
-_SAME = 1e-6  # what rounding leaves of 0
+_SAME = 1e-10  # what rounding leaves of 0
 FEWEST = 10  # examples of a class, or in all, whose distances say what is usual
+MOST = 50_000  # examples that are held against each other: the time grows as the square of their number
+_FEATURES = 3  # that vary, at least
 _BLOCK = 2**23  # distances at once
 
 
@@ -43,24 +47,43 @@ class NearDuplicates:
     Attributes:
         pairs: (p, 2) places, the lower first.
         distances: (p,), 0 to 2.
+        note: what was not looked at; empty if nothing.
     """
 
     pairs: NDArray[np.int64]
     distances: Floats
+    note: str = ""
 
 
-def find_near_duplicates(features: NDArray[np.floating[Any]], kinds: NDArray[np.integer[Any]]) -> NearDuplicates:
+def find_near_duplicates(
+    features: NDArray[np.floating[Any]],
+    kinds: NDArray[np.integer[Any]],
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> NearDuplicates:
     """Find pairs; memory beside a copy of the features stays bounded. Of fewer than 10 examples nothing is said.
 
-    An example is held against its five nearest ones, so that of more copies some pairs are not named.
+    An example is held against its five nearest ones, so that of more copies some pairs are not named. Of more than
+    50,000 examples so many are drawn.
 
     Args:
         features: (n, d), finite.
         kinds: (n,) class of each, by which it is told what is usual; 0 for all where there are none.
+        seed: of that draw.
+        progress: told how many examples are done.
     """
+    if len(features) > MOST:
+        drawn = np.sort(np.random.default_rng(seed).choice(len(features), MOST, replace=False))
+        among = find_near_duplicates(features[drawn], kinds[drawn], progress=progress)
+        note = f"examples that are almost the same are looked for among {MOST:,} of {len(features):,}, drawn at random"
+        return NearDuplicates(drawn[among.pairs], among.distances, among.note or note)
     if len(features) < FEWEST:
         return NearDuplicates(np.zeros((0, 2), np.int64), np.zeros(0))
-    neighbours, distances = _nearest(_directions(features))
+    if (features.min(0) < features.max(0)).sum() < _FEATURES:
+        note = f"examples that are almost the same are not looked for: fewer than {_FEATURES} features vary"
+        return NearDuplicates(np.zeros((0, 2), np.int64), np.zeros(0), note)
+    neighbours, distances = _nearest(_directions(features), progress)
     limits = np.maximum(_SAME, _share(distances) * _usual(distances[:, -1], kinds))
     own = np.repeat(np.arange(len(features)), neighbours.shape[1])
     ends = np.sort(np.stack([own, neighbours.ravel()], axis=1), axis=1)
@@ -103,7 +126,7 @@ def _directions(features: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     return np.asarray(np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0), np.float32)
 
 
-def _nearest(rows: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def _nearest(rows: NDArray[np.float32], progress: Progress) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The nearest examples of each, (n, 5), and their distances, rising."""
     count, step = min(NEIGHBOURS, len(rows) - 1), max(1, _BLOCK // len(rows))
     places = np.empty((len(rows), count), np.int64)
@@ -113,10 +136,16 @@ def _nearest(rows: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.f
         distances = 1 - rows[block] @ rows.T
         distances[np.arange(len(block)), block] = np.inf
         near = np.argpartition(distances, count - 1, axis=1)[:, :count]
-        own = np.take_along_axis(distances, near, 1)
+        own = np.stack([_apart(rows[block], rows[others]) for others in near.T], axis=1)
         order = np.argsort(own, axis=1, kind="stable")
         places[block], found[block] = np.take_along_axis(near, order, 1), np.take_along_axis(own, order, 1)
-    return places, np.maximum(found, 0)
+        progress("comparing examples", int(block[-1]) + 1, len(rows))
+    return places, found
+
+
+def _apart(ones: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n,) 1 - cos, as |u - v|² / 2 of directions, which rounding leaves right where it is near 0."""
+    return np.asarray(np.square(ones - others).sum(1) / 2, np.float32)
 
 
 def _share(distances: NDArray[np.float32]) -> float:

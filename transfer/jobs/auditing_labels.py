@@ -134,7 +134,8 @@ def audit_features(
     count = len(data) if count is None else count
     refuse_infinite(features[0])
     is_single = data.labelling.is_single
-    near = find_near_duplicates(features[0], data.targets[0] if is_single else np.zeros(len(data), np.int64))
+    kinds = data.targets[0] if is_single else np.zeros(len(data), np.int64)
+    near = find_near_duplicates(features[0], kinds, seed=seed, progress=progress)
     within = near.pairs[(near.pairs < count).all(1)]
     learnt = data.subset(np.arange(count))
     together = group_duplicates(within, count, learnt.groups)
@@ -153,7 +154,7 @@ def audit_features(
     others, pairs = _not_asked(learnt, labels), tuple(_pairs(data, near, count))
     audit = LabelAudit(data.source, tuple(labels), others, shares, accuracies, pairs)
     dropped = _dropped(find_questions(learnt.labelling, learnt.targets), audit)
-    return replace(audit, notes=(*notes, *dropped))
+    return replace(audit, notes=(*notes, *dropped, *([near.note] if near.note else [])))
 
 
 def _questions(data: LabelledSet, groups: NDArray[np.int64] | None) -> tuple[Question, ...]:
