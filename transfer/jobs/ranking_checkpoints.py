@@ -25,6 +25,7 @@ from transfer.jobs.opening_candidates import Candidate, Source, list_candidates,
 from transfer.jobs.ordering_cuts import Placed, order_cuts
 from transfer.jobs.scoring_cuts import Labelled, score_cut
 from transfer.jobs.verifying_ranks import verify_cuts
+from transfer.jobs.waiting_features import WaitingFeatures
 from transfer.models.restoring import Into
 from transfer.rankings import FailedCandidate, Ranking
 from transfer.specs import Preprocessing, Progress, Restoring, silent
@@ -86,16 +87,21 @@ def rank(
     kept = Cache(Path(cache)) if isinstance(cache, str | os.PathLike) else cache
     failures: list[FailedCandidate] = []
     found: list[ReadCandidate] = []
-    for candidate in listed:
-        with _telling(candidate, failures, Exception):  # of Keras and TensorFlow as well
-            opened = open_candidate(candidate, restoring=restoring, seed=seed)
-            found.append(read_candidate(opened, labelled, most=cuts, fitting=fitting, cache=kept, progress=progress))
-    chosen, places = _readable(found, labelled, skip_unreadable=skip_unreadable)
-    task = _deal(chosen, seed)
-    scored: list[Placed] = []
-    for each in found:
-        with _telling(each.opened.candidate, failures):
-            scored += _scored(each, places, task, progress)
+    with WaitingFeatures() as waiting:
+        for candidate in listed:
+            with _telling(candidate, failures, Exception):  # of Keras and TensorFlow as well
+                opened = open_candidate(candidate, restoring=restoring, seed=seed)
+                found.append(
+                    waiting.take(
+                        read_candidate(opened, labelled, most=cuts, fitting=fitting, cache=kept, progress=progress)
+                    )
+                )
+        chosen, places = _readable(found, labelled, skip_unreadable=skip_unreadable)
+        task = _deal(chosen, seed)
+        scored: list[Placed] = []
+        for each in found:
+            with _telling(each.opened.candidate, failures):
+                scored += _scored(each, places, task, progress)
     if not scored:
         raise _none_left(failures)
     ordered = order_cuts(scored, task.folds)
