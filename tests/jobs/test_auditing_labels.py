@@ -126,6 +126,10 @@ def test_a_probe_that_knows_nothing_is_called_weak(scans):
     drawn = np.random.default_rng(0).integers(0, 3, 200)
     audit = transfer.audit_labels("digits_mlp", (images[:200], drawn))
     assert "may well be of its own errors" in audit.notes[0]
+    assert audit.weak == ("",)
+    first, second = str(audit).splitlines()[:2]
+    assert first.endswith("contradict a weak probe: the first are the likeliest to be wrong")
+    assert second.endswith("too few to tell its errors from those of the labels: no share is estimated")
 
 
 def blobs(*counts, seed=0):

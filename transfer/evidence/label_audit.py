@@ -78,6 +78,7 @@ class LabelAudit:
         others: of one output of classes, name and label of each example that was not.
         shares: of wrong labels, an estimate for each question.
         accuracies: how often the probe says what is given, for each question.
+        weak: questions of which the probe knows too little for its share to mean anything.
         near: pairs of examples that are almost the same, the nearest first.
         left_out: examples that could not be used, and why.
         notes: what a reader should know.
@@ -88,6 +89,7 @@ class LabelAudit:
     others: tuple[tuple[str, str], ...]
     shares: dict[str, Measure]
     accuracies: dict[str, float]
+    weak: tuple[str, ...] = ()
     near: tuple[NearPair, ...] = ()
     left_out: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = field(default=())
@@ -108,7 +110,8 @@ class LabelAudit:
         Args:
             top: rows of each table; the rest is counted.
         """
-        lines = [f"labels of {self.data}: {len(self.suspects)} of {len(self.labels)} are likely wrong"]
+        what = "contradict a weak probe: the first are the likeliest to be wrong" if self.weak else "are likely wrong"
+        lines = [f"labels of {self.data}: {len(self.suspects)} of {len(self.labels)} {what}"]
         lines += [self._share(question) for question in self.shares]
         if self.suspects:
             lines += ["", *_table(self.suspects, top, is_single=not any(self.shares))]
@@ -125,7 +128,10 @@ class LabelAudit:
 
     def _share(self, question: str) -> str:
         named = f"{question}: " if question else ""
-        return f"{named}{self.shares[question]}; the probe says {self.accuracies[question]:.1%} of them"
+        agrees = f"the probe agrees with {self.accuracies[question]:.1%} of the labels"
+        if question in self.weak:
+            return f"{named}{agrees}, too few to tell its errors from those of the labels: no share is estimated"
+        return f"{named}{self.shares[question]}; {agrees}"
 
     def to_json(self, top: int | None = None) -> Json:
         """As plain values.
@@ -140,6 +146,7 @@ class LabelAudit:
             "likely_wrong": len(self.suspects),
             "shares": {name: asdict(each) for name, each in self.shares.items()},
             "probe_accuracy": dict(self.accuracies),
+            "weak_probes": list(self.weak),
             "suspects": [asdict(each) for each in self.suspects[:top]],
             "near_duplicates": [asdict(each) for each in self.near],
             "left_out": [asdict(each) for each in self.left_out],

@@ -139,7 +139,7 @@ def audit_features(
     within = near.pairs[(near.pairs < count).all(1)]
     learnt = data.subset(np.arange(count))
     together = group_duplicates(within, count, learnt.groups)
-    labels, shares, accuracies, notes = list[DoubtedLabel](), {}, {}, list[str]()
+    labels, shares, accuracies, weak, notes = list[DoubtedLabel](), {}, {}, list[str](), list[str]()
     for question in _questions(learnt, together):
         groups = None if together is None else together[question.rows]
         rows = features[data.labelling.place(question.output)][question.rows]
@@ -149,10 +149,12 @@ def audit_features(
         labels += _doubted(learnt, question, probabilities, found)
         shares[question.name] = found.share
         accuracies[question.name] = float((logits.argmax(1) == question.labels).mean())
-        notes += _notes(question, is_weak=is_too_weak(probabilities, question.labels))
+        is_weak = is_too_weak(probabilities, question.labels)
+        weak += [question.name] * is_weak
+        notes += _notes(question, is_weak=is_weak)
     labels.sort(key=lambda each: each.score)
     others, pairs = _not_asked(learnt, labels), tuple(_pairs(data, near, count))
-    audit = LabelAudit(data.source, tuple(labels), others, shares, accuracies, pairs)
+    audit = LabelAudit(data.source, tuple(labels), others, shares, accuracies, tuple(weak), pairs)
     dropped = _dropped(find_questions(learnt.labelling, learnt.targets), audit)
     return replace(audit, notes=(*notes, *dropped, *([near.note] if near.note else [])))
 
