@@ -147,6 +147,14 @@ def test_movements_of_one_person_teach_two_heads_on_convolutions_over_time(tmp_p
     assert reached["probe", "linear on raw input"] == [pytest.approx(0.59, abs=0.02), pytest.approx(0.87, abs=0.02)]
 
 
+def test_two_named_inputs_from_a_file_teach_two_heads(tmp_path: Path) -> None:
+    printed = run_main("16_two_sensors.py", "recipe='probe'", tmp_path)
+    assert "one for each of the inputs acceleration, turning" in printed
+    assert right(printed, "exercise", "probe") == [pytest.approx(0.80, abs=0.06)]
+    assert right(printed, "arm", "probe") == [pytest.approx(0.94, abs=0.06)]
+    assert right(printed, "exercise", "linear on raw input") == [pytest.approx(0.59, abs=0.03)]
+
+
 @pytest.mark.slow
 def test_movements_of_one_person_are_learnt_beside_a_network_begun_anew(tmp_path: Path) -> None:
     reached = averages(run(sys.executable, str(EXAMPLES / "13_movements.py"), cwd=tmp_path))
