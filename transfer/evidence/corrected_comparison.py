@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.evidence.intervals import LEVEL
 from transfer.evidence.resampling import Floats
 
-LEVEL = 0.05
 _ROUNDING = 1e-12  # of the scores
 
 

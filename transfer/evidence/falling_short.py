@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from transfer.evidence.share_differences import differ_on_same
 from transfer.output_scores import Measure, OutputScore, WayScores
 
-_LEVEL = 0.05
 Right = NDArray[np.bool_]
 
 
@@ -31,7 +30,7 @@ def falling_short(
     if not best or counts[best] <= right.sum():
         return ()
     told = differ_on_same(right, baselines[best], groups)
-    verdict = "" if told.p_value < _LEVEL else "; that does not tell the two apart"
+    verdict = "" if told.told_apart else "; that does not tell the two apart"
     return (
         f"{best!r} is better than {name} on the test examples: {counts[best]} of {len(right)} right against "
         f"{right.sum()} (p {told.p_value:.2g}){verdict}",

@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.evidence.corrected_comparison import LEVEL, compare_over_folds
+from transfer.evidence.corrected_comparison import compare_over_folds
+from transfer.evidence.intervals import LEVEL
 from transfer.evidence.resampling import Floats
 
 

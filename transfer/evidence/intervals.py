@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from transfer.scores import Interval
 
+LEVEL = 0.05  # of tests, below which two are told apart; intervals hold with one less that
+
 
 def wilson(successes: int, trials: int, *, confidence: float = 0.95) -> Interval:
     """Wilson's score interval for a share, which stays inside [0, 1] and is honest for few trials.

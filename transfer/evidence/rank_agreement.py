@@ -22,10 +22,10 @@ from math import factorial
 
 import numpy as np
 
+from transfer.evidence.intervals import LEVEL
 from transfer.evidence.resampling import Floats
 
 LEAST_CANDIDATES = 3
-_LEVEL = 0.05
 _DRAWN = 1000  # orders, where there are more
 _ROUNDING = 1e-9
 
@@ -47,7 +47,7 @@ class RankAgreement:
     @property
     def trusted(self) -> bool:
         """Whether the cheap score may stand for the measured one: chance would seldom agree as well."""
-        return self.tau > 0 and self.p_value < _LEVEL
+        return self.tau > 0 and self.p_value < LEVEL
 
     def describe(self, score: str, measured: str) -> str:
         """What it says, in a sentence, with the names of the two."""

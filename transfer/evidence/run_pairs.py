@@ -14,8 +14,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.evidence.corrected_comparison import LEVEL
 from transfer.evidence.groups_of_ties import Ordering, holm, order_by_adjusted
+from transfer.evidence.intervals import LEVEL
 from transfer.evidence.known_runs import KnownRun
 from transfer.evidence.share_differences import ShareDifference, differ_on_others, differ_on_same
 from transfer.tabulating import shorten

@@ -13,9 +13,8 @@ from itertools import combinations
 from math import sqrt
 from statistics import NormalDist
 
-from transfer.evidence.corrected_comparison import LEVEL
 from transfer.evidence.groups_of_ties import order_by_pairs
-from transfer.evidence.intervals import wilson
+from transfer.evidence.intervals import LEVEL, wilson
 from transfer.evidence.known_runs import KnownRun, foremost_of
 from transfer.evidence.leaderboards import Board, Margin, Published, Standing
 from transfer.evidence.run_pairs import differ

@@ -25,10 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.evidence.comparing import compare_answers
-from transfer.evidence.intervals import wilson
+from transfer.evidence.intervals import LEVEL, wilson
 from transfer.scores import Interval
-
-_LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +54,11 @@ class ShareDifference:
     def __str__(self) -> str:
         return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
 
+    @property
+    def told_apart(self) -> bool:
+        """Whether the two differ by more than chance explains."""
+        return self.p_value < LEVEL
+
     def describe(self, first: str, second: str, groups: NDArray[np.integer] | None = None) -> str:
         """What it says of answers to the same examples, in a sentence.
 
@@ -65,7 +68,7 @@ class ShareDifference:
             groups: (n,), that it was told by, if any.
         """
         of = "" if groups is None else f" of {len(np.unique(groups))} groups"
-        verdict = "" if self.p_value < _LEVEL else "; that does not tell the two apart"
+        verdict = "" if self.told_apart else "; that does not tell the two apart"
         return (
             f"{first} - {second} = {self.value:+.3f} on the same {self.examples} examples{of}: {self.first_alone} are "
             f"right by {first} alone, {self.second_alone} by {second} alone (exact p {self.p_value:.2g}){verdict}"
@@ -130,7 +133,7 @@ def differ_by_bounds(first: Interval, second: Interval) -> ShareDifference:
     value, (low, high) = first.value - second.value, _bounds(first, second, 0.0)
     reach = value - low if value > 0 else high - value
     normal = NormalDist()
-    errors = abs(value) / reach * normal.inv_cdf(1 - _LEVEL / 2) if reach > 0 else 0.0
+    errors = abs(value) / reach * normal.inv_cdf(1 - LEVEL / 2) if reach > 0 else 0.0
     p_value = 2 * normal.cdf(-errors) if reach > 0 or value == 0 else 0.0
     return ShareDifference(value, low, high, p_value)
 
@@ -165,7 +168,7 @@ def _half_width(differences: NDArray[np.integer], groups: NDArray[np.integer]) -
         return 2.0
     apart = sums - differences.mean() * sizes
     error = sqrt(count / (count - 1) * float((apart**2).sum())) / examples
-    return error * float(stdtrit(count - 1, 1 - _LEVEL / 2))
+    return error * float(stdtrit(count - 1, 1 - LEVEL / 2))
 
 
 def _sums(values: NDArray[np.integer], groups: NDArray[np.integer]) -> NDArray[np.int64]:

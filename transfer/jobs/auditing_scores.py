@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import factorial
 
-from transfer.evidence.corrected_comparison import LEVEL
+from transfer.evidence.intervals import LEVEL
 from transfer.evidence.rank_agreement import LEAST_CANDIDATES, compare_ranks
 from transfer.rankings import SCORES, Agreement, RankedCut
 

@@ -8,8 +8,9 @@ from math import inf
 
 import numpy as np
 
-from transfer.evidence.corrected_comparison import LEVEL, compare_over_folds
+from transfer.evidence.corrected_comparison import compare_over_folds
 from transfer.evidence.groups_of_ties import Ordering, holm, order_over_folds
+from transfer.evidence.intervals import LEVEL
 from transfer.evidence.repeated_folds import RepeatedFolds
 from transfer.jobs.opening_candidates import OpenedCandidate
 from transfer.jobs.scoring_cuts import ScoredCut
