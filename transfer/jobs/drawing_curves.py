@@ -76,24 +76,11 @@ def draw_curve(
         DataError: if the set has not one class for each example, or no number of shots can be tried.
         ValueError: if a number lies outside its range.
     """
-    if not data.labelling.is_single:
-        raise DataError(
-            f"{data.source} has not one class for each example; a curve is drawn of one output of classes.",
-            [Problem("outputs", "one of classes", ", ".join(data.labelling.names))],
-            "name it with --head (or data.only(name))",
-        )
+    _refuse_outputs(data)
     if divisions < 2 or not shots or min(shots) < 1:
         raise ValueError(f"at least 2 divisions and 1 shot: {divisions}, {shots}")
-    wanted = sorted(set(shots))
     splits = [_divided(data, seed + each, test_share) for each in range(divisions)]
-    least = min(int(np.bincount(data.labels[train], minlength=len(data.classes)).min()) for train, _ in splits)
-    tried = [each for each in wanted if each <= least]
-    if not tried:
-        raise DataError(
-            f"{data.source} has too few examples for {wanted[0]} shots.",
-            [Problem("smallest class", f"{wanted[0]} examples to learn from", str(least))],
-            "ask for fewer shots, or add examples",
-        )
+    tried, left_out = _possible(sorted(set(shots)), data, [train for train, _ in splits])
     found: list[CurvePoint] = []
     with _kept(cache) as folder:
         ways = _Ways(
@@ -116,12 +103,37 @@ def draw_curve(
                 progress("drawing the curve", place * divisions + number + 1, len(tried) * divisions)
             found += _points(count, runs, [len(train) for train, _ in splits])
     without = [name for name in _WITHOUT if any(each.way == name for each in found)]
-    problems = tuple(
-        Problem(f"{each} shots", f"{each} examples of each class", f"the smallest class has {least} to learn from")
-        for each in wanted
-        if each not in tried
-    )
-    return LabelCurve(data.source, tuple(found), tuple(without), best_of(found, without), problems)
+    return LabelCurve(data.source, tuple(found), tuple(without), best_of(found, without), left_out)
+
+
+def _refuse_outputs(data: LabelledSet) -> None:
+    if not data.labelling.is_single:
+        raise DataError(
+            f"{data.source} has not one class for each example; a curve is drawn of one output of classes.",
+            [Problem("outputs", "one of classes", ", ".join(data.labelling.names))],
+            "name it with --head (or data.only(name))",
+        )
+
+
+def _possible(
+    shots: Sequence[int], data: LabelledSet, trains: Sequence[NDArray[np.int64]]
+) -> tuple[list[int], tuple[Problem, ...]]:
+    """Numbers of shots that every class has in every division, and what is said of the others.
+
+    Raises:
+        DataError: if there is none.
+    """
+    least = min(int(np.bincount(data.labels[train], minlength=len(data.classes)).min()) for train in trains)
+    tried = [each for each in shots if each <= least]
+    if not tried:
+        raise DataError(
+            f"{data.source} has too few examples for {shots[0]} shots.",
+            [Problem("smallest class", f"{shots[0]} examples to learn from", str(least))],
+            "ask for fewer shots, or add examples",
+        )
+    found = f"the smallest class has {least} to learn from"
+    others = (each for each in shots if each > least)
+    return tried, tuple(Problem(f"{each} shots", f"{each} examples of each class", found) for each in others)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from transfer.jobs.deciding import choose_thresholds
 from transfer.jobs.reading_examples import ReadExamples
 from transfer.jobs.scoring_answers import Scored, score_logits, score_single
 from transfer.specs import Progress
+from transfer.training.batching import Readable
 from transfer.training.labels import Labels
 
 MAJORITY, GUESS = "majority class", "stratified guess"
@@ -43,51 +45,65 @@ def score_baselines(
         progress: told of what is going on.
         groups: (n,) of those that could be read; None where there are none.
     """
+    sides = _Sides(
+        read.pixels,
+        read.places[train],
+        read.places[held_out],
+        labels[train],
+        labels[held_out],
+        None if groups is None else groups[train],
+        None if groups is None else groups[held_out],
+    )
     score = _score_single if labels.labelling.is_single else _score_several
-    return score(read, labels, train, held_out, seed, progress, groups)
+    return score(sides, seed, progress)
 
 
-def _score_single(
-    read: ReadExamples,
-    labels: Labels,
-    train: NDArray[np.int64],
-    held_out: NDArray[np.int64],
-    seed: int,
-    progress: Progress,
-    groups: Groups,
-) -> tuple[Scored, ...]:
-    learnt, asked = read.places[train], read.places[held_out]
-    own, classes = labels.targets[0][train], len(labels.labelling.outputs[0].classes)
-    alike = None if groups is None else groups[train]
-    how: dict[str, Any] = {"classes": classes, "seed": seed, "groups": alike, "progress": progress}
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """What is learnt from and what is answered.
+
+    Attributes:
+        pixels: (n, …), raw input of all examples.
+        learnt: places among these to learn from.
+        asked: to answer.
+        taught: labels of the former.
+        wanted: of the latter.
+        alike: (len(learnt),), groups of the former; None where there are none.
+        tested: (len(asked),), of the latter.
+    """
+
+    pixels: Readable
+    learnt: NDArray[np.int64]
+    asked: NDArray[np.int64]
+    taught: Labels
+    wanted: Labels
+    alike: Groups
+    tested: Groups
+
+
+def _score_single(sides: _Sides, seed: int, progress: Progress) -> tuple[Scored, ...]:
+    own, count = sides.taught.targets[0], len(sides.asked)
+    classes = len(sides.taught.labelling.outputs[0].classes)
+    how: dict[str, Any] = {"classes": classes, "seed": seed, "groups": sides.alike, "progress": progress}
     found = {
-        MAJORITY: majority_class(own, len(asked)),
-        GUESS: stratified_guess(own, len(asked), seed=seed),
-        NEIGHBOURS: nearest_neighbours(read.pixels, learnt, own, asked, **how),
-        LOGISTIC: logistic_regression(read.pixels, learnt, own, asked, **how),
+        MAJORITY: majority_class(own, count),
+        GUESS: stratified_guess(own, count, seed=seed),
+        NEIGHBOURS: nearest_neighbours(sides.pixels, sides.learnt, own, sides.asked, **how),
+        LOGISTIC: logistic_regression(sides.pixels, sides.learnt, own, sides.asked, **how),
     }
-    tested = None if groups is None else groups[held_out]
-    return tuple(score_single(name, labels[held_out], each, groups=tested) for name, each in found.items())
+    return tuple(score_single(name, sides.wanted, each, groups=sides.tested) for name, each in found.items())
 
 
-def _score_several(
-    read: ReadExamples,
-    labels: Labels,
-    train: NDArray[np.int64],
-    held_out: NDArray[np.int64],
-    seed: int,
-    progress: Progress,
-    groups: Groups,
-) -> tuple[Scored, ...]:
-    learnt, asked, wanted = read.places[train], read.places[held_out], labels[held_out]
-    tested, own_groups = (None if groups is None else groups[rows] for rows in (held_out, train))
-    taught, same = labels[train], most_frequent(labels[train], 1)
-    raw = linear_on_inputs(read.pixels, learnt, taught, asked, seed=seed, groups=own_groups, progress=progress)
-    constant = choose_thresholds(taught, np.tile(same, (len(train), 1)), seed=seed)
-    picked = None if own_groups is None else own_groups[raw.places]
+def _score_several(sides: _Sides, seed: int, progress: Progress) -> tuple[Scored, ...]:
+    taught, same = sides.taught, most_frequent(sides.taught, 1)
+    raw = linear_on_inputs(
+        sides.pixels, sides.learnt, taught, sides.asked, seed=seed, groups=sides.alike, progress=progress
+    )
+    constant = choose_thresholds(taught, np.tile(same, (len(sides.learnt), 1)), seed=seed)
+    picked = None if sides.alike is None else sides.alike[raw.places]
     linear = choose_thresholds(taught[raw.places], raw.validated, seed=seed, groups=picked)
-    how: dict[str, Any] = {"seed": seed, "groups": tested}
+    how: dict[str, Any] = {"seed": seed, "groups": sides.tested}
     return (
-        score_logits(CONSTANT, wanted, np.tile(same, (len(asked), 1)), thresholds=constant, **how),
-        score_logits(LINEAR, wanted, raw.logits, thresholds=linear, **how),
+        score_logits(CONSTANT, sides.wanted, np.tile(same, (len(sides.asked), 1)), thresholds=constant, **how),
+        score_logits(LINEAR, sides.wanted, raw.logits, thresholds=linear, **how),
     )
