@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from transfer.data.labelling_files import read_labelling as read_labelling
     from transfer.data.reading import read_labelled as read_labelled
     from transfer.errors import TransferError as TransferError
+    from transfer.evidence.baseline_comparison import BaselineComparison as BaselineComparison
     from transfer.evidence.label_audit import LabelAudit as LabelAudit
     from transfer.evidence.label_curves import LabelCurve as LabelCurve
     from transfer.evidence.leaderboards import Leaderboard as Leaderboard
     from transfer.evidence.run_comparisons import Comparison as Comparison
     from transfer.jobs.auditing_labels import audit_labels as audit_labels
+    from transfer.jobs.comparing_baselines import compare_baselines as compare_baselines
     from transfer.jobs.comparing_runs import compare as compare
     from transfer.jobs.counting_flops import count_flops as count_flops
     from transfer.jobs.diagnosing import diagnose as diagnose
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "BaselineComparison": "transfer.evidence.baseline_comparison",
     "Card": "transfer.weights.cards",
     "Comparison": "transfer.evidence.run_comparisons",
     "Diagnosis": "transfer.analysis.diagnosis",
@@ -83,6 +86,7 @@ _HOMES = {
     "TransferError": "transfer.errors",
     "audit_labels": "transfer.jobs.auditing_labels",
     "compare": "transfer.jobs.comparing_runs",
+    "compare_baselines": "transfer.jobs.comparing_baselines",
     "count_flops": "transfer.jobs.counting_flops",
     "diagnose": "transfer.jobs.diagnosing",
     "draw_curve": "transfer.jobs.drawing_curves",

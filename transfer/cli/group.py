@@ -10,6 +10,7 @@ import click
 
 COMMANDS = {
     "audit": "transfer.cli.auditing",
+    "baselines": "transfer.cli.comparing_baselines",
     "cache": "transfer.cli.caching",
     "checkpoints": "transfer.cli.checkpoints",
     "compare": "transfer.cli.comparing",
