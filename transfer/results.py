@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from transfer.benchmarks import Benchmark
 from transfer.errors import Problem
 from transfer.labellings import Labelling
 from transfer.output_scores import MEASURED_NUMBERS, WayScores, foremost
@@ -153,6 +154,7 @@ class Result:
         labelling: what the outputs are; None where `classes` say it.
         outputs: the measures of each output, as `scores` are ordered; empty where `classes` say it.
         decisions: how the logits of these become answers: their calibration and the thresholds of labels.
+        benchmark: how far the model stands from the strong result that was named; None where none was.
     """
 
     classes: tuple[str, ...]
@@ -168,9 +170,10 @@ class Result:
     labelling: Labelling | None = None
     outputs: tuple[WayScores, ...] = ()
     decisions: Json = None
+    benchmark: Benchmark | None = None
 
     def __str__(self) -> str:
-        return "\n".join([*self.opening, self._table, *self._doubts])
+        return "\n".join([*self.opening, self._table, *self.standing, *self._doubts])
 
     __repr__ = __str__
 
@@ -202,6 +205,11 @@ class Result:
         return "\n\n".join(format_table(head, rows, numbers=numbers) for head, rows, numbers in self.tables)
 
     @property
+    def standing(self) -> tuple[str, ...]:
+        """What stands below the scores in print: how far from its benchmark the model is."""
+        return self.benchmark.lines if self.benchmark else ()
+
+    @property
     def _doubts(self) -> tuple[str, ...]:
         left_out = (f"left out  {len(self.left_out)}, named in .left_out",) if self.left_out else ()
         return (*left_out, *(f"warning   {each}" for each in self.warnings))
@@ -209,6 +217,8 @@ class Result:
     def to_json(self) -> Json:
         """As plain values; of one output nothing is said of several."""
         values = asdict(self)
+        if self.benchmark is None:
+            del values["benchmark"]
         if self.labelling is None:
             return {name: each for name, each in values.items() if name not in _OF_SEVERAL}
         return {**values, "labelling": self.labelling.to_json()}
@@ -232,6 +242,7 @@ class Result:
                 "warnings": tuple(values.get("warnings", ())),
                 "labelling": Labelling.from_json(values["labelling"]) if values.get("labelling") else None,
                 "outputs": tuple(map(WayScores.from_json, values.get("outputs", ()))),
+                "benchmark": Benchmark.from_json(values["benchmark"]) if values.get("benchmark") else None,
             }
         )
 
@@ -261,7 +272,7 @@ class Run:
 
     def __str__(self) -> str:
         found = self.result
-        return "\n".join([*self.opening, found._table, *found._doubts, *self.closing])
+        return "\n".join([*self.opening, found._table, *found.standing, *found._doubts, *self.closing])
 
     __repr__ = __str__
 
@@ -270,7 +281,8 @@ class Run:
         """What stands above the scores in print."""
         reused = (f"{self.folder} holds this very run already; nothing was computed.",) if self.reused else ()
         resumed = (f"resumed   from {self.resumed}, where the run was cut off",) if self.resumed else ()
-        restored = (f"restored  {_summary(self.receipt)}",) if self.receipt else ()
+        anew = "; training starts anew from random weights: none of these is used" if _is_fresh(self.asked) else ""
+        restored = (f"restored  {_summary(self.receipt)}{anew}",) if self.receipt else ()
         return (*reused, *resumed, *restored, *self.result.opening)
 
     @property
@@ -279,6 +291,12 @@ class Run:
         if self.folder is None:
             return ()
         return (f"run       {self.folder}/model.keras (raw input in, probabilities out), result.json, run.json",)
+
+
+def _is_fresh(asked: Json) -> bool:
+    """Whether a recipe, as `run.json` holds it, starts from random weights."""
+    stages = ((asked or {}).get("recipe") or {}).get("stages") or [{}]
+    return bool(stages[0].get("fresh"))
 
 
 def _summary(receipt: Json) -> str:

@@ -273,3 +273,42 @@ def test_finetune_tells_tensorboard_and_names_the_extra_where_mlflow_is_missing(
     ended = call("finetune", "digits_mlp", pictures, "-o", tmp_path / "other", "--mlflow")
     assert ended.code == 8
     assert "pip install 'h5transfer[mlflow]'" in ended.stderr
+
+
+def test_finetune_says_how_far_from_a_benchmark_it_stands(call, pictures, run, tmp_path):
+    asked = ("finetune", "digits_mlp", pictures, "--shots", "5", "-o", tmp_path / "second", "--recipe", "probe")
+    ended = call(*asked, "--benchmark", run)
+    assert ended.code == 0
+    result = transfer.load_run(tmp_path / "second").result
+    (line,) = result.benchmark.lines
+    assert line.startswith("benchmark run digits ")
+    assert line in ended.stdout.splitlines()
+    assert f"{transfer.load_run(tmp_path / 'second')}\n" == ended.stdout
+    again = call(*asked, "--benchmark", run)
+    assert "holds this very run already; nothing was computed" in again.stdout
+    other = call(*asked, "--benchmark", "digits_mlp")
+    assert other.code == 8
+    assert "benchmark\n    expected  probe on digits_mlp\n    found     run digits" in other.stderr
+    assert call(*asked, "--benchmark", "digits_mlp", "--force").code == 0
+    assert transfer.load_run(tmp_path / "second").result.benchmark.name == "probe on digits_mlp"
+
+
+def test_finetune_refuses_a_benchmark_of_another_task_also_where_it_only_says_what_it_would_do(
+    call, more_pictures, run, tmp_path
+):
+    asked = ("finetune", "digits_mlp", more_pictures, "--benchmark", run)
+    for how in (("-o", tmp_path / "second"), ("--dry-run",)):
+        ended = call(*asked, *how)
+        assert ended.code == 6
+        assert "cannot be the benchmark: it was tested on other examples" in ended.stderr
+    assert not (tmp_path / "second").exists()
+
+
+@pytest.mark.parametrize("recipe", ["scratch", "probe"])
+def test_a_recipe_from_random_weights_says_that_what_was_restored_is_not_used(call, pictures, tmp_path, recipe):
+    steps = ("--set", "stages.0.steps=0", "--set", "stages.0.epochs=1") if recipe == "scratch" else ()
+    ended = call("finetune", "digits_mlp", pictures, "-o", tmp_path / "run", "--recipe", recipe, *steps)
+    assert ended.code == 0, ended.stderr
+    (line,) = (line for line in ended.stdout.splitlines() if line.startswith("restored "))
+    said = "training starts anew from random weights: none of these is used"
+    assert line.endswith(said) == (recipe == "scratch")

@@ -67,6 +67,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="What the result is held against: all adds a probe on random weights and (slow) training from scratch.",
 )
+@click.option(
+    "--benchmark",
+    metavar="RUN|CHECKPOINT",
+    help="A strong result to stand beside, on the same test examples: another finished run of the same task, or a "
+    "checkpoint on which a probe is solved.",
+)
 @labelling_options
 @recipe_options
 @click.option(
@@ -115,6 +121,7 @@ def command(
     test_share: float | None,
     test_data: Path | None,
     baselines: Literal["cheap", "all"],
+    benchmark: str | None,
     labelled_by: LabelChoice,
     choice: RecipeChoice,
     time_limit: float | None,
@@ -142,6 +149,7 @@ def command(
     transfer finetune mobilenet_v2_imagenet photos/ --unfreeze-from block_15_expand --dry-run
     transfer finetune mobilenet_v2_imagenet photos/ --labels labels.csv --head food --head tags:sigmoid -o runs/food
     transfer finetune mobilenet_v2_imagenet photos/ --labels labels.csv --labelling food.toml -o runs/coarse_to_fine
+    transfer finetune own.h5 photos/ --benchmark mobilenet_v2_imagenet -o runs/own
     transfer finetune pretrained.h5 photos/ --into module:create_model --preprocessing torch --shots 20 -o runs/photos
     """
     started = time.monotonic()
@@ -204,6 +212,7 @@ def command(
         test_share=share,
         test=test,
         baselines=baselines,
+        benchmark=benchmark,
         recipe=recipe,
     )
     if out is None or dry_run:

@@ -20,7 +20,7 @@ def show_run(run: Run) -> None:
     _show_lines(run.opening)
     for columns, rows, numbers in run.result.tables:
         show_table(columns, rows, numbers=numbers)
-    _show_lines(run.closing)
+    _show_lines((*run.result.standing, *run.closing))
 
 
 def show_evaluation(evaluation: Evaluation) -> None:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.benchmarks import Benchmark
 from transfer.evidence.share_differences import ShareDifference, differ_by_bounds, differ_on_same
 from transfer.output_scores import Measure, OutputScore
 from transfer.scores import Score
@@ -70,6 +71,7 @@ class KnownRun:
         asked: `run.json`.
         answers: None where the run kept none.
         problems: what does not fit together in the folder.
+        benchmark: how far it stands from the benchmark that its request names; None where it names none.
     """
 
     name: str
@@ -82,6 +84,7 @@ class KnownRun:
     asked: Json = field(repr=False)
     answers: KeptAnswers | None = field(default=None, repr=False)
     problems: tuple[str, ...] = ()
+    benchmark: Benchmark | None = None
 
     @property
     def own(self) -> Answer | None:

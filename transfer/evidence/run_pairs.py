@@ -64,7 +64,7 @@ def pair_runs(runs: Sequence[KnownRun]) -> tuple[RunPair, ...]:
     unsure = {run.name for run in runs if run.groups_unknown}
     names, differences = [], []
     for one, other in combinations(runs, 2):
-        found = _differ_on_common(one, other, runs)
+        found = differ_on_common(one, other, runs)
         if found is not None:
             names.append((one.name, other.name))
             differences.append(found)
@@ -108,21 +108,35 @@ def differ(one: KnownRun, other: KnownRun, runs: Sequence[KnownRun]) -> ShareDif
     if one.score is None or other.score is None:
         return None
     if one.own is not None and other.own is not None:
-        found = _differ_on_common(one, other, runs)
+        found = differ_on_common(one, other, runs)
         if found is not None:
             return found
     return differ_on_others(*((each.correct, each.examples) for each in (one.score, other.score)))
 
 
-def _differ_on_common(one: KnownRun, other: KnownRun, runs: Sequence[KnownRun]) -> ShareDifference | None:
+def differ_on_common(one: KnownRun, other: KnownRun, runs: Sequence[KnownRun]) -> ShareDifference | None:
+    """How far two runs lie apart on the examples that both were tested on; None where there are none, or no answers.
+
+    Args:
+        one: a run.
+        other: likewise.
+        runs: these and others, any of which may have kept the groups of the examples.
+    """
     rows = common_rows([one, other]) if comparable(one, other) else None
     if rows is None or one.own is None or other.own is None:
         return None
     first, second = rows[one.name], rows[other.name]
+    return differ_on_same(one.own[first], other.own[second], groups_on_common(one, other, runs))
+
+
+def groups_on_common(one: KnownRun, other: KnownRun, runs: Sequence[KnownRun]) -> NDArray[np.integer] | None:
+    """Groups of the examples that both were tested on, in the order of `common_rows`; arguments as above."""
+    rows = common_rows([one, other])
+    if rows is None:
+        return None
     keys = list(_numbered(_told(one, _by_content([one, other]))))
     kept = [run for run in runs if comparable(run, one) and comparable(run, other)]
-    groups = _joined_groups([keys[place] for place in first], kept, _by_content([one, other]))
-    return differ_on_same(one.own[first], other.own[second], groups)
+    return _joined_groups([keys[place] for place in rows[one.name]], kept, _by_content([one, other]))
 
 
 def _joined_groups(examples: Sequence[Key], runs: Sequence[KnownRun], by_content: bool) -> NDArray[np.integer] | None:

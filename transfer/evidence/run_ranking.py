@@ -13,6 +13,7 @@ from itertools import combinations
 from math import sqrt
 from statistics import NormalDist
 
+from transfer.benchmarks import Benchmark
 from transfer.evidence.groups_of_ties import order_by_pairs
 from transfer.evidence.intervals import LEVEL, wilson
 from transfer.evidence.known_runs import KnownRun, foremost_of
@@ -133,7 +134,9 @@ def _over_baseline(run: KnownRun, found: _Measured) -> Margin | None:
 
 
 def _over_benchmark(run: KnownRun, found: _Measured) -> Margin | None:
-    """Over a number, or a result with a name and a number of examples."""
+    """As the run itself was held against it; else over a number, or a result with a name and a number of examples."""
+    if run.benchmark is not None:
+        return _held(run.benchmark)
     told = run.asked.get("benchmark")
     values = told if isinstance(told, dict) else {"score": told}
     score = next((values[each] for each in ("score", "accuracy", "value") if each in values), None)
@@ -148,6 +151,12 @@ def _over_benchmark(run: KnownRun, found: _Measured) -> Margin | None:
         return Margin(name, value)
     low, high = sorted(found.sign * (each - score) for each in (found.low, found.high))
     return Margin(name, value, low, high)
+
+
+def _held(found: Benchmark) -> Margin | None:
+    if found.value is not None:
+        return Margin(found.name, found.value, found.low, found.high)
+    return Margin(found.name, found.outputs[0].value) if found.outputs else None
 
 
 def _marked(row: Standing, rows: Sequence[Standing], told: set[frozenset[str]], sign: int) -> Standing:

@@ -37,6 +37,7 @@ def describe_request(
     test_share: float,
     time_limit: float | None = None,
     baselines: str = "cheap",
+    benchmark: Json = None,
 ) -> Json:
     """All that decides the outcome, with one digest over it.
 
@@ -54,6 +55,7 @@ def describe_request(
         test_share: share to test on otherwise.
         time_limit: in seconds.
         baselines: `cheap` or `all`.
+        benchmark: what the result is held against, with a digest of its answers; None for nothing.
     """
     heads = tuple(f"{ref.layer}/" for ref in network.graph.outputs)
     tensors = {name: digest_tensor(values) for name, values in network.tensors.items() if not name.startswith(heads)}
@@ -63,6 +65,7 @@ def describe_request(
         "test_share": None if shots or test else test_share,
         **({"time_limit": time_limit} if time_limit is not None else {}),
         **({"baselines": baselines} if baselines != "cheap" else {}),
+        **({"benchmark": benchmark} if benchmark else {}),
         "input": feed.to_json(),
         "preprocessing": asdict(feed.preprocessing) if feed.preprocessing else None,
         "network": {
@@ -71,8 +74,7 @@ def describe_request(
             "layers": len(network.graph.layers),
             "tensors": digest_manifest(tensors),
         },
-        "data": _describe_data(data),
-        "test": _describe_data(test) if test else None,
+        **describe_sets(data, test),
         "versions": {
             "transfer": version("h5transfer"),
             **{name: version(name) for name in ("keras", "tensorflow", "numpy", "scikit-learn", "pillow")},
@@ -83,6 +85,11 @@ def describe_request(
     told = {**asked["recipe"], "name": "", **({"validation": 0} if len(recipe.stages) == 1 else {})}
     decisive = json.dumps({**asked, "recipe": told}, sort_keys=True)
     return {**asked, "digest": hashlib.sha256(decisive.encode()).hexdigest()}
+
+
+def describe_sets(data: LabelledSet, test: LabelledSet | None) -> dict[str, Json]:
+    """What is learnt from, and what is tested on: None where that comes from the former."""
+    return {"data": _describe_data(data), "test": _describe_data(test) if test else None}
 
 
 def _describe_data(data: LabelledSet) -> Json:

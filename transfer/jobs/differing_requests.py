@@ -18,6 +18,7 @@ _NAMES = {
     "data.digest": "data, its examples and labels",
     "test.source": "test",
     "test.digest": "test, its examples and labels",
+    "benchmark.digest": "benchmark, its answers",
     "network.graph": "network, its layers and preprocessing",
     "network.tensors": "network, its weights",
 }
@@ -59,6 +60,8 @@ def differences(asked: Json, there: Json) -> list[Problem]:
     changed = [name for name in {**now, **then} if now.get(name) != then.get(name)]
     if "stages" in changed:
         changed = [name for name in changed if not name.startswith("stages.")]
+    if "benchmark" in changed:
+        changed = [name for name in changed if name != "benchmark.digest"]
     if any(name == "seed" or name.startswith("preprocessing.") for name in changed):  # both stand in the graph
         changed = [name for name in changed if name != "network.graph"]
     return [
@@ -74,6 +77,7 @@ def _settings(asked: Json) -> dict[str, Json]:
         "recipe": recipe.get("name"),
         "seed": recipe.get("seed"),
         **{name: asked.get(name) for name in ("shots", "test_share", "time_limit", "baselines")},
+        **_benchmark(asked.get("benchmark")),
         **_flat({name: asked.get(name) for name in ("preprocessing", "data", "test")}),
         "stages": [stage["kind"] for stage in stages],
         **_flat({f"stages.{place}": stage for place, stage in enumerate(stages)}),
@@ -81,6 +85,13 @@ def _settings(asked: Json) -> dict[str, Json]:
         **_flat({"network": network, "versions": asked.get("versions")}),
     }
     return found if asked.get("preprocessing") else {**found, **_flat({"input": asked.get("input")})}
+
+
+def _benchmark(asked: Json) -> dict[str, Json]:
+    """What is called by its name, with the digest of its answers; a number stands for itself."""
+    if not isinstance(asked, dict):
+        return {"benchmark": asked, "benchmark.digest": None}
+    return {"benchmark": asked.get("name"), "benchmark.digest": asked.get("digest")}
 
 
 def _flat(values: Mapping[str, Json], above: str = "") -> dict[str, Json]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 
 from transfer.data.labelled import LabelledSet
 from transfer.errors import DataError, NotFiniteError, OutputError, Problem
 from transfer.graphs.packing import unpack_inputs
+from transfer.jobs.benchmarking import Source as Benchmarked
+from transfer.jobs.benchmarking import open_benchmark, planned_tests
 from transfer.jobs.cached_features import Cache, open_store
 from transfer.jobs.checking_heads import check_heads
 from transfer.jobs.checking_inputs import warn_of_inputs
@@ -50,6 +52,7 @@ def finetune(
     shots: int | None = None,
     test_share: float = 0.25,
     baselines: Literal["cheap", "all"] = "cheap",
+    benchmark: Benchmarked | None = None,
     preprocessing: Preprocessing | str | None = None,
     size: tuple[int, int] | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -80,6 +83,9 @@ def finetune(
         test_share: share of `data` to test on otherwise.
         baselines: `cheap` are those that need no network; `all` adds a probe on the same network with random weights,
             and this network trained from scratch, which takes long.
+        benchmark: a strong result to hold this one against, on the test examples that both answered: the folder of
+            another run of the same task, or a checkpoint (its path, a shipped name, what `restore` gave), on which a
+            head is then solved on the same examples, at its own size.
         preprocessing: how images are prepared, or the name of a common way (`torch`, `tf`, `caffe`, `unit`, `raw`); by
             default what the student's card says.
         size: (h, w) to which images are fitted; by default what the network or its card says.
@@ -102,7 +108,7 @@ def finetune(
 
     Raises:
         LayerError: if the student does not end in the heads of these outputs.
-        DataError: if the examples do not fit the student, or cannot be read.
+        DataError: if the examples do not fit the student, or cannot be read, or the benchmark is of another task.
         OutputError: if `out` exists already, unless it holds this very run, or `tensorboard` or `mlflow` fails.
         NotFiniteError: if a step of training is not finite. With `out` the last finite weights are kept beside it.
         TrainingError: if the time is over before the head is solved.
@@ -126,6 +132,8 @@ def finetune(
     if limit is not None:
         limit.refuse_hopeless()
     seconds = limit.seconds if limit else None
+    opening: dict[str, Any] = {"seed": recipe.seed, "preprocessing": preprocessing, "size": size}
+    reference = open_benchmark(benchmark, data, **opening) if benchmark is not None else None
     asked = describe_request(
         recipe,
         network,
@@ -137,6 +145,7 @@ def finetune(
         test_share=test_share,
         time_limit=seconds,
         baselines=baselines,
+        benchmark=reference.asked if reference else None,
     )
     target = Path(out) if out is not None else None
     if target is not None:
@@ -144,6 +153,8 @@ def finetune(
         if finished is not None:
             return finished
         refuse_run(target, force=force, asked=asked)
+    if reference is not None:
+        reference.refuse_unfit(asked, planned_tests(data, test, seed=recipe.seed, shots=shots, test_share=test_share))
     with (
         kept_state(target, asked, force=force) as state_folder,
         open_store(cache, memory_bytes=memory_bytes, own_classes=own) as store,
@@ -170,12 +181,17 @@ def finetune(
                 how,
                 skip_unreadable=skip_unreadable,
                 rivals=make_rivals(learner, len(data)) if baselines == "all" else {},
+                benchmark=reference,
             )
         except NotFiniteError as error:
             model = _finished_model(feed.network, learner, data.labelling, network.card)
             raise _with_weights(error, model, state_folder) from error
         told = (*notes, feed.note, *outcome.result.notes, *([store.trouble] if store.trouble else []))
         result = replace(outcome.result, notes=told, warnings=(*data.notes, *warnings, *outcome.result.warnings))
+        if reference is not None:
+            whole_request = {**asked, **outcome.split}
+            stands = reference.stand(outcome.last, outcome.answers, whole_request, outcome.probe)
+            result = replace(result, benchmark=stands)
         model = _finished_model(feed.network, learner, data.labelling, network.card)
         described = receipt.to_json() if receipt is not None else None
         run = Run(result, model, None, described, {**asked, **outcome.split}, resumed=learner.resumed)

@@ -22,12 +22,14 @@ from transfer.graphs.input_shapes import with_input_shapes
 from transfer.graphs.joining_outputs import join_outputs
 from transfer.graphs.shapes import Shape
 from transfer.graphs.summarizing import summarize
+from transfer.jobs.benchmarking import open_benchmark, planned_tests
 from transfer.jobs.cached_features import Cache
 from transfer.jobs.checking_examples import CheckedExamples, SeenExamples, check_examples
 from transfer.jobs.checking_inputs import warn_of_inputs
 from transfer.jobs.checking_recipes import check_recipe
 from transfer.jobs.clock import TimeLimit
 from transfer.jobs.counting_flops import settle_shapes
+from transfer.jobs.describing import describe_sets
 from transfer.jobs.estimating import Counts, Measured, Sizes, estimate_run, kept_bytes
 from transfer.jobs.feeding import as_learnt, make_feed
 from transfer.jobs.learning import Learning, prepare_file
@@ -81,6 +83,7 @@ def forecast_file(
     feed = make_feed(network, data, preprocessing=how.preprocessing, size=how.size, custom_objects=custom_objects)
     warnings = warn_of_inputs(feed, network, data, seed=recipe.seed)
     starting = time.monotonic() - (began if started is None else started)
+    notes = (student.describe(recipe), feed.note, *_held_against(data, how))
     checked = check_examples(feed, data, how, unreadable=unreadable, progress=progress)
     whole, shape = as_learnt(feed, data), feed.example_shape(data)
     whole = replace(whole, graph=join_outputs(whole.graph, student.heads))
@@ -104,10 +107,25 @@ def forecast_file(
         estimate=estimate,
         doubts=checked.doubts,
         features=KeptFeatures(size, str(folder or ""), counts.kept, counts.read, size <= memory_bytes),
-        notes=(student.describe(recipe), feed.note),
+        notes=notes,
         warnings=(*data.notes, *warnings),
         time_check=_check_time(estimate, time_limit, sizes.weight_bytes),
     )
+
+
+def _held_against(data: LabelledSet, how: Learning) -> tuple[str, ...]:
+    """What is said of a benchmark, which is refused as the run would.
+
+    Raises:
+        TransferError: if it cannot be the benchmark.
+    """
+    if how.benchmark is None:
+        return ()
+    seed = how.recipe.seed
+    found = open_benchmark(how.benchmark, data, seed=seed, preprocessing=how.preprocessing, size=how.size)
+    tested = planned_tests(data, how.test, seed=seed, shots=how.shots, test_share=how.test_share)
+    found.refuse_unfit(describe_sets(data, how.test), tested)
+    return (f"held against {found.name}" + (", which is not in the times" if found.probed else ""),)
 
 
 def _check_time(estimate: Estimate, limit: TimeLimit | None, size_bytes: int) -> TimeCheck | None:

@@ -27,9 +27,21 @@ def read_answers(folder: Path) -> KeptAnswers | None:
         return None
     try:
         found = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{ANSWERS} cannot be read ({str(error)[:100]})") from error
+    return answers_from_json(found)
+
+
+def answers_from_json(found: Json) -> KeptAnswers:
+    """The answers that `answers.json` holds.
+
+    Raises:
+        ValueError: if it is not what a run writes.
+    """
+    try:
         names, ways = found["examples"], dict(found["ways"])
         more = {each: found.get(each) or () for each in ("digests", "groups")}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{ANSWERS} cannot be read ({str(error)[:100]})") from error
     if not _is_texts(names) or not all(_is_answer(each, len(names)) for each in ways.values()):
         raise ValueError(f"{ANSWERS} does not say of each example whether it is right")

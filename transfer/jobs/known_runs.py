@@ -85,6 +85,7 @@ def _known(folder: Path, name: str, asked: Json, result: Result) -> KnownRun:
         asked=asked,
         answers=answers,
         problems=problems,
+        benchmark=result.benchmark,
     )
     own = run.own
     if answers is not None and run.score is not None and (own is None or int(own.sum()) != run.score.correct):

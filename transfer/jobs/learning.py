@@ -34,6 +34,7 @@ class Learning:
         test_share: share to test on otherwise.
         test: examples to test on instead.
         baselines: that the result is held against, as `finetune` takes them.
+        benchmark: a strong result, likewise: folder of a run, or a checkpoint.
         recipe: stages and seed.
     """
 
@@ -47,6 +48,7 @@ class Learning:
     test_share: float = 0.25
     test: LabelledSet | None = None
     baselines: Literal["cheap", "all"] = "cheap"
+    benchmark: str | None = None
     recipe: Recipe = field(default_factory=Recipe)
 
 
@@ -105,6 +107,7 @@ def learn_file(
         shots=how.shots,
         test_share=how.test_share,
         baselines=how.baselines,
+        benchmark=how.benchmark,
         preprocessing=how.preprocessing,
         size=how.size,
         out=out,

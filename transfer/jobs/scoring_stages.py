@@ -16,6 +16,7 @@ from transfer.evidence.baselines import LEARNT_FROM
 from transfer.evidence.exact_matching import exact_matches
 from transfer.evidence.falling_short import falling_short, outputs_falling_short
 from transfer.evidence.share_differences import differ_on_same
+from transfer.jobs.benchmarking import Reference
 from transfer.jobs.clock import Clock
 from transfer.jobs.describing import describe_probe
 from transfer.jobs.dividing import divide, refuse_unlearnt
@@ -40,12 +41,16 @@ class Outcome:
         split: which examples were learnt from and tested on, and digests of the former.
         answers: which of the tested examples each way of answering got right.
         clock: seconds it took.
+        last: what the model that is kept came to.
+        probe: what the probe on the benchmark came to; None without one.
     """
 
     result: Result
     split: Json
     answers: Json
     clock: Clock
+    last: Scored
+    probe: Scored | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ def learn_and_score(
     *,
     skip_unreadable: bool,
     rivals: Mapping[str, Learner] | None = None,
+    benchmark: Reference | None = None,
 ) -> Outcome:
     """Read, learn and test.
 
@@ -81,6 +87,7 @@ def learn_and_score(
         how: what is tested on.
         skip_unreadable: whether examples that cannot be read are left out.
         rivals: learners that stand beside it as baselines, by name, on the same examples.
+        benchmark: what it is held against besides.
     """
     clock, recipe, test = Clock(), learner.recipe, how.test
     everything = data if test is None else join_sets(data, test)
@@ -99,16 +106,18 @@ def learn_and_score(
     learner.begin(read.places[train], read.labels, everything.groups)
     with clock("baselines"):
         baselines = score_baselines(read, labels, train, unseen, recipe.seed, learner.progress, examples.groups)
+    sides = _Sides(everything, read.places, train, unseen)
+    probe: Scored | None = None
+    if benchmark is not None and benchmark.probed is not None:
+        with clock("benchmark"):  # before the learning, which a time limit ends
+            probe = _answer(benchmark.probed.learner(learner), benchmark.probed.feed, sides).renamed(benchmark.name)
     followed = follow(learner, read.places[unseen], read.labels, everything.groups, clock)
     found, decisions = followed.scores, followed.decisions
     if decisions is not None:
         learner.calibrate(decisions.slopes(), decisions.offsets())
     for name, rival in (rivals or {}).items():
         with clock("baselines"):
-            own = read_examples(rival, feed, everything)
-            rival.begin(own.places[train], own.labels, everything.groups)
-            last = follow(rival, own.places[unseen], own.labels, everything.groups, Clock()).scores[-1]
-        baselines = (*baselines, last.renamed(name))
+            baselines = (*baselines, _answer(rival, feed, sides).renamed(name))
     several = None if data.labelling.is_single else data.labelling
     tested = examples.subset(unseen[_asked(labels[unseen])])
     result = Result(
@@ -136,8 +145,35 @@ def learn_and_score(
         outputs=tuple(each.outputs for each in (*reversed(found), *baselines) if each.outputs),
     )
     named = {name: sorted(examples.names[i] for i in rows) for name, rows in (("train", train), ("test", unseen))}
-    answers = _answers([*found, *baselines], tested)
-    return Outcome(result, {"split": named, "learnt": sorted(learnt)}, answers, clock)
+    answers = _answers([*found, *baselines, *([probe] if probe is not None else [])], tested)
+    return Outcome(result, {"split": named, "learnt": sorted(learnt)}, answers, clock, found[-1], probe)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """What every learner learns from and answers.
+
+    Attributes:
+        everything: all examples.
+        places: of those that could be read.
+        train: of these, those to learn from.
+        unseen: those to answer.
+    """
+
+    everything: LabelledSet
+    places: NDArray[np.int64]
+    train: NDArray[np.int64]
+    unseen: NDArray[np.int64]
+
+
+def _answer(rival: Learner, feed: Feed, sides: _Sides) -> Scored:
+    """What another learner comes to on the same examples."""
+    everything, groups = sides.everything, sides.everything.groups
+    read = read_examples(rival, feed, everything)
+    if not np.array_equal(read.places, sides.places):
+        refuse_unreadable(read.failures, len(everything), everything.source)
+    rival.begin(sides.places[sides.train], read.labels, groups)
+    return follow(rival, sides.places[sides.unseen], read.labels, groups, Clock()).scores[-1]
 
 
 def _asked(labels: Labels) -> NDArray[np.bool_]:
