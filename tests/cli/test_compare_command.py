@@ -26,7 +26,7 @@ def test_compare_as_json_has_every_number(call, tmp_path):
     assert (pair["first_alone"], pair["second_alone"], pair["examples"], pair["told_apart"]) == (3, 0, 60, False)
     assert pair["p_value"] == pair["adjusted_p_value"] == 0.25
     assert found["winner"] is None
-    assert found["unread"][0]["reason"] == "no run.json"
+    assert found["unread"][0]["reason"] == f"a folder of 2 runs: {tmp_path}/*"
 
 
 def test_compare_of_nothing_that_is_a_run_ends_with_the_code_of_the_data(call, tmp_path):

@@ -302,3 +302,14 @@ def test_folders_of_one_name_are_told_apart_and_one_given_twice_is_one(tmp_path)
     runs = [write_run(tmp_path / name / "run", right(9)) for name in ("x", "y")]
     found = transfer.compare([*runs, tmp_path / "x" / ".." / "x" / "run"])
     assert [run.name for run in found.runs] == ["x/run", "y/run"]
+
+
+def test_a_folder_of_runs_is_told_from_a_run_with_what_to_type(three, tmp_path):
+    with pytest.raises(DataError) as refused:
+        transfer.compare([tmp_path])
+    assert refused.value.problems[0].found == f"a folder of 3 runs: {tmp_path}/*"
+    assert refused.value.next_step == f"name each run: transfer compare {tmp_path}/*"
+    found = transfer.compare([three[0], tmp_path])
+    assert [each.reason for each in found.unread] == [f"a folder of 3 runs: {tmp_path}/*"]
+    (tmp_path / "empty").mkdir()
+    assert transfer.compare([three[0], tmp_path / "empty"]).unread[0].reason == "no run.json"

@@ -257,3 +257,23 @@ def test_what_is_no_run_is_named_with_its_reason(runs, tmp_path):
         "nowhere": "no such folder",
     }
     assert str(tmp_path / "nowhere") in str(found)
+
+
+@pytest.mark.parametrize(
+    ("score", "says"),
+    [
+        (0.99, "state of the art of this task: Doe, published, doi:10/x (0.990); published results"),
+        (
+            0.91,
+            "state of the art of this task: Doe, published, doi:10/x (0.910); not told to be worse: a, b; published",
+        ),
+        (0.89, "state of the art of this task: a (0.900); not told to be worse: Doe (published), b; published results"),
+        (0.2, "state of the art of this task: a (0.900); not told to be worse: b; published results"),
+    ],
+)
+def test_who_leads_is_said_where_results_of_others_stand_among_the_runs(runs, score, says):
+    folders = [runs / "a", runs / "deep", runs / "c"]
+    (board,) = transfer.leaderboard(*folders, published=[Published("photos", "Doe", score, "doi:10/x", 500)]).boards
+    assert board.closing[0] == "order     a ≈ b > c"
+    assert board.closing[1].startswith(f"best      {says}")
+    assert board.closing[1].endswith("by their numbers alone: which examples they have right is not known")

@@ -21,14 +21,14 @@ CSV_COLUMNS = (
 
 
 def as_markdown(found: Leaderboard) -> str:
-    """Every task as a heading, a table and the order of its runs."""
+    """Every task as a heading, a table and the order of its runs and who leads."""
     parts = []
     for board in found.boards:
         columns, rows, numbers = board.table
         rule = ["---:" if each in numbers else "---" for each in columns]
         lines = [_markdown_row(columns), "|" + "|".join(rule) + "|", *map(_markdown_row, rows)]
-        order = [f"\n{_plain(board.order)}"] if board.closing else []
-        parts.append("\n".join([f"## {_plain(board.title)}\n", *lines, *order]))
+        remarks = [f"\n{_plain(text)}" for _, text in board.remarks]
+        parts.append("\n".join([f"## {_plain(board.title)}\n", *lines, *remarks]))
     return "\n\n".join(parts)
 
 

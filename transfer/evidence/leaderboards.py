@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 from transfer.evidence.known_runs import NoRun, RunCost
 from transfer.evidence.run_comparisons import COSTS, cost_cells
 from transfer.specs import Json
-from transfer.tabulating import format_table
+from transfer.tabulating import format_table, shorten
 
 Table: TypeAlias = tuple[Sequence[str], Sequence[Sequence[str]], Sequence[str]]
 _NONE = "-"
@@ -137,10 +137,28 @@ class Board:
         return columns, [_cells(each, has_benchmark) for each in self.standings], (*_NUMBERS, self.measure)
 
     @property
+    def remarks(self) -> tuple[tuple[str, str], ...]:
+        """What stands below the table, each with its heading: the order of several runs, and who leads among others."""
+        kinds = [each.kind for each in self.standings]
+        order = (("order", self.order),) if kinds.count("run") > 1 else ()
+        return (*order, *((("best", self._leading),) if "published" in kinds else ()))
+
+    @property
     def closing(self) -> tuple[str, ...]:
-        """What stands below the table: the order of several runs."""
-        several = sum(each.kind == "run" for each in self.standings) > 1
-        return (f"order     {self.order}",) if several else ()
+        """The same in lines."""
+        return tuple(f"{heading:10}{text}" for heading, text in self.remarks)
+
+    @property
+    def _leading(self) -> str:
+        first, *others = (each for each in self.standings if each.is_best)
+        whose = f", published, {first.source}" if first.kind == "published" else ""
+        level = [each.name + (" (published)" if each.kind == "published" else "") for each in others]
+        equals = f"; not told to be worse: {shorten(level)}" if level else ""
+        best = f"state of the art of this task: {first.name}{whose} ({first.value:.3f}){equals}"
+        return (
+            f"{best}; published results are held against runs by their numbers alone: which examples they have right "
+            "is not known"
+        )
 
 
 @dataclass(frozen=True, slots=True)

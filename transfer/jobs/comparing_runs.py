@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from transfer.errors import DataError, Problem
@@ -11,6 +12,7 @@ from transfer.evidence.known_runs import KnownRun, NoRun
 from transfer.evidence.run_comparisons import Comparison, Setting, compare_known
 from transfer.jobs.differing_requests import differences
 from transfer.jobs.known_runs import read_runs
+from transfer.jobs.run_folders import ASKED
 
 
 def compare(runs: Sequence[str | os.PathLike[str]]) -> Comparison:
@@ -24,16 +26,28 @@ def compare(runs: Sequence[str | os.PathLike[str]]) -> Comparison:
     Raises:
         DataError: if there is no run among them.
     """
-    found = read_runs([Path(each) for each in runs])
+    found = tuple(map(_with_runs_below, read_runs([Path(each) for each in runs])))
     known = [each for each in found if isinstance(each, KnownRun)]
     if not known:
         wanted = "a folder that 'transfer finetune' wrote"
+        below = [each.folder for each in found if isinstance(each, NoRun) and _count_below(each.folder)]
+        named = f"name each run: transfer compare {' '.join(f'{each}/*' for each in below)}"
         raise DataError(
             "There is no finished run to compare.",
             [Problem(each.folder, wanted, each.reason) for each in found if isinstance(each, NoRun)],
-            next_step="name the folders that 'transfer finetune -o FOLDER' wrote",
+            next_step=named if below else "name the folders that 'transfer finetune -o FOLDER' wrote",
         )
     return compare_known(found, _settings(known))
+
+
+def _with_runs_below(run: KnownRun | NoRun) -> KnownRun | NoRun:
+    """The same; a folder of runs says that it is one."""
+    count = _count_below(run.folder) if isinstance(run, NoRun) else 0
+    return replace(run, reason=f"a folder of {count} run{'s' * (count > 1)}: {run.folder}/*") if count else run
+
+
+def _count_below(folder: str) -> int:
+    return sum(1 for _ in Path(folder).glob(f"*/{ASKED}"))
 
 
 def _settings(runs: Sequence[KnownRun]) -> tuple[Setting, ...]:
