@@ -42,8 +42,9 @@ def compare(runs: Sequence[str | os.PathLike[str]]) -> Comparison:
 
 def _with_runs_below(run: KnownRun | NoRun) -> KnownRun | NoRun:
     """The same; a folder of runs says that it is one."""
-    count = _count_below(run.folder) if isinstance(run, NoRun) else 0
-    return replace(run, reason=f"a folder of {count} run{'s' * (count > 1)}: {run.folder}/*") if count else run
+    if not isinstance(run, NoRun) or not (count := _count_below(run.folder)):
+        return run
+    return replace(run, reason=f"a folder of {count} run{'s' * (count > 1)}: {run.folder}/*")
 
 
 def _count_below(folder: str) -> int:
