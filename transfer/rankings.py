@@ -138,9 +138,9 @@ class Ranking:
         repeats: how often they were dealt into folds.
         fold_count: into how many.
         cuts: the best first; of equal ones the quickest.
-        groups: names of candidates, each at its best cut, between which nothing can be said for sure; each group better
+        tiers: names of candidates, each at its best cut, between which nothing can be said for sure; each tier better
             than the next.
-        order: the same in one line, `A ≈ B > C`, with pairs that are told apart within a group.
+        order: the same in one line, `A ≈ B > C`, with pairs that are told apart within a tier.
         failures: what could not be ranked, by name.
         agreements: of each score with the probe's accuracy, and of all with that of tuned networks.
         command: takes the best network at its cut; empty where it is no file.
@@ -153,7 +153,7 @@ class Ranking:
     repeats: int
     fold_count: int
     cuts: tuple[RankedCut, ...]
-    groups: tuple[tuple[str, ...], ...]
+    tiers: tuple[tuple[str, ...], ...]
     order: str
     failures: tuple[FailedCandidate, ...] = ()
     agreements: tuple[Agreement, ...] = ()

@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from transfer.evidence.groups_of_ties import order_over_folds
 from transfer.evidence.repeated_folds import deal_repeatedly
+from transfer.evidence.tiers import order_over_folds
 from transfer.labellings import Labelling
 
 pytestmark = pytest.mark.slow
@@ -73,7 +73,7 @@ def orderings(shifts, **options):
 def test_among_candidates_that_do_not_differ_a_winner_is_seldom_named(shifts, options):
     found = list(orderings(shifts, **options))
     winners = np.mean([each.winner is not None for each in found])
-    apart = np.mean([len(each.groups) > 1 or bool(each.apart) for each in found])
+    apart = np.mean([len(each.tiers) > 1 or bool(each.apart) for each in found])
     assert winners <= MOST
     assert apart <= MOST
 

@@ -157,7 +157,7 @@ def test_the_order_of_other_splits_is_by_what_all_share(tmp_path):
         for each in kept
     ]
     assert found.orders[0].means == pytest.approx(dict(zip(("s0", "s1", "s2"), shares, strict=True)))
-    assert [len(each) for each in found.orders[0].groups] == [1, 2]
+    assert [len(each) for each in found.orders[0].tiers] == [1, 2]
     assert found.winner == "s0"
 
 

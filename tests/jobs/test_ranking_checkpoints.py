@@ -56,7 +56,7 @@ def ranking(good, bad, data):
 def test_the_network_whose_features_tell_the_classes_is_first_and_told_apart(ranking):
     assert isinstance(ranking, transfer.Ranking)
     assert ranking.order == "good > poor"
-    assert ranking.groups == (("good",), ("poor",))
+    assert ranking.tiers == (("good",), ("poor",))
     assert [(cut.name, cut.ties_best) for cut in ranking.cuts] == [("good at keep", True), ("poor at keep", False)]
     assert ranking.best.accuracy.value > 0.95
     assert ranking.cuts[1].accuracy.value < 0.6

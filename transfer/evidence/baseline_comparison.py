@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from transfer.evidence.corrected_comparison import FoldDifference, compare_over_folds
-from transfer.evidence.groups_of_ties import holm, order_over_folds
+from transfer.evidence.tiers import holm, order_over_folds
 from transfer.scores import Interval
 from transfer.specs import Json
 from transfer.tabulating import format_table

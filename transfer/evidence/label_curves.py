@@ -9,7 +9,7 @@ import numpy as np
 
 from transfer.errors import Problem
 from transfer.evidence.corrected_comparison import FoldDifference, compare_over_folds
-from transfer.evidence.groups_of_ties import holm
+from transfer.evidence.tiers import holm
 from transfer.specs import Json
 from transfer.tabulating import format_table
 

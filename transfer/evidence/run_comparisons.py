@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeAlias
 
-from transfer.evidence.groups_of_ties import Ordering
 from transfer.evidence.known_runs import KnownRun, NoRun, RunCost, foremost_of
 from transfer.evidence.run_overlaps import warn_of_tests
 from transfer.evidence.run_pairs import RunPair, order_together, pair_runs, sharing
+from transfer.evidence.tiers import Ordering
 from transfer.output_scores import MEASURED, MEASURED_NUMBERS
 from transfer.scores import score_columns
 from transfer.specs import Json
@@ -131,7 +131,7 @@ class Comparison:
                 for each in self.pairs
             ],
             "orders": [
-                {"text": str(each), "groups": each.groups, "apart": each.apart, "shares": each.means}
+                {"text": str(each), "tiers": each.tiers, "apart": each.apart, "shares": each.means}
                 for each in self.orders
             ],
             "winner": self.winner,

@@ -14,10 +14,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.evidence.groups_of_ties import Ordering, holm, order_by_adjusted
 from transfer.evidence.intervals import LEVEL
 from transfer.evidence.known_runs import KnownRun
 from transfer.evidence.share_differences import ShareDifference, differ_on_others, differ_on_same
+from transfer.evidence.tiers import Ordering, holm, order_by_adjusted
 from transfer.tabulating import shorten
 
 Key: TypeAlias = tuple[str, int]
@@ -85,7 +85,7 @@ def order_together(runs: Sequence[KnownRun], pairs: Sequence[RunPair]) -> Orderi
         return f"no example is common to all {len(runs)} of {shorten([run.name for run in runs])}: they have no order"
     means = {run.name: float(run.own[rows[run.name]].mean()) for run in runs if run.own is not None}
     order = order_by_adjusted(means, {(each.first, each.second): each.p_value for each in pairs})
-    places = {name: place for place, name in enumerate(name for tier in order.groups for name in tier)}
+    places = {name: place for place, name in enumerate(name for tier in order.tiers for name in tier)}
     for each in pairs:
         if each.told_apart and (each.difference.value > 0) != (places[each.first] < places[each.second]):
             return (

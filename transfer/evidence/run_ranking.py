@@ -14,12 +14,12 @@ from math import sqrt
 from statistics import NormalDist
 
 from transfer.benchmarks import Benchmark
-from transfer.evidence.groups_of_ties import order_by_pairs
 from transfer.evidence.intervals import LEVEL, wilson
 from transfer.evidence.known_runs import KnownRun, foremost_of
 from transfer.evidence.leaderboards import Board, Margin, Published, Standing
 from transfer.evidence.run_pairs import differ
 from transfer.evidence.share_differences import differ_by_bounds, differ_on_others
+from transfer.evidence.tiers import order_by_pairs
 from transfer.scores import Interval
 
 _WIDTH = 2 * NormalDist().inv_cdf(0.975)  # of a 95 % interval, in standard errors
@@ -53,9 +53,7 @@ def rank_runs(task: str, id: str, runs: Sequence[KnownRun], published: Sequence[
         (one, other): _p_value(known[one], known[other], runs, measured) for one, other in combinations(known, 2)
     }
     order = order_by_pairs({name: first.sign * each.value for name, each in measured.items()}, p_values)
-    ranks = {
-        name: 1 + sum(map(len, order.groups[:place])) for place, group in enumerate(order.groups) for name in group
-    }
+    ranks = {name: 1 + sum(map(len, order.tiers[:place])) for place, tier in enumerate(order.tiers) for name in tier}
     adjusted = {frozenset(pair): each for pair, each in order.p_values.items()}
     told = {pair for pair, each in adjusted.items() if each < LEVEL}
     rows = [_of_run(known[name], each, ranks[name]) for name, each in measured.items()]

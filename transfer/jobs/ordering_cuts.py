@@ -9,9 +9,9 @@ from math import inf
 import numpy as np
 
 from transfer.evidence.corrected_comparison import compare_over_folds
-from transfer.evidence.groups_of_ties import Ordering, holm, order_over_folds
 from transfer.evidence.intervals import LEVEL
 from transfer.evidence.repeated_folds import RepeatedFolds
+from transfer.evidence.tiers import Ordering, holm, order_over_folds
 from transfer.jobs.opening_candidates import OpenedCandidate
 from transfer.jobs.scoring_cuts import ScoredCut
 from transfer.rankings import Cost, RankedCut
@@ -36,13 +36,13 @@ class OrderedCuts:
 
     Attributes:
         rows: the best first; of equal ones those that were trained, then the quickest.
-        groups: of candidates, each at its best cut.
+        tiers: of candidates, each at its best cut.
         line: the same, written out.
         notes: what follows from it.
     """
 
     rows: tuple[RankedCut, ...]
-    groups: tuple[tuple[str, ...], ...]
+    tiers: tuple[tuple[str, ...], ...]
     line: str
     notes: tuple[str, ...]
 
@@ -61,7 +61,7 @@ def order_cuts(scored: Sequence[Placed], folds: RepeatedFolds) -> OrderedCuts:
     of_candidates = _order(best, folds)
     ties, front = _ties(rows, best, of_candidates, folds), _front(rows)
     rows = [replace(row, ties_best=row.name in ties, on_front=row.name in front) for row in rows]
-    return OrderedCuts(tuple(rows), of_candidates.groups, str(of_candidates), tuple(_notes(rows, of_candidates)))
+    return OrderedCuts(tuple(rows), of_candidates.tiers, str(of_candidates), tuple(_notes(rows, of_candidates)))
 
 
 def _order(best: Mapping[str, RankedCut], folds: RepeatedFolds) -> Ordering:

@@ -116,7 +116,7 @@ def rank(
         repeats=REPEATS,
         fold_count=int(task.folds.dealt.max()) + 1,
         cuts=rows,
-        groups=ordered.groups,
+        tiers=ordered.tiers,
         order=ordered.line,
         failures=tuple(sorted(failures, key=lambda each: each.candidate)),
         agreements=audit_scores(rows),

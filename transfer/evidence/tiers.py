@@ -6,7 +6,7 @@ mean; between two neighbours stands `>` where everyone before is told apart from
     A ≈ B > C
 
 That B is not told apart from A nor from C does not make A and C alike. Where A and C then are told apart, no `>` can
-stand anywhere without claiming something of B; all three are one group, and that one pair is named behind it:
+stand anywhere without claiming something of B; all three are one tier, and that one pair is named behind it:
 
     A ≈ B ≈ C (of these A > C)
 
@@ -33,14 +33,14 @@ class Ordering:
     """Candidates, the best first.
 
     Attributes:
-        groups: names of those between which nothing can be said for sure, each group better than the next; within one
+        tiers: names of those between which nothing can be said for sure, each tier better than the next; within one
             by their mean, and equals by their name.
-        apart: pairs within a group that are told apart nevertheless, the better one first.
+        apart: pairs within a tier that are told apart nevertheless, the better one first.
         means: of each candidate.
-        p_values: of each pair of names in the order of `groups`, adjusted for their number.
+        p_values: of each pair of names in the order of `tiers`, adjusted for their number.
     """
 
-    groups: tuple[tuple[str, ...], ...]
+    tiers: tuple[tuple[str, ...], ...]
     apart: tuple[tuple[str, str], ...]
     means: dict[str, float]
     p_values: dict[tuple[str, str], float]
@@ -48,10 +48,10 @@ class Ordering:
     @property
     def winner(self) -> str | None:
         """The one that is told apart from all others; None where there is none, or nobody else."""
-        return self.groups[0][0] if len(self.groups) > 1 and len(self.groups[0]) == 1 else None
+        return self.tiers[0][0] if len(self.tiers) > 1 and len(self.tiers[0]) == 1 else None
 
     def __str__(self) -> str:
-        line = " > ".join(" ≈ ".join(group) for group in self.groups)
+        line = " > ".join(" ≈ ".join(tier) for tier in self.tiers)
         pairs = ", ".join(f"{better} > {worse}" for better, worse in self.apart)
         return f"{line} (of these {pairs})" if pairs else line
 
@@ -106,9 +106,9 @@ def order_by_adjusted(means: Mapping[str, float], p_values: Mapping[tuple[str, s
     pairs = list(combinations(names, 2))
     adjusted = {pair: p_values[pair] if pair in p_values else p_values[pair[::-1]] for pair in pairs}
     told = {pair for pair in pairs if adjusted[pair] < LEVEL}
-    groups = _groups(names, told)
-    inner = {pair for group in groups for pair in combinations(group, 2)}
-    return Ordering(groups, tuple(pair for pair in pairs if pair in told & inner), dict(means), adjusted)
+    tiers = _tiers(names, told)
+    inner = {pair for tier in tiers for pair in combinations(tier, 2)}
+    return Ordering(tiers, tuple(pair for pair in pairs if pair in told & inner), dict(means), adjusted)
 
 
 def holm(p_values: Floats) -> Floats:
@@ -120,7 +120,7 @@ def holm(p_values: Floats) -> Floats:
     return adjusted
 
 
-def _groups(names: Sequence[str], told: set[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:
+def _tiers(names: Sequence[str], told: set[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:
     cuts = [
         place
         for place in range(1, len(names))

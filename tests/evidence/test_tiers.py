@@ -1,4 +1,4 @@
-"""Orders of many candidates: Holm's adjustment step by step, groups against their definition, and their text."""
+"""Orders of many candidates: Holm's adjustment step by step, tiers against their definition, and their text."""
 
 from itertools import combinations, permutations, product
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transfer.evidence.corrected_comparison import compare_over_folds
-from transfer.evidence.groups_of_ties import Ordering, holm, order_by_pairs, order_over_folds
+from transfer.evidence.tiers import Ordering, holm, order_by_pairs, order_over_folds
 
 CERTAIN, NEVER = 1e-9, 0.9
 
@@ -68,15 +68,15 @@ def test_whatever_stands_between_two_signs_is_told_apart_and_no_sign_is_missing(
     pairs = ["".join(pair) for pair in combinations(names, 2)]
     apart = data.draw(st.sets(st.sampled_from(pairs)))
     found = ordered(names, apart)
-    assert "".join("".join(group) for group in found.groups) == names
-    for one, other in combinations(found.groups, 2):
+    assert "".join("".join(tier) for tier in found.tiers) == names
+    for one, other in combinations(found.tiers, 2):
         assert all(better + worse in apart for better, worse in product(one, other))
-    for group in found.groups:
-        for cut in range(1, len(group)):
-            inside = list(product(group[:cut], group[cut:]))
+    for tier in found.tiers:
+        for cut in range(1, len(tier)):
+            inside = list(product(tier[:cut], tier[cut:]))
             assert any(better + worse not in apart for better, worse in inside)
     assert {"".join(pair) for pair in found.apart} == {
-        pair for pair in apart if any(set(pair) <= set(group) for group in found.groups)
+        pair for pair in apart if any(set(pair) <= set(tier) for tier in found.tiers)
     }
     first = all("A" + name in apart for name in names[1:])
     assert found.winner == ("A" if first else None)
@@ -88,7 +88,7 @@ def test_the_order_in_which_candidates_are_given_does_not_matter():
     scores["e"] = scores["b"].copy()  # a tie in the mean
     sizes = np.full(10, 80), np.full(10, 20)
     found = {
-        repr(order_over_folds({name: scores[name] for name in names}, *sizes).groups) for names in permutations(scores)
+        repr(order_over_folds({name: scores[name] for name in names}, *sizes).tiers) for names in permutations(scores)
     }
     texts = {str(order_over_folds({name: scores[name] for name in names}, *sizes)) for names in permutations(scores)}
     assert len(found) == len(texts) == 1
