@@ -253,8 +253,21 @@ def test_pictures_are_refused_where_a_network_has_several_inputs(tmp_path):
 def test_pictures_that_cannot_fit_are_refused_before_preprocessing_is_asked_for(tmp_path, shape, told, preprocessing):
     with pytest.raises(DataError, match="holds pictures; 'net' does not take pictures") as caught:
         make_feed(network_of(shape), pictures(tmp_path), preprocessing=preprocessing)
-    assert caught.value.problems[0].found == told
+    (problem,) = caught.value.problems
+    assert (problem.expected, problem.found) == (f"an array {told}", "pictures")
     assert caught.value.next_step.startswith(f"give an array x {told}, and no preprocessing")
+
+
+@pytest.mark.parametrize("how", [{}, {"preprocessing": "unit"}, {"preprocessing": "unit", "size": (8, 8)}], ids=str)
+def test_pictures_for_a_network_on_letters_are_told_so_whatever_is_said_of_images(tmp_path, how):
+    letters = keras.Input((192,), name="letters")
+    x = keras.layers.Flatten()(keras.layers.Embedding(30, 2)(letters))
+    network = read_model(keras.Model(letters, keras.layers.Dense(2)(x), name="languages"))
+    with pytest.raises(DataError, match="holds pictures; 'languages' takes text: letters or words") as caught:
+        make_feed(network, pictures(tmp_path), **how)
+    (problem,) = caught.value.problems
+    assert problem == transfer.errors.Problem("letters", "an array (n, 192) of token ids from 0 to 29", "pictures")
+    assert caught.value.next_step.startswith("choose a network on pictures; ")
 
 
 def test_flattened_pictures_are_taken_where_their_size_is_said(tmp_path):

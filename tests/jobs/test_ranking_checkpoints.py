@@ -143,6 +143,30 @@ def test_what_cannot_be_ranked_is_told_with_its_reason_and_the_others_are_ranked
     assert "failed    broken: " in str(ranking)
 
 
+def test_what_fails_as_its_file_does_is_not_told_twice(good, data, tmp_path):
+    narrow = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3), keras.layers.Dense(2)], name="narrow")
+    gone = str(tmp_path / "gone.h5")
+    failures = transfer.rank({"good": good, "narrow": narrow, "gone": gone}, data, random=True).failures
+    told = {each.candidate: (each.reason, each.next_step, each.exit_code) for each in failures}
+    assert told["random:narrow"] == ("as narrow", "", 6)
+    assert told["random:gone"] == ("as gone", "", 3)
+    assert "does not fit" in told["narrow"][0]
+    alone = transfer.rank([good, f"random:{gone}"], data).failures
+    assert [(each.candidate, each.reason[:3]) for each in alone] == [(f"random:{gone}", "The")]
+
+
+def test_random_weights_that_fail_otherwise_than_their_file_keep_their_reason(good, data, monkeypatch):
+    from transfer.jobs import ranking_checkpoints
+
+    def refuse(candidate, **_):
+        raise DataError(f"{candidate.is_random} cannot be opened.")
+
+    monkeypatch.setattr(ranking_checkpoints, "open_candidate", refuse)
+    with pytest.raises(DataError) as caught:
+        transfer.rank({"good": good}, data, random=True)
+    assert [each.found for each in caught.value.problems] == ["False cannot be opened.", "True cannot be opened."]
+
+
 def test_a_file_without_architecture_is_ranked_with_the_one_that_is_given(good, data, tmp_path):
     weights = tmp_path / "alone.weights.h5"
     good.save_weights(weights)

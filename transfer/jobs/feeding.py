@@ -225,15 +225,22 @@ def _check_pictures(network: Network, data: Examples, shape: Shape, size: object
         shape: of the input.
         size: of images, where anything says it: what a network on flattened images takes shows by it alone.
     """
+    kind = "pictures" if isinstance(data.inputs, tuple) else f"an array {one_array(data).shape}"
+    axes, name, ids = show_axes(shape), network.graph.inputs[0].layer, _ids(network.graph)
+    if ids is not None:
+        raise DataError(
+            f"{data.source} holds {kind}; {network.graph.name!r} takes text: letters or words by their numbers.",
+            [Problem(name, f"an array {axes} of token ids from 0 to {ids - 1}", kind)],
+            next_step=f"choose a network on pictures; for text give an array x {axes}, and no preprocessing",
+        )
     is_image = len(shape) == 3 and shape[-1] in (None, 1, 3)
     if is_image or (len(shape) == 1 and size is not None):
         return
-    kind = "pictures" if isinstance(data.inputs, tuple) else f"an array {one_array(data).shape}"
     flat = "; of flattened pictures, say the size with --size 28 and how they are prepared with --preprocessing"
     raise DataError(
         f"{data.source} holds {kind}; {network.graph.name!r} does not take pictures.",
-        [Problem(network.graph.inputs[0].layer, f"pictures: {show_axes((None, None, 3))}", show_axes(shape))],
-        next_step=f"give an array x {show_axes(shape)}, and no preprocessing" + (flat if len(shape) == 1 else ""),
+        [Problem(name, f"an array {axes}", kind)],
+        next_step=f"give an array x {axes}, and no preprocessing" + (flat if len(shape) == 1 else ""),
     )
 
 

@@ -155,6 +155,12 @@ def _is_same(one: Candidate, other: Candidate) -> bool:
     return one.is_random == other.is_random and (one.source is other.source or one.file == other.file != "")
 
 
+def is_twin(control: Candidate, other: Candidate) -> bool:
+    """Whether the first is the second with random weights."""
+    same = control.source is other.source or control.file == other.file != ""
+    return same and control.is_random and not other.is_random
+
+
 def _name(source: Any) -> str:
     if isinstance(source, keras.Model):
         return str(source.name)

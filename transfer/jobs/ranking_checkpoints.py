@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from traceback import walk_tb
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +13,14 @@ from numpy.typing import NDArray
 from transfer.data.doubts import refuse_unreadable
 from transfer.data.labelled import LabelledSet
 from transfer.data.reading import read_labelled
-from transfer.errors import DataError, Problem, TransferError
+from transfer.errors import DataError, Problem
 from transfer.evidence.repeated_folds import deal_repeatedly
 from transfer.jobs.auditing_scores import audit_scores, tell_left_out
 from transfer.jobs.cached_features import Cache
 from transfer.jobs.extracting_best import extract_command
+from transfer.jobs.failed_candidates import none_left, refer_to_twins, telling
 from transfer.jobs.features_of_cuts import Fitting, ReadCandidate, read_candidate
-from transfer.jobs.opening_candidates import Candidate, Source, list_candidates, open_candidate
+from transfer.jobs.opening_candidates import Source, list_candidates, open_candidate
 from transfer.jobs.ordering_cuts import Placed, order_cuts
 from transfer.jobs.scoring_cuts import Labelled, score_cut
 from transfer.jobs.verifying_ranks import verify_cuts
@@ -32,8 +31,6 @@ from transfer.specs import Preprocessing, Progress, Restoring, silent
 
 CUTS = 6
 REPEATS, FOLDS = 2, 5
-_SLIPS = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError, ValueError)
-_LONGEST = 200  # characters of what another library says
 
 
 def rank(
@@ -89,7 +86,7 @@ def rank(
     found: list[ReadCandidate] = []
     with WaitingFeatures() as waiting:
         for candidate in listed:
-            with _telling(candidate, failures, Exception):  # of Keras and TensorFlow as well
+            with telling(candidate, failures, Exception):  # of Keras and TensorFlow as well
                 opened = open_candidate(candidate, restoring=restoring, seed=seed)
                 found.append(
                     waiting.take(
@@ -100,10 +97,11 @@ def rank(
         task = _deal(chosen, seed)
         scored: list[Placed] = []
         for each in found:
-            with _telling(each.opened.candidate, failures):
+            with telling(each.opened.candidate, failures):
                 scored += _scored(each, places, task, progress)
+    told = refer_to_twins(failures, listed)
     if not scored:
-        raise _none_left(failures)
+        raise none_left(told)
     ordered = order_cuts(scored, task.folds)
     origins = {placed.name: placed.opened for placed in scored}
     rows, verified = verify_cuts(
@@ -118,7 +116,7 @@ def rank(
         cuts=rows,
         tiers=ordered.tiers,
         order=ordered.line,
-        failures=tuple(sorted(failures, key=lambda each: each.candidate)),
+        failures=told,
         agreements=audit_scores(rows),
     )
     best = origins[ranking.best.name]
@@ -167,49 +165,3 @@ def _scored(read: ReadCandidate, places: NDArray[np.int64], task: Labelled, prog
         progress(f"probing {read.opened.candidate.name}", place, len(read.cuts))
         found.append(Placed(read.opened, score_cut(features, places, task)))
     return found
-
-
-@contextmanager
-def _telling(
-    candidate: Candidate, failures: list[FailedCandidate], kind: type[Exception] = TransferError
-) -> Iterator[None]:
-    """Put what goes wrong with a candidate among the failures; slips in calling this package are none of its."""
-    try:
-        yield
-    except kind as error:
-        if _is_slip(error):
-            raise
-        failures.append(_failed(candidate, error if isinstance(error, TransferError) else _foreign(error)))
-
-
-def _is_slip(error: Exception) -> bool:
-    """Whether an error says that a function of this package was called wrongly, or is itself wrong."""
-    *_, (frame, _) = walk_tb(error.__traceback__)
-    return isinstance(error, _SLIPS) and frame.f_globals.get("__name__", "").startswith("transfer.")
-
-
-def _foreign(error: Exception) -> TransferError:
-    """What another library says, in one sentence."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    traced = [
-        place for place, line in enumerate(lines) if line.startswith('File "')
-    ]  # what TensorFlow says comes behind
-    says = " ".join(" ".join(lines[traced[-1] + 1 :] if traced else lines).split())
-    first = says if len(says) <= _LONGEST else f"{says[:_LONGEST]}…"
-    return TransferError(f"It cannot be run: {type(error).__name__}{f': {first}' if first else ''}")
-
-
-def _failed(candidate: Candidate, error: TransferError) -> FailedCandidate:
-    problems = "; ".join(str(each).strip() for each in error.problems[:1])
-    reason = f"{error.summary} {problems}".strip() if problems else error.summary
-    return FailedCandidate(candidate.name, " ".join(reason.split()), error.next_step, error.exit_code)
-
-
-def _none_left(failures: Sequence[FailedCandidate]) -> TransferError:
-    """An error of the kind of the worst failure."""
-    worst = max(each.exit_code for each in failures)
-    kinds = {kind.exit_code: kind for kind in reversed(TransferError.__subclasses__())}
-    problems = [Problem(each.candidate, found=each.reason) for each in failures]
-    steps = dict.fromkeys(each.next_step for each in failures if each.next_step)
-    summary = f"None of the {len(failures)} candidates can be ranked."
-    return kinds.get(worst, TransferError)(summary, problems, next_step="; ".join(list(steps)[:2]))
