@@ -294,3 +294,10 @@ def test_pictures_that_people_collected_are_read_from_a_table_that_pandas_wrote(
     assert len(found) > 200
     assert (found.names, found.classes) == (expected.names, expected.classes)
     assert found.labels.tolist() == expected.labels.tolist()
+
+
+def test_columns_that_an_audit_writes_are_told_only_where_they_are_not_its_own(photos):
+    whole = table(photos, *(f"{row},dog,0.5" for row in ROWS), header="file,label,suggested,score")
+    assert left_out(whole, strict=True) == []
+    part = table(photos, *(f"{row},7" for row in ROWS), header="file,label,score")
+    assert left_out(part, strict=True) == [("labels.csv", "column 'score' is not used")]

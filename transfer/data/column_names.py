@@ -29,6 +29,7 @@ PATHS = frozenset(
     ]
 )
 LABELS = frozenset(["label", "labels", "class", "classes", "class_name", "category", "target"])
+CORRECTIONS = ("file", "label", "suggested", "score")  # of a table that an audit writes
 NUMBERING = frozenset(["", "id", "index", "row", "no", "nr", "unnamed:_0"])
 
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from transfer.data.column_names import NUMBERING, output_name, plain_name
+from transfer.data.column_names import CORRECTIONS, NUMBERING, output_name, plain_name
 from transfer.data.inferring import Column, tells_apart
 from transfer.data.sheets import Sheet
 from transfer.errors import Problem
 
 
 def tell_unused(sheet: Sheet, unused: Sequence[str], learnt: Sequence[str] = ()) -> Iterator[Problem]:
-    """Each column that is not used.
+    """Each column that is not used; in a table that an audit wrote, its own beside the label are silently fine.
 
     Args:
         sheet: the table.
         unused: names of its columns.
         learnt: names of those that are learnt where nobody said which: with them others can be.
     """
+    is_audit = set(CORRECTIONS) <= set(sheet.header)
     for name in unused:
+        if is_audit and name in CORRECTIONS:
+            continue
         how = _how_to_learn(sheet, name, learnt) if learnt else ""
         yield Problem(sheet.name, found=f"column {name!r} is not used{how}")
 

@@ -6,10 +6,9 @@ import csv
 import os
 from pathlib import Path
 
+from transfer.data.column_names import CORRECTIONS
 from transfer.evidence.label_audit import DoubtedLabel, LabelAudit
 from transfer.placing import placed_file
-
-COLUMNS = ("file", "label", "suggested", "score")
 
 
 def write_corrections(audit: LabelAudit, path: str | os.PathLike[str], *, force: bool = False) -> None:
@@ -23,7 +22,7 @@ def write_corrections(audit: LabelAudit, path: str | os.PathLike[str], *, force:
         OutputError: if `path` exists and `force` is false, or it cannot be written.
     """
     is_single = not any(each.question for each in audit.labels)
-    columns = COLUMNS if is_single else (COLUMNS[0], "question", *COLUMNS[1:])
+    columns = CORRECTIONS if is_single else (CORRECTIONS[0], "question", *CORRECTIONS[1:])
     with (
         placed_file(Path(path), force=force) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as stream,
