@@ -115,3 +115,27 @@ def test_pairs_join_groups_and_chains_stay_together():
     assert len({*joined[[0, 1, 6, 7]]}) == 1
     assert len(np.unique(joined)) == 3
     assert group_duplicates(np.zeros((0, 2), np.int64), 8, None) is None
+
+
+def test_a_series_that_looks_alike_is_no_pair_and_a_copy_within_it_is():
+    random = np.random.default_rng(4)
+    others = random.normal(size=(200, 64))
+    series = 4 * random.normal(size=64) + random.normal(size=(12, 64))  # nearer to each other than all else
+    copied = series[3] + 0.02 * random.normal(size=64)
+    features = np.concatenate([others, series, [copied]]).astype(np.float32)
+    assert find_near_duplicates(features, np.zeros(213, int)).pairs.tolist() == [[203, 212]]
+    directions = (features - features.mean(0)) / features.std(0)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    apart = 1 - directions @ directions.T
+    # Each of the series is nearer to the others than a fifth of what is usual: that alone would make them pairs.
+    usual = np.median(np.sort(apart, axis=1)[:, 5])
+    assert apart[200:212, 200:212].max() < 0.2 * usual
+
+
+def test_more_than_five_copies_that_are_very_near_are_found_all_the_same():
+    random = np.random.default_rng(5)
+    features = np.concatenate(
+        [random.normal(size=(200, 64)), random.normal(size=64) + 1e-2 * random.normal(size=(9, 64))]
+    )
+    found = find_near_duplicates(features.astype(np.float32), np.zeros(209, int))
+    assert set(found.pairs.ravel().tolist()) == set(range(200, 209))
