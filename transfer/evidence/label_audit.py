@@ -24,7 +24,7 @@ class DoubtedLabel:
         label: that is given.
         suggested: the most probable other answer.
         probability: that the probe gives it.
-        score: probability of the given label less that, -1 to 1; low is doubtful.
+        score: how probable the given label is beside that, 0 to 1; low is doubtful.
         is_suspect: whether the label is likely wrong.
     """
 
@@ -39,7 +39,7 @@ class DoubtedLabel:
     @property
     def cells(self) -> tuple[str, ...]:
         """A row of a table, the question first."""
-        return self.question, self.name, self.label, self.suggested, f"{self.probability:.3f}", f"{self.score:+.3f}"
+        return self.question, self.name, self.label, self.suggested, f"{self.probability:.3f}", f"{self.score:.2g}"
 
 
 @dataclass(frozen=True, slots=True)

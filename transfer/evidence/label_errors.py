@@ -10,8 +10,9 @@ Made to agree with how often each label is given, it estimates the share of exam
 
     C_ij = #(y = i, confident class j)      Q_ij = C_ij / sum_j C_ij · #(y = i) / n
 
-The share of wrong labels is what lies off the diagonal. Of label i the n Q_ij examples with the largest p_j - p_i are
-suspects, for each j; those of which the label is the most probable class nevertheless are not.
+The share of wrong labels, s, is what lies off the diagonal. Beside the most probable other class o a label has the
+score p_y / (p_y + p_o), 0 to 1. The n s examples with the least scores are suspects, but for those above 1/2, of which
+the label is the most probable class.
 
 The bound 1 / k is not in the paper. Without it a class that the model does not recognise has a t_j near 0, and about
 half of what is given another label counts as confidently that class: of 510 right labels, ten of them of such a class,
@@ -20,8 +21,18 @@ half of what is given another label counts as confidently that class: of 510 rig
 What a model is sure of and wrong about counts as an error too, and what it is not sure of never does. So the share is
 an estimate by this model; the bounds say how far it moves with the examples drawn, not how good the model is.
 
+The paper chooses suspects by class: of label i the n sum_{j != i} Q_ij with the least p_i, or the n Q_ij with the
+largest p_j - p_i for each j. Precision and recall by these, and by the score over all classes as here, where labels had
+been exchanged on purpose:
+
+    2 % of 5,000 of MNIST              0.86 0.93    0.84 0.82    0.88 0.95
+    5 % of 4,000 of Fashion-MNIST      0.46 0.95    0.43 0.85    0.48 0.98
+    the same, each to its like         0.41 0.85    0.43 0.87    0.42 0.87
+    3 %, of one class, to its like     0.24 0.68    0.25 0.68    0.19 0.53
+    20 of 600 scanned digits           0.75 0.79    0.84 0.74    0.88 0.96
+
 Source: Northcutt, Jiang & Chuang (2021), "Confident learning: estimating uncertainty in dataset labels", JAIR 70,
-equations 1 to 3, but for the bound, and "prune by noise rate" of section 3.2.
+equations 1 to 3, but for the bound; the choice of section 3.2 but over all classes at once.
 """
 
 from __future__ import annotations
@@ -39,6 +50,7 @@ from transfer.output_scores import Measure
 SHARE = "share of wrong labels"
 _ROUNDING = 1e-9  # a mean of equal numbers may lie above them
 _MANY, _UNSURE = 0.1, 0.05
+_EVEN = 0.5  # score of a label that is as probable as another
 _NONE = -1  # in place of a class, where none is confident
 
 
@@ -47,7 +59,7 @@ class LabelErrors:
     """What probabilities say of labels.
 
     Attributes:
-        margins: (n,) probability of the given label less that of the most probable other one, -1 to 1; low is doubtful.
+        scores: (n,) how probable the given label is beside the most probable other one, 0 to 1; low is doubtful.
         suggested: (n,) that other one.
         order: (n,) places of all examples, the most doubtful first.
         suspects: (m,) places of those whose label is likely wrong, the most doubtful first.
@@ -55,7 +67,7 @@ class LabelErrors:
         share: of wrong labels, with 95 % bounds where they can be told.
     """
 
-    margins: Floats = field(repr=False)
+    scores: Floats = field(repr=False)
     suggested: NDArray[np.int64] = field(repr=False)
     order: NDArray[np.int64] = field(repr=False)
     suspects: NDArray[np.int64]
@@ -87,17 +99,19 @@ def find_label_errors(
     others = rows.copy()
     others[own, given] = -np.inf
     suggested = others.argmax(1)
-    margins = rows[own, given] - rows[own, suggested]
+    scores = rows[own, given] / (rows[own, given] + rows[own, suggested])
     joint = confident_joint(rows, given, np.ones(count)) / count
-    order = np.argsort(margins, kind="stable")
-    is_suspect = _prune(rows, given, joint) & (margins < 0)
+    order = np.argsort(scores, kind="stable")
+    first = order[: round(count * _off_diagonal(joint))]
     share = bootstrap(
         lambda counts: np.array([[_off_diagonal(confident_joint(rows, given, each))] for each in counts]),
         number_groups(groups, count),
         seed,
     )
     (measured,) = share.measures((SHARE,), (count,))
-    return LabelErrors(margins, suggested, order, order[is_suspect[order]], joint.reshape(classes, classes), measured)
+    return LabelErrors(
+        scores, suggested, order, first[scores[first] < _EVEN], joint.reshape(classes, classes), measured
+    )
 
 
 def is_too_weak(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> bool:
@@ -143,17 +157,6 @@ def confident_joint(rows: Floats, labels: NDArray[np.int64], counts: Floats) -> 
 def _off_diagonal(joint: Floats) -> float:
     """Share of what lies off it."""
     return float(1 - np.trace(joint) / joint.sum())
-
-
-def _prune(rows: Floats, labels: NDArray[np.int64], joint: Floats) -> NDArray[np.bool_]:
-    """(n,), by noise rate: of label i the n Q_ij examples with the largest p_j - p_i, for each j."""
-    found = np.zeros(len(rows), np.bool_)
-    many = np.rint(joint * len(rows)).astype(np.int64)
-    for label, other in np.argwhere(many * (1 - np.eye(len(joint), dtype=np.int64))).tolist():
-        own = np.flatnonzero(labels == label)
-        nearer = np.argsort(rows[own, label] - rows[own, other], kind="stable")
-        found[own[nearer[: many[label, other]]]] = True
-    return found
 
 
 def _checked(probabilities: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.int64]:

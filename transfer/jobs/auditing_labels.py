@@ -242,7 +242,7 @@ def _doubted(
             question.answers[question.labels[place]],
             question.answers[other],
             float(probabilities[place, other]),
-            float(found.margins[place]),
+            float(found.scores[place]),
             place in suspects,
         )
 

@@ -35,4 +35,4 @@ def write_corrections(audit: LabelAudit, path: str | os.PathLike[str], *, force:
 
 def _row(each: DoubtedLabel, *, is_single: bool) -> tuple[str, ...]:
     suggested = each.suggested if each.is_suspect else ""
-    return (each.name, *(() if is_single else (each.question,)), each.label, suggested, f"{each.score:.4f}")
+    return (each.name, *(() if is_single else (each.question,)), each.label, suggested, f"{each.score:.4g}")
