@@ -144,6 +144,7 @@ class Ranking:
         failures: what could not be ranked, by name.
         agreements: of each score with the probe's accuracy, and of all with that of tuned networks.
         command: takes the best network at its cut; empty where it is no file.
+        finetuning: the command that fine-tunes it at once; empty where it or the examples are no file.
         notes: what else there is to know.
     """
 
@@ -158,6 +159,7 @@ class Ranking:
     failures: tuple[FailedCandidate, ...] = ()
     agreements: tuple[Agreement, ...] = ()
     command: str = ""
+    finetuning: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -199,6 +201,8 @@ class Ranking:
             yield f"note      {note}"
         if self.command:
             yield f"next      {self.command}"
+        if self.finetuning:
+            yield f"or        {self.finetuning}"
 
     def to_json(self) -> Json:
         """As plain values, for `--json`."""

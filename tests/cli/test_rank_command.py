@@ -1,6 +1,8 @@
 """`transfer rank`: what it prints, as text and as JSON, and how it ends."""
 
+import json
 import shlex
+import shutil
 from pathlib import Path
 
 import keras
@@ -23,6 +25,19 @@ def test_files_are_ranked_and_the_command_for_the_best_can_be_typed(call, pictur
     assert typed[:4] == ["transfer", "extract", "digits_mlp", "--at"]
     assert call(*typed[1:]).code == 0
     assert keras.saving.load_model(typed[-1]).output_shape == (None, 3)
+    going_on = commands(ended.stdout)["or"]
+    assert going_on[:6] == ["transfer", "finetune", "digits_mlp", str(pictures), "--at", typed[4]]
+    ended = call(*going_on[1:], "--no-cache")
+    assert ended.code == 0, ended.stderr
+    assert f"backbone ends at '{typed[4]}'" in ended.stdout + ended.stderr
+    asked = json.loads((tmp_path / going_on[-1] / "run.json").read_text())
+    assert (asked["data"]["classes"], asked["recipe"]["seed"]) == (["digit_0", "digit_1", "digit_2"], 0)
+
+
+def commands(printed):
+    """The words of each command that a ranking ends in, by what stands before it."""
+    found = [line.partition(" ") for line in printed.splitlines() if line.startswith(("next ", "or "))]
+    return {name: shlex.split(rest) for name, _, rest in found}
 
 
 def test_json_holds_all_cuts_with_a_schema(call, pictures):
@@ -56,6 +71,32 @@ def test_architectures_go_with_all_files_or_with_one_by_its_name(call, pictures)
     assert {cut["candidate"] for cut in named.json["cuts"]} == {"pretrained.weights.h5", "digits_mlp"}
     slip = call("rank", "pretrained.weights.h5", "digits_mlp", "--into", f"other.h5={builder}", *options)
     assert (slip.code, "FILE=ARCH" in slip.stderr) == (2, True)
+
+
+def test_the_command_that_goes_on_says_of_architecture_pictures_and_labels_what_was_said(here, call, pictures):
+    shutil.copytree(pictures, here / "my pictures")
+    files = sorted((here / "my pictures").rglob("*.png"))
+    rows = [f"{file.relative_to(here / 'my pictures')},{file.parent.name},{len(file.stem)}" for file in files]
+    (here / "two.csv").write_text("\n".join(["file,digit,length", *rows]))
+    options = ["--into", "functional_models:create_functional_model", "--rule", "dense_1=dense_1", "--seed", "3"]
+    options += ["--size", "28", "--preprocessing", "unit", "--head", "digit:3", "--skip-unreadable"]
+    options += ["--labels", "two.csv"]
+    ranked = call("rank", "pretrained.weights.h5", "--on", "my pictures", *options, "--cuts", "1", "--no-cache")
+    assert ranked.code == 0, ranked.stderr
+    extracting, going_on = (commands(ranked.stdout)[name] for name in ("next", "or"))
+    assert " ".join(going_on) == (
+        "transfer finetune pretrained.weights.h5 my pictures --into functional_models:create_functional_model "
+        "--rule dense_1=dense_1 --at dense_2 --size 28x28 --preprocessing unit --labels two.csv --head digit:3 "
+        "--skip-unreadable --seed 3 -o pretrained_dense_2"
+    )
+    assert extracting[5:7] == ["--rule", "dense_1=dense_1"]
+    assert call(*extracting[1:]).code == 0
+    ended = call(*going_on[1:], "--no-cache")
+    assert ended.code == 0, ended.stderr
+    asked = json.loads((here / "pretrained_dense_2" / "run.json").read_text())
+    assert "backbone ends at 'dense_2'" in ended.stdout + ended.stderr
+    assert (asked["data"]["classes"], asked["recipe"]["seed"]) == (["digit_0", "digit_1", "digit_2"], 3)
+    assert asked["input"]["size"] == [28, 28]
 
 
 def test_several_outputs_are_refused_with_the_option_that_chooses_one(call):

@@ -191,8 +191,34 @@ def test_if_all_fail_the_error_is_of_the_kind_of_the_worst(data, tmp_path):
 def test_the_best_file_comes_with_the_command_that_extracts_it(good, data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     good.save("my network.keras")
-    command = transfer.rank(["my network.keras"], data).command
-    assert command == "transfer extract 'my network.keras' --at keep --head label:3 -o my_network_keep.keras"
+    ranking = transfer.rank(["my network.keras"], data)
+    assert ranking.finetuning == ""  # the examples are no file
+    assert ranking.command == "transfer extract 'my network.keras' --at keep --head label:3 -o my_network_keep.keras"
+
+
+def test_the_best_file_comes_with_the_command_that_fine_tunes_it_where_the_examples_are_a_file(
+    good, data, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    good.save("good.keras")
+    np.savez("rows.npz", x=data.inputs, y=data.labels)
+    ranking = transfer.rank(["good.keras"], "rows.npz")
+    assert ranking.finetuning == "transfer finetune good.keras rows.npz --at keep -o good_keep"
+    assert str(ranking).splitlines()[-1] == f"or        {ranking.finetuning}"
+    typed = transfer.rank(["good.keras"], data, typed=("my rows.npz", "--head", "kind"), seed=4).finetuning
+    assert typed == "transfer finetune good.keras 'my rows.npz' --at keep --head kind --seed 4 -o good_keep"
+    assert transfer.rank([good], "rows.npz").finetuning == ""
+
+
+def test_a_preprocessing_that_has_no_name_cannot_be_typed(tmp_path, monkeypatch, convolutional, colours):
+    monkeypatch.chdir(tmp_path)
+    convolutional.save("colours.keras")
+    images, labels = colours
+    np.savez("images.npz", x=images, y=labels)
+    own = transfer.Preprocessing(scale=1 / 200)
+    assert transfer.rank(["colours.keras"], "images.npz", preprocessing=own).finetuning == ""
+    named = transfer.rank(["colours.keras"], "images.npz", preprocessing="tf").finetuning
+    assert " --preprocessing tf -o colours_" in named
 
 
 def test_other_labels_than_one_class_each_are_refused_with_what_is_supported(good, data):

@@ -31,6 +31,11 @@ class AskedHead:
     kind: Kind | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def text(self) -> str:
+        """As it is typed, without options."""
+        return ":".join([self.name, *([] if self.classes is None else [f"{self.classes}"]), *filter(None, [self.kind])])
+
 
 class HeadType(click.ParamType[Any]):
     """A text as an `AskedHead`."""

@@ -67,6 +67,18 @@ class LabelChoice:
     separator: str | None
     group_by: str | None
 
+    @property
+    def words(self) -> list[str]:
+        """The same again, as it is typed."""
+        given = {
+            "--labels": self.labels,
+            "--labelling": self.labelling,
+            "--separator": self.separator,
+            "--group-by": self.group_by,
+        }
+        found = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+        return found + [word for head in self.heads for word in ("--head", head.text)]
+
     def read(
         self, data: Path, *, strict: bool, skip_unreadable: bool, leniently: bool = False
     ) -> tuple[LabelledSet, tuple[Problem, ...]]:

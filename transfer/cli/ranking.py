@@ -112,6 +112,12 @@ def command(
             skip_unreadable=skip_unreadable,
             cache=cache,
             seed=seed,
+            typed=(
+                str(data),
+                *labelled_by.words,
+                *(["--skip-unreadable"] if skip_unreadable else []),
+                *(["--strict"] if strict else []),
+            ),
             progress=progress,
         )
     if as_json:

@@ -17,9 +17,9 @@ from transfer.errors import DataError, Problem
 from transfer.evidence.repeated_folds import deal_repeatedly
 from transfer.jobs.auditing_scores import audit_scores, tell_left_out
 from transfer.jobs.cached_features import Cache
-from transfer.jobs.extracting_best import extract_command
 from transfer.jobs.failed_candidates import none_left, refer_to_twins, telling
 from transfer.jobs.features_of_cuts import Fitting, ReadCandidate, read_candidate
+from transfer.jobs.next_commands import extract_command, finetune_command
 from transfer.jobs.opening_candidates import Source, list_candidates, open_candidate
 from transfer.jobs.ordering_cuts import Placed, order_cuts
 from transfer.jobs.scoring_cuts import Labelled, score_cut
@@ -47,6 +47,7 @@ def rank(
     skip_unreadable: bool = False,
     cache: Cache | str | os.PathLike[str] | None = None,
     seed: int = 0,
+    typed: Sequence[str] = (),
     progress: Progress = silent,
 ) -> Ranking:
     """Say which of several networks to start from, and where to cut it.
@@ -69,6 +70,8 @@ def rank(
         skip_unreadable: whether pictures that cannot be decoded are left out instead of ending it.
         cache: a folder, or a `Cache`, in which features are kept for other runs.
         seed: of folds, of random weights and of fine-tuning.
+        typed: how `transfer finetune` is told of the examples, word by word, for the command that goes on with the
+            best; by default their path, where `data` is one.
         progress: told of what is going on.
 
     Raises:
@@ -78,6 +81,7 @@ def rank(
     if verify < 0 or cuts < 1:
         raise ValueError(f"cuts are at least 1 and verify at least 0: {cuts}, {verify}")
     listed = list_candidates(candidates, into=into, random=random)
+    restoring = restoring or Restoring()
     labelled = data if isinstance(data, LabelledSet) else read_labelled(Path(data))
     _refuse_labels(labelled)
     fitting = Fitting(preprocessing, size)
@@ -123,7 +127,13 @@ def rank(
     left_out = [f"examples that cannot be read, left out: {more}"] if (more := len(labelled) - len(chosen)) else []
     trouble = dict.fromkeys(each.trouble for each in found if each.trouble)
     notes = (*labelled.notes, *left_out, *ordered.notes, *tell_left_out(rows), *verified, *trouble)
-    return replace(ranking, command=extract_command(ranking.best, best, chosen.labelling), notes=notes)
+    words = typed or (() if isinstance(data, LabelledSet) else (os.fspath(data),))
+    return replace(
+        ranking,
+        command=extract_command(ranking.best, best, chosen.labelling, restoring),
+        finetuning=finetune_command(ranking.best, best, words, fitting, restoring, seed),
+        notes=notes,
+    )
 
 
 def _refuse_labels(data: LabelledSet) -> None:
