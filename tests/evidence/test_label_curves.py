@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from transfer.evidence.corrected_comparison import compare_over_folds
-from transfer.evidence.label_curves import CurvePoint, LabelCurve, best_of, worth
+from transfer.evidence.curve_points import CurvePoint
+from transfer.evidence.label_curves import LabelCurve, best_of, worth
 
 
 def point(way, shots, *accuracies):

@@ -8,57 +8,12 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from transfer.errors import Problem
-from transfer.evidence.corrected_comparison import FoldDifference, compare_over_folds
+from transfer.evidence.corrected_comparison import FoldDifference
+from transfer.evidence.curve_points import COLUMNS, NUMBERS, CurvePoint
+from transfer.evidence.enough_labels import LEAST_DIVISIONS, TOO_FEW_DIVISIONS, EnoughLabels, enough_labels
 from transfer.evidence.tiers import holm
 from transfer.specs import Json
 from transfer.tabulating import format_table
-
-COLUMNS = ("shots", "way", "accuracy", "95 % interval", "divisions")
-NUMBERS = ("shots", "accuracy", "divisions")
-
-
-@dataclass(frozen=True, slots=True)
-class CurvePoint:
-    """One way of learning with so many labels a class.
-
-    Attributes:
-        way: `probe`, the recipe's name, or the baseline's.
-        shots: labels a class.
-        accuracies: on the test part of each division.
-        learnt: examples learnt from in each.
-        pool: examples of which these were drawn: all that were not tested on.
-        tested: examples tested on in each.
-    """
-
-    way: str
-    shots: int
-    accuracies: tuple[float, ...]
-    learnt: tuple[int, ...]
-    pool: tuple[int, ...]
-    tested: tuple[int, ...]
-
-    @property
-    def mean(self) -> float:
-        """Of the accuracies."""
-        return float(np.mean(self.accuracies))
-
-    def less(self, other: CurvePoint | None = None) -> FoldDifference:
-        """How far it lies above another point of the same divisions, or above 0.
-
-        Corrected for what divisions share as those of whole pools: of few examples drawn from each even less is shared.
-        """
-        first = np.array(self.accuracies)
-        second = np.zeros_like(first) if other is None else np.array(other.accuracies)
-        return compare_over_folds(first, second, np.array(self.pool), np.array(self.tested))
-
-    @property
-    def cells(self) -> tuple[str, str, str, str, str]:
-        """A row under `COLUMNS`."""
-        found = self.less()
-        bounds = "-"
-        if found.low is not None and found.high is not None:
-            bounds = f"{max(0.0, found.low):.3f} to {min(1.0, found.high):.3f}"
-        return f"{self.shots}", self.way, f"{self.mean:.3f}", bounds, f"{len(self.accuracies)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +72,23 @@ class LabelCurve:
         return worth(tuple(points), self.of(self.reference))
 
     @property
+    def enough(self) -> tuple[EnoughLabels, ...]:
+        """From how many labels on more bring nothing that can be told, for each way that knows something."""
+        ways = [self.of(way) for way in self.ways if way not in self.without]
+        return enough_labels([each for each in ways if len(each) > 1])
+
+    @property
     def closing(self) -> tuple[str, ...]:
-        """Whether it paid, at each number of shots, and how many labels it is worth."""
+        """Whether it paid, at each number of shots, how many labels it is worth, and how many are enough."""
         paid = (f"paid      {shots} shots: {found.describe(way, self.reference)}" for way, shots, found in self.paid)
         left_out = (f"left out  {each.where}: {each.found}" for each in self.left_out)
-        return (*paid, *(f"worth     {each}" for each in self.worth), *left_out)
+        return (*paid, *(f"worth     {each}" for each in self.worth), *self._enough_lines, *left_out)
+
+    @property
+    def _enough_lines(self) -> tuple[str, ...]:
+        if self.enough and self.enough[0].gain.folds < LEAST_DIVISIONS:
+            return (f"enough    {TOO_FEW_DIVISIONS}",)
+        return tuple(f"enough    {each}" for each in self.enough)
 
     def __str__(self) -> str:
         columns, rows, numbers = self.table
@@ -146,6 +113,7 @@ class LabelCurve:
             "points": points,
             "paid": paid,
             "worth": list(self.worth),
+            "enough": [asdict(each) for each in self.enough],
             "left_out": left_out,
         }
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from transfer.data.labelled import LabelledSet
 from transfer.data.labelled_splits import split_labelled
 from transfer.errors import DataError, Problem
-from transfer.evidence.label_curves import CurvePoint, LabelCurve, best_of
+from transfer.evidence.curve_points import CurvePoint
+from transfer.evidence.label_curves import LabelCurve, best_of
 from transfer.jobs.cached_features import Cache
 from transfer.jobs.checking_heads import check_heads
 from transfer.jobs.finetuning import finetune
