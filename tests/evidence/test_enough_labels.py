@@ -29,15 +29,31 @@ def p_value(point, most):
 
 
 def test_enough_is_the_least_number_from_which_on_none_is_told_to_lie_below_the_most():
-    way = points("tuned", [0.5, 0.79, 0.8, 0.81])
+    way = points("tuned", [0.5, 0.79, 0.8, 0.81], [np.roll(SPREAD, place) / 2 for place in range(4)])
     raw = [p_value(each, way[-1]) for each in way[:-1]]
     assert [each * 3 < 0.05 for each in raw] == [True, False, False]
     (found,) = enough_labels([way])
     assert (found.way, found.shots, found.before, found.most) == ("tuned", 10, 10, 50)
     assert found.gain.mean == pytest.approx(0.02)
     assert found.gain.p_value == pytest.approx(min(1, 2 * min(raw[1:])), rel=1e-6)  # the second and third of three
+    assert (found.too_few, found.is_sure) == (5, True)
+    half = stats.t.ppf(0.975, 4) * abs(found.gain.mean) / stats.t.isf(raw[1] / 2, 4)
+    assert found.gain.high == pytest.approx(0.02 + half)
+    assert found.gain.high < 0.05
     assert str(found).startswith("10 shots for tuned: +0.020 [-0.0")
-    assert str(found).endswith("] from 10 to 50 shots, which chance may explain")
+    assert str(found).endswith("] from 10 to 50 shots")
+
+
+def test_numbers_that_may_lie_far_below_the_most_are_not_called_enough():
+    wide = [4 * SPREAD[::-1], 4 * np.roll(SPREAD, 2), 4 * SPREAD]
+    (found,) = enough_labels([points("tuned", [0.3, 0.75, 0.8], wide)])
+    assert (found.too_few, found.shots, found.is_sure) == (5, 10, False)
+    assert found.gain.high > 0.05
+    assert str(found).startswith("more than 5 shots for tuned: +0.050 [-0.")
+    assert str(found).endswith("] from 10 to 20 shots, which chance may explain")
+    (found,) = enough_labels([points("tuned", [0.7, 0.75, 0.8], wide)])
+    assert (found.too_few, found.shots) == (None, 5)
+    assert str(found).startswith("cannot be told for tuned: +0.100 [")
 
 
 def test_where_the_last_step_is_told_more_labels_still_pay():

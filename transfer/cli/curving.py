@@ -93,8 +93,7 @@ def command(
 
     For each number of shots (labels a class) the network is fine-tuned on parts of DATA, and beside it stand a probe on
     the same network with random weights and the baselines on raw input. Then: at how many labels those that know
-    nothing from before are as good, and from how many labels on more bring nothing that can be told, or that more still
-    pay.
+    nothing from before are as good, and from how many labels on more bring little, or that more still pay.
 
     \b
     transfer curve mobilenet_v2_imagenet photos/

@@ -1,8 +1,9 @@
 """How many labels are enough: from how many on the most that were tried bring nothing that can be told.
 
 Each number of shots of a way is held against its most, over the same divisions; all p-values are adjusted for being
-many (Holm). Enough is the least number from which on none lies below the most by more than chance explains. That is no
-proof that more bring nothing: the interval says how much they may bring.
+many (Holm). The least number from which on none is told to lie below the most may be enough; it is called so only where
+the interval says that the most bring little more. Of few examples a wide interval is all that can be had, and only what
+is too few can be told.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from transfer.evidence.curve_points import CurvePoint
 from transfer.evidence.tiers import holm
 
 LEAST_DIVISIONS = 3  # fewer leave one degree of freedom: an interval 25 times as wide as the spread
+LITTLE = 0.05  # of the accuracy
 TOO_FEW_DIVISIONS = "two divisions cannot tell how many labels are enough: ask for at least 3 (--divisions 5)"
 
 
@@ -26,8 +28,9 @@ class EnoughLabels:
 
     Attributes:
         way: its name.
-        shots: labels a class from which on more bring nothing that can be told; None where more still pay at the last,
-            and with too few divisions to tell.
+        shots: the least labels a class from which on none is told to lie below the most; None where even the last but
+            one is, and with too few divisions to tell.
+        too_few: the most labels a class that are told to lie below the most; None where none are.
         before: that the gain is counted from: `shots`, or the last number before the most.
         most: labels a class, of those tried.
         gain: of the most over `before`; its p-value is adjusted for being one of many.
@@ -35,9 +38,15 @@ class EnoughLabels:
 
     way: str
     shots: int | None
+    too_few: int | None
     before: int
     most: int
     gain: FoldDifference
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the most bring little more than `shots`, at the upper end of the interval."""
+        return self.shots is not None and self.gain.high is not None and self.gain.high <= LITTLE
 
     def __str__(self) -> str:
         bounds = (
@@ -46,7 +55,10 @@ class EnoughLabels:
         told = f"{self.gain.mean:+.3f}{bounds} from {self.before} to {self.most} shots"
         if self.shots is None:
             return f"more labels still pay for {self.way}: {told}"
-        return f"{self.shots} shots for {self.way}: {told}, which chance may explain"
+        if self.is_sure:
+            return f"{self.shots} shots for {self.way}: {told}"
+        least = "cannot be told" if self.too_few is None else f"more than {self.too_few} shots"
+        return f"{least} for {self.way}: {told}, which chance may explain"
 
 
 def enough_labels(ways: Sequence[Sequence[CurvePoint]]) -> tuple[EnoughLabels, ...]:
@@ -65,5 +77,6 @@ def enough_labels(ways: Sequence[Sequence[CurvePoint]]) -> tuple[EnoughLabels, .
         is_open = first == len(told) or len(points[0].accuracies) < LEAST_DIVISIONS
         place = len(told) - 1 if is_open else first
         shots = None if is_open else points[place].shots
-        found.append(EnoughLabels(points[0].way, shots, points[place].shots, points[-1].shots, told[place]))
+        too_few = points[first - 1].shots if first else None
+        found.append(EnoughLabels(points[0].way, shots, too_few, points[place].shots, points[-1].shots, told[place]))
     return tuple(found)

@@ -73,7 +73,7 @@ class LabelCurve:
 
     @property
     def enough(self) -> tuple[EnoughLabels, ...]:
-        """From how many labels on more bring nothing that can be told, for each way that knows something."""
+        """From how many labels on more bring little, or which are too few, for each way that knows something."""
         ways = [self.of(way) for way in self.ways if way not in self.without]
         return enough_labels([each for each in ways if len(each) > 1])
 
@@ -113,7 +113,7 @@ class LabelCurve:
             "points": points,
             "paid": paid,
             "worth": list(self.worth),
-            "enough": [asdict(each) for each in self.enough],
+            "enough": [{**asdict(each), "is_sure": each.is_sure} for each in self.enough],
             "left_out": left_out,
         }
 
