@@ -40,6 +40,16 @@ def commands(printed):
     return {name: shlex.split(rest) for name, _, rest in found}
 
 
+@pytest.mark.parametrize(("count", "told"), [(1, "it is"), (2, "they are"), (3, "")])
+def test_it_is_told_before_and_after_that_one_or_two_fine_tuned_cuts_make_no_order(call, pictures, count, told):
+    ended = call("rank", "digits_mlp", "--on", pictures, "--no-cache", "--verify", f"{count}", "--random")
+    assert ended.code == 0, ended.stderr
+    note = f"note      fine-tuning {count} of the cuts says how good {told}, and nothing of whether the probe"
+    for printed in (ended.stdout, ended.stderr):
+        assert any(line.startswith(note) for line in printed.splitlines()) is bool(told)
+    assert "fewer than 3 tells nothing" in " ".join(call("rank", "--help").stdout.split())
+
+
 def test_json_holds_all_cuts_with_a_schema(call, pictures):
     found = call("rank", "digits_mlp", "--on", pictures, "--no-cache", "--random", "--cuts", "1", "--json").json
     assert found["schema"] == 1

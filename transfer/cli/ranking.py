@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     type=click.IntRange(min=0),
     default=0,
     metavar="K",
-    help="Fine-tune the best K, and say whether the probe and the scores were right.",
+    help="Fine-tune the best K, and say whether the probe and the scores were right: an order of fewer than 3 tells "
+    "nothing of that, one of 3 little.",
 )
 @click.option(
     "--size", type=SizeType(), help="Fit images to this for networks that take any: 160 or 160x224 (height x width)."
@@ -95,9 +96,12 @@ def command(
     labelled, _ = labelled_by.read(data, strict=strict, skip_unreadable=skip_unreadable)
     import_tensorflow()
     from transfer.jobs.ranking_checkpoints import rank
+    from transfer.jobs.verifying_ranks import tell_of_few
     from transfer.training.devices import make_repeatable
 
     make_repeatable()
+    if few := tell_of_few(verify):
+        click.echo(f"note      {few}", err=True)
     with progress_bar() as progress:
         ranking = rank(
             files,

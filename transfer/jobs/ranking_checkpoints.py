@@ -64,7 +64,8 @@ def rank(
         restoring: how files are brought into their architectures.
         random: whether each candidate goes with the same with random weights.
         cuts: layers to look at in a network, at most: where its features end, and ends of blocks.
-        verify: how many of the best cuts are fine-tuned, all on the same split.
+        verify: how many of the best cuts are fine-tuned, all on the same split; an order of fewer than 3 tells
+            nothing of the scores.
         preprocessing: how images are prepared for networks without a card that says it.
         size: (h, w) of images for networks that take any; by default what their cards say.
         skip_unreadable: whether pictures that cannot be decoded are left out instead of ending it.

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from transfer.data.labelled import LabelledSet
 from transfer.errors import TransferError
+from transfer.evidence.rank_agreement import LEAST_CANDIDATES
 from transfer.graphs.attaching import free_name
 from transfer.jobs.cached_features import Cache
 from transfer.jobs.features_of_cuts import Fitting
@@ -62,7 +63,24 @@ def verify_cuts(
             f"fine-tuned networks were tested on the same {held_out} examples, from which none of them learnt; they "
             "had been chosen with these, which favours the first a little"
         )
+    if held_out and (few := tell_of_few(count)):
+        notes.append(few)
     return (*found, *cuts[count:]), tuple(notes)
+
+
+def tell_of_few(count: int) -> str:
+    """That so many cuts, fine-tuned, are too few to judge an order by; empty where they are not, and for none.
+
+    Args:
+        count: how many.
+    """
+    if not 0 < count < LEAST_CANDIDATES:
+        return ""
+    good = "it is" if count == 1 else "they are"
+    return (
+        f"fine-tuning {count} of the cuts says how good {good}, and nothing of whether the probe and the scores put "
+        f"cuts in the right order: that takes at least {LEAST_CANDIDATES}"
+    )
 
 
 def _tuned(
