@@ -149,6 +149,18 @@ def test_movements_of_one_person_teach_two_heads_on_convolutions_over_time(tmp_p
     assert reached["probe", "linear on raw input"] == [pytest.approx(0.59, abs=0.02), pytest.approx(0.87, abs=0.02)]
 
 
+def test_two_recipes_are_compared_stand_on_a_leaderboard_and_have_a_curve(tmp_path: Path) -> None:
+    printed = run_main("17_two_recipes.py", f"{str(tmp_path / 'runs')!r}, shots=(5, 20), divisions=2", tmp_path)
+    comparison, board, curve = re.split(r"\n(?=clipart \(|shots  way)", printed)
+    assert "winner    none that is told apart from all others" in comparison
+    assert float(re.findall(r"^probe +(\d\.\d+)", comparison, re.M)[0]) == pytest.approx(0.57, abs=0.03)
+    assert float(re.findall(r"^lp-ft +(\d\.\d+)", comparison, re.M)[0]) == pytest.approx(0.58, abs=0.04)
+    rows = re.findall(r"^ +1  best  (probe|lp-ft) .* (\+0\.\d+) \[.*\(probe on mobilenet_v2_imagenet\)", board, re.M)
+    assert {name for name, _ in rows} == {"probe", "lp-ft"}
+    reached = dict(re.findall(r"^ +(\d+)  probe  +(\d\.\d+)", curve, re.M))
+    assert float(reached["5"]) < float(reached["20"]) == pytest.approx(0.49, abs=0.08)
+
+
 def test_two_named_inputs_from_a_file_teach_two_heads(tmp_path: Path) -> None:
     printed = run_main("16_two_sensors.py", "recipe='probe'", tmp_path)
     assert "one for each of the inputs acceleration, turning" in printed
