@@ -54,6 +54,13 @@ def test_groups_stay_whole_in_every_repeat():
         assert test.size
 
 
+def test_sizes_count_the_examples_of_a_group_as_one():
+    groups = np.random.default_rng(1).integers(100, 115, 47)
+    found = deal_repeatedly(ABC, [LABELS], seed=2, groups=groups)
+    for (train, test), train_size, test_size in zip(found, found.train_sizes, found.test_sizes, strict=True):
+        assert (len(set(groups[train])), len(set(groups[test]))) == (train_size, test_size)
+
+
 def test_there_are_no_more_folds_than_examples_or_groups():
     one = Labelling.of_classes(("a",))
     assert len(deal_repeatedly(one, [np.zeros(3, int)], seed=0, folds=9, repeats=2)) == 6

@@ -43,8 +43,8 @@ class BaselineComparison:
         examples: how many.
         shots: examples a class that were learnt from in each fold; None for all that are not tested on.
         repeats: how often the examples were dealt into folds.
-        train_sizes: (J,), examples that are not tested on in each fold.
-        test_sizes: (J,), those that are.
+        train_sizes: (J,), examples that are not tested on in each fold; those of a group count as one.
+        test_sizes: (J,), those that are, likewise.
         ways: in the order of their accuracy, of equals by name.
         model: the name of the way that is held against the others.
         notes: what else there is to know.

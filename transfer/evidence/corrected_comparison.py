@@ -78,8 +78,8 @@ def compare_over_folds(
     Args:
         first: (J,).
         second: (J,).
-        train_sizes: (J,), examples learnt from, as `RepeatedFolds` has them.
-        test_sizes: (J,), examples tested on.
+        train_sizes: (J,), examples learnt from, as `RepeatedFolds` has them: those of a group count as one.
+        test_sizes: (J,), examples tested on, likewise.
         shares: whether a score is a share of the test examples; otherwise differences that are all the same, and not
             0, tell nothing, as their spread is not known.
 

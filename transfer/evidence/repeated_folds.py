@@ -27,19 +27,22 @@ class RepeatedFolds:
 
     Attributes:
         dealt: (r, n), the fold of each example in each of r repeats, 0 to K - 1, none of which is empty.
+        units: (n,), the group of each example, from 0 on; each its own where there are none.
     """
 
     dealt: Rows
+    units: Rows
 
     @property
     def test_sizes(self) -> Rows:
-        """(rK,), examples tested on, in the order of iteration."""
-        return np.concatenate([np.bincount(folds) for folds in self.dealt])
+        """(rK,), groups tested on, in the order of iteration: examples of one tell no more than one."""
+        first = np.unique(self.units, return_index=True)[1]
+        return np.concatenate([np.bincount(folds[first]) for folds in self.dealt])
 
     @property
     def train_sizes(self) -> Rows:
-        """(rK,), examples learnt from."""
-        return np.asarray(self.dealt.shape[1] - self.test_sizes, np.int64)
+        """(rK,), groups learnt from."""
+        return np.asarray(int(self.units.max()) + 1 - self.test_sizes, np.int64)
 
     def __len__(self) -> int:
         return len(self.test_sizes)
@@ -77,19 +80,20 @@ def deal_repeatedly(
     """
     if folds < 2 or repeats < 1:
         raise ValueError(f"at least 2 folds and 1 repeat: {folds}, {repeats}")
-    units = len(np.unique(number_groups(groups, len(targets[0]))))
-    if units < 2:
+    units = number_groups(groups, len(targets[0]))
+    count = len(np.unique(units))
+    if count < 2:
         what = "examples" if groups is None else "groups"
-        raise DataError(f"Folds need at least two {what}, and there are {units}.", next_step=f"add {what}")
+        raise DataError(f"Folds need at least two {what}, and there are {count}.", next_step=f"add {what}")
     dealt = np.stack(
         [
-            folds_labelled(labelling, targets, min(folds, units), _seed(seed, repeat), groups)
+            folds_labelled(labelling, targets, min(folds, count), _seed(seed, repeat), groups)
             for repeat in range(repeats)
         ]
     )
     if labelling.is_single:
         _refuse_gathered(labelling, targets[0], dealt, "example" if groups is None else "group")
-    return RepeatedFolds(dealt)
+    return RepeatedFolds(dealt, units)
 
 
 def _seed(seed: int, repeat: int) -> int:
