@@ -44,7 +44,7 @@ def nearest_means(features, labels, folds):
 
 
 def tried(seed, shifts, *, count=100, shared=0.0, repeats=5, alike=1):
-    """Folds, and scores of one candidate for each shift of its class means; so many examples of a group are the same."""
+    """Folds, and scores of one candidate for each shift of its class means; `alike` of a group are the same."""
     random = np.random.default_rng(seed)
     labels = np.arange(count) % 2
     noise = np.sqrt(1 - shared) * random.normal(size=(len(shifts), count, DIMENSIONS))
