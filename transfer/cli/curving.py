@@ -106,12 +106,18 @@ def command(
     labelled, _ = labelled_by.read(data, strict=False, skip_unreadable=skip_unreadable, leniently=False)
     checkpoint = open_checkpoint(file)
     import_tensorflow()
+    from transfer.analysis.estimates import spoken
     from transfer.jobs.drawing_curves import draw_curve
+    from transfer.jobs.forecasting_curves import forecast_training
     from transfer.jobs.learning import Learning, prepare_file
     from transfer.training.devices import make_repeatable
 
     make_repeatable()
-    _, student = prepare_file(checkpoint, labelled, Learning(into=into, restoring=restoring, at=at))
+    how = Learning(into=into, restoring=restoring, at=at, size=size, preprocessing=preprocessing_named(preprocessing))
+    if "scratch" in recipes and labelled.labelling.is_single:
+        seconds = forecast_training(checkpoint, labelled, how, "scratch", shots=shots, divisions=divisions)
+        click.echo(f"scratch   trains for about {spoken(seconds)} here in all", err=True)
+    _, student = prepare_file(checkpoint, labelled, how)
     with progress_bar() as progress:
         curve = draw_curve(
             student,
