@@ -138,9 +138,9 @@ def command(
     """Restore FILE, put a new head on it, learn the labelled set DATA, and say what the result is worth.
 
     DATA is a folder with one subfolder of pictures a class or with a labels.csv, a table (CSV, TSV) of pictures and
-    classes, or an .npz with arrays x and y. Several columns of labels are several outputs, each with a head; what they
-    were taken for is shown, and --labelling says it otherwise. The old classifier (all after the last global pooling or
-    flatten, or the last Dense) is dropped unless told otherwise.
+    classes, an .npz with arrays x and y, or IDX images with their labels beside them. Several columns of labels are
+    several outputs, each with a head; what they were taken for is shown, and --labelling says it otherwise. The old
+    classifier (all after the last global pooling or flatten, or the last Dense) is dropped unless told otherwise.
 
     \b
     transfer finetune mobilenet_v2_imagenet photos/ -o runs/photos

@@ -2,7 +2,7 @@
 
 Run as a script by `hdf5_files`, it imports nothing of this package, opens the one file that it is told, follows no link
 and loads no plug-in. It answers on stdout in lines of JSON: `names`; then, told which to `read`, their `faults` and
-`counts`; then of each `dtype`, `shape` and `bytes`, and the bytes.
+`counts`; then of each `dtype`, `shape` and `bytes`, and the bytes in blocks, each behind a line with its length.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 TRUSTED_BYTES = 2**30  # an array above this must not be compressed by more than
 TRUSTED_RATIO = 100
 MAX_NAMES = 10**4
+BLOCK_BYTES = 2**23  # of numbers that are read at a time, where a chunk is no larger
 TEXT_BYTES = 2**28  # of texts that are read at a time, were each as long as the file
 MAX_TEXT_BYTES = 2**26
 
@@ -68,9 +69,36 @@ def answer(file: Any, length: int) -> None:
     faults += [(name, fault) for name, each in found.items() for fault in faults_of(each, length)]
     say({"faults": faults, "counts": {} if faults else {name: each.shape[0] for name, each in found.items()}})
     for name in () if faults else wanted:
-        values = read(found[name], length)
-        say({"dtype": values.dtype.str, "shape": values.shape, "bytes": values.nbytes})
-        sys.stdout.buffer.write(memoryview(values.reshape(-1).view("u1")))
+        send(found[name], length)
+
+
+def send(dataset: Any, length: int) -> None:
+    """A data set in blocks: of numbers some rows at a time, texts whole."""
+    import h5py
+
+    if h5py.check_string_dtype(dataset.dtype) is not None:
+        texts = read_texts(dataset, length)
+        say({"dtype": texts.dtype.str, "shape": texts.shape, "bytes": texts.nbytes})
+        send_block(texts)
+        return
+    dtype = dataset.dtype.newbyteorder("=")
+    say({"dtype": dtype.str, "shape": dataset.shape, "bytes": dataset.size * dtype.itemsize})
+    step = rows_of_block(dataset)
+    for start in range(0, dataset.shape[0], step):
+        send_block(dataset[start : start + step].astype(dtype, order="C", copy=False))
+
+
+def send_block(values: Any) -> None:
+    """Its length, and its bytes."""
+    say({"block": values.nbytes})
+    sys.stdout.buffer.write(memoryview(values.reshape(-1).view("u1")))
+
+
+def rows_of_block(dataset: Any) -> int:
+    """How many rows are read at a time: whole chunks, so that none is unpacked twice."""
+    row: int = max(1, dataset.dtype.itemsize * prod(dataset.shape[1:]))
+    chunk: int = (dataset.chunks or (1,))[0]
+    return max(1, BLOCK_BYTES // (row * chunk)) * chunk
 
 
 def faults_of(dataset: Any, length: int) -> Iterator[str]:
@@ -108,15 +136,12 @@ def faults_of_storage(dataset: Any, length: int) -> Iterator[str]:
         yield f"chunks of {chunk} bytes for {claimed}"
 
 
-def read(dataset: Any, length: int) -> Any:
-    """The values, texts as numpy's."""
+def read_texts(dataset: Any, length: int) -> Any:
+    """The values as numpy's texts."""
     import h5py
     import numpy as np
 
     kind = h5py.check_string_dtype(dataset.dtype)
-    if kind is None:
-        values = np.ascontiguousarray(dataset[()])
-        return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
     if kind.length is not None:
         return np.char.decode(dataset[()], "utf-8", "backslashreplace")
     step = max(1, min(2**12, TEXT_BYTES // length))  # of a text's length nothing is known before it is read

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.data.array_problems import array_error
+from transfer.data.filling_arrays import BLOCK_BYTES, LengthError, fill_array
 from transfer.data.npz_files import Choose, faults_of_lengths
 from transfer.errors import Problem
 
@@ -38,12 +39,13 @@ class _DamagedError(Exception):
     """The child died, or told a fault."""
 
 
-def read_hdf5_arrays(path: Path, choose: Choose) -> dict[str, NDArray[Any]]:
+def read_hdf5_arrays(path: Path, choose: Choose, *, in_memory_bytes: int | None = None) -> dict[str, NDArray[Any]]:
     """Some datasets of an HDF5 file; texts of any length become texts of numpy.
 
     Args:
         path: of the file.
         choose: the names of those to read, from the names of all; it refuses what lacks.
+        in_memory_bytes: a larger array lies on the disk, as in `fill_array`; None for none. Texts are read whole.
 
     Raises:
         DataError: if it is not an HDF5 file, or a dataset is damaged, lies elsewhere, holds less than it claims, or is
@@ -59,8 +61,8 @@ def read_hdf5_arrays(path: Path, choose: Choose) -> dict[str, NDArray[Any]]:
             problems = problems or faults_of_lengths(told["counts"])
             if problems:
                 raise array_error(str(path), problems)
-            return {name: _array(answers) for name in wanted}
-    except (_DamagedError, OSError) as error:
+            return {name: _array(answers, in_memory_bytes) for name in wanted}
+    except (_DamagedError, LengthError, OSError) as error:
         found = _STOPPED if isinstance(error, BrokenPipeError) else str(error)
         raise array_error(str(path), [Problem(str(path), "an HDF5 file of arrays", found)]) from error
 
@@ -109,16 +111,25 @@ def _line(answers: IO[bytes], *keys: str) -> dict[str, Any]:
     return {key: values[key] for key in keys}
 
 
-def _array(answers: IO[bytes]) -> NDArray[Any]:
+def _array(answers: IO[bytes], in_memory_bytes: int | None) -> NDArray[Any]:
     header = _line(answers, "dtype", "shape", "bytes")
     dtype, shape = np.dtype(header["dtype"]), tuple(header["shape"])
     if dtype.kind not in "buifU" or prod(shape) * dtype.itemsize != header["bytes"]:
         raise _DamagedError("an array that is none")
-    values = np.empty(shape, dtype)
-    content = memoryview(values.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
-    while content:
-        count = answers.readinto(content)  # type: ignore[attr-defined]
-        if not count:
-            raise _DamagedError("an array that breaks off: the file is damaged or hostile")
-        content = content[count:]
-    return values
+    return fill_array(
+        _blocks(answers, header["bytes"], dtype.itemsize), shape, dtype, None if dtype.kind == "U" else in_memory_bytes
+    )
+
+
+def _blocks(answers: IO[bytes], size_bytes: int, item_bytes: int) -> Iterator[bytes]:
+    """An array's bytes as the child sends them, each block behind a line that says how long it is."""
+    most = max(1, BLOCK_BYTES // item_bytes) * item_bytes
+    while size_bytes > 0:
+        length = int(_line(answers, "block")["block"])
+        size_bytes -= length
+        while length > 0:
+            block = answers.read(min(length, most))
+            if not block:
+                raise _DamagedError("an array that breaks off: the file is damaged or hostile")
+            length -= len(block)
+            yield block

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.data.array_files import Read, is_hdf5, read_array_inputs
+from transfer.data.array_files import is_hdf5, read_array_inputs
 from transfer.data.folders import list_pictures
-from transfer.data.hdf5_files import SIGNATURE, read_hdf5_arrays
+from transfer.data.hdf5_files import read_hdf5_arrays
+from transfer.data.idx_files import is_idx, read_idx_inputs
 from transfer.data.named_arrays import NamedArrays
-from transfer.data.npz_files import holds_arrays, read_npz_arrays
+from transfer.data.npz_files import holds_arrays
 from transfer.errors import DataError, Problem, nearest
+
+START_BYTES = 2**13  # that tell what a file is
 
 
 class Examples(Protocol):
@@ -50,12 +54,14 @@ class Inputs:
         names: one for each example.
         inputs: picture files, not yet decoded; or an array (n, …); or several by name.
         problems: what was left out, and why.
+        notes: what else should be known of how they were taken, in a sentence each.
     """
 
     source: str
     names: tuple[str, ...]
     inputs: tuple[Path, ...] | NDArray[Any] | NamedArrays
     problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -92,7 +98,7 @@ def one_array(examples: Examples) -> NDArray[Any]:
 
 
 def read_inputs(paths: Sequence[str | os.PathLike[str]]) -> Inputs:
-    """Pictures, folders of pictures (with all that lies below them), or a file of arrays, .npz or HDF5, with `x`.
+    """Pictures, folders of pictures (with all below them), or a file of arrays: .npz or HDF5 with `x`, IDX images.
 
     Pictures are not looked into here: one that cannot be decoded is found when it is loaded.
 
@@ -113,7 +119,7 @@ def read_inputs(paths: Sequence[str | os.PathLike[str]]) -> Inputs:
     if readers:
         if len(found) > 1:
             raise DataError("Arrays are asked about one file at a time.", [Problem(str(path)) for path in found])
-        return Inputs.of_array(read_array_inputs(found[0], readers[found[0]]), str(found[0]))
+        return Inputs.of_array(readers[found[0]](found[0]), str(found[0]))
     pictures: list[Path] = []
     problems: list[Problem] = []
     for path in found:
@@ -131,11 +137,14 @@ def read_inputs(paths: Sequence[str | os.PathLike[str]]) -> Inputs:
     return Inputs(source, tuple(map(str, pictures)), tuple(pictures), tuple(problems))
 
 
-def _reader(path: Path) -> Read | None:
-    """What reads a file of arrays; None for any other."""
+def _reader(path: Path) -> Callable[[Path], NDArray[Any] | NamedArrays] | None:
+    """What reads the inputs in a file of arrays; None for any other."""
     if not path.is_file():
         return None
     with path.open("rb") as stream:
-        if is_hdf5(stream.read(len(SIGNATURE))):
-            return read_hdf5_arrays
-        return read_npz_arrays if holds_arrays(stream) else None
+        start = stream.read(START_BYTES)
+        if is_hdf5(start):
+            return partial(read_array_inputs, read=read_hdf5_arrays)
+        if is_idx(path, start):
+            return read_idx_inputs
+        return read_array_inputs if holds_arrays(stream) else None

@@ -14,17 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.data.array_problems import array_error
+from transfer.data.filling_arrays import fill_array, read_blocks
 from transfer.errors import Problem
 
-_TRUSTED_BYTES = 2**30  # an array above this must not be compressed by more than
-_TRUSTED_RATIO = 100
-_MAX_EXAMPLES = 10**7
+TRUSTED_BYTES = 2**30  # an array above this must not be compressed by more than
+TRUSTED_RATIO = 100
+MAX_EXAMPLES = 10**7
 _DAMAGE = (OSError, EOFError, ValueError, TypeError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 Choose = Callable[[Sequence[str]], Sequence[str]]
 
 
-def read_npz_arrays(path: Path, choose: Choose) -> dict[str, NDArray[Any]]:
+def read_npz_arrays(path: Path, choose: Choose, *, in_memory_bytes: int | None = None) -> dict[str, NDArray[Any]]:
     """Some arrays of an .npz file.
 
     Each one's header is read first, so that nothing is allocated on the word of a file that does not hold as much.
@@ -32,13 +33,15 @@ def read_npz_arrays(path: Path, choose: Choose) -> dict[str, NDArray[Any]]:
     Args:
         path: of the file.
         choose: the names of those to read, from the names of all; it refuses what lacks.
+        in_memory_bytes: a larger array lies on the disk, as in `fill_array`; None for none. One in Fortran's order, and
+            one of texts, are read whole.
 
     Raises:
         DataError: if it is not an .npz file, or an array is damaged or no array of numbers or texts.
     """
     try:
         with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
-            return _read_members(str(path), archive, path.stat().st_size, choose)
+            return _read_members(str(path), archive, path.stat().st_size, choose, in_memory_bytes)
     except _DAMAGE as error:
         raise array_error(
             str(path), [Problem(str(path), "an .npz file", str(error) or type(error).__name__)]
@@ -56,14 +59,18 @@ def holds_arrays(stream: BinaryIO) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """What a member says of its array; `size_bytes` counts the header as well."""
+    """What a member says of its array, and where in it the values begin; `size_bytes` counts the header as well."""
 
+    start: int
+    is_fortran: bool
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     size_bytes: int
 
 
-def _read_members(source: str, archive: zipfile.ZipFile, file_bytes: int, choose: Choose) -> dict[str, NDArray[Any]]:
+def _read_members(
+    source: str, archive: zipfile.ZipFile, file_bytes: int, choose: Choose, in_memory_bytes: int | None
+) -> dict[str, NDArray[Any]]:
     members: dict[str, zipfile.ZipInfo] = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     if len(members) != len(archive.infolist()):
         raise array_error(source, [Problem(source, "each array once", "a name that stands there twice")])
@@ -76,7 +83,7 @@ def _read_members(source: str, archive: zipfile.ZipFile, file_bytes: int, choose
     ] or faults_of_lengths({name: header.shape[0] for name, header in headers.items()})
     if problems:
         raise array_error(source, problems)
-    return {name: _read_array(archive, info) for name, info in wanted.items()}
+    return {name: _read_array(archive, info, headers[name], in_memory_bytes) for name, info in wanted.items()}
 
 
 def _read_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Header:
@@ -87,8 +94,9 @@ def _read_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Header:
             raise ValueError(
                 f"{info.filename} has the .npy version {version}, which no array of numbers or texts needs"
             )
-        shape, _, dtype = readers[version](stream)
-        return _Header(shape, dtype, stream.tell() + prod(shape) * dtype.itemsize)
+        shape, is_fortran, dtype = readers[version](stream)
+        start = stream.tell()
+        return _Header(start, is_fortran, shape, dtype, start + prod(shape) * dtype.itemsize)
 
 
 def _fault(header: _Header, info: zipfile.ZipInfo, file_bytes: int) -> str:
@@ -100,7 +108,7 @@ def _fault(header: _Header, info: zipfile.ZipInfo, file_bytes: int) -> str:
     if header.size_bytes != info.file_size:
         return f"its header promises {header.size_bytes} bytes and the file holds {info.file_size}"
     stored = min(info.compress_size, file_bytes)
-    limit = stored if info.compress_type == zipfile.ZIP_STORED else max(_TRUSTED_BYTES, _TRUSTED_RATIO * stored)
+    limit = stored if info.compress_type == zipfile.ZIP_STORED else max(TRUSTED_BYTES, TRUSTED_RATIO * stored)
     if info.file_size > limit:
         return f"{stored} bytes that claim to become {info.file_size}"
     return ""
@@ -110,8 +118,8 @@ def faults_of_lengths(counts: Mapping[str, int]) -> list[Problem]:
     """What is wrong with the lengths of arrays together, before one of them is read; classes count for nothing."""
     rows = {name: count for name, count in counts.items() if name.partition("_")[0] != "classes"}
     first = next(iter(rows))
-    if rows[first] > _MAX_EXAMPLES:
-        return [Problem(first, f"at most {_MAX_EXAMPLES} examples", str(rows[first]))]
+    if rows[first] > MAX_EXAMPLES:
+        return [Problem(first, f"at most {MAX_EXAMPLES} examples", str(rows[first]))]
     return [
         Problem(name, f"{rows[first]} {_called(name)}, one for each row of {first}", str(count))
         for name, count in rows.items()
@@ -123,8 +131,13 @@ def _called(name: str) -> str:
     return "rows" if name.partition("_")[0] == "x" else "labels"
 
 
-def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
+def _read_array(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, header: _Header, in_memory_bytes: int | None
+) -> NDArray[Any]:
     with archive.open(info) as stream:
+        if in_memory_bytes is not None and not header.is_fortran and header.dtype.kind in "buif":
+            stream.read(header.start)
+            return fill_array(read_blocks(stream), header.shape, header.dtype, in_memory_bytes)
         array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
         stream.read(1)  # the end, where zipfile compares the checksum
     return array

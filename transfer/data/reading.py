@@ -16,8 +16,9 @@ from transfer.data.array_problems import problems_of_inputs
 from transfer.data.arrays import from_arrays
 from transfer.data.folders import read_folder
 from transfer.data.frames import is_parquet, read_parquet
+from transfer.data.idx_files import is_idx, read_idx
 from transfer.data.images import MAX_PIXELS
-from transfer.data.inputs import Examples, Inputs, read_inputs
+from transfer.data.inputs import START_BYTES, Examples, Inputs, read_inputs
 from transfer.data.labelled import LabelledSet
 from transfer.data.named_arrays import NamedArrays
 from transfer.data.nested_folders import keep_frequent, relabel_folder
@@ -30,10 +31,9 @@ from transfer.labellings import Kind, Labelling
 
 _READABLE = (
     "a folder of pictures with one subfolder a class or a labels.csv, a table (CSV, TSV) of pictures and classes, "
-    "an .npz or HDF5 file with the arrays x and y, or a Parquet file"
+    "an .npz or HDF5 file with the arrays x and y, IDX images with their labels beside them, or a Parquet file"
 )
 _Arrays = ArrayLike | Mapping[str, ArrayLike]
-_START = 2**13  # bytes that tell a table
 
 
 def read_labelled(
@@ -49,12 +49,13 @@ def read_labelled(
     skip_unreadable: bool = False,
     max_pixels: int = MAX_PIXELS,
 ) -> LabelledSet:
-    """The labelled examples at `path`: a folder of pictures, a table that names pictures, or an .npz file.
+    """The labelled examples at `path`: a folder of pictures, a table that names pictures, or a file of arrays.
 
     A folder with a `labels.csv` or `labels.tsv` at its top is labelled by that table, not by its subfolders; any other
-    by its subfolders. A table has a row for each picture, its path (from the table's own folder) and its class, under a
-    header such as `file,label`; separated by commas, semicolons, tabs or bars. With several columns of labels each is
-    an output of the set; `print(data.labelling)` shows what they were taken for.
+    by its subfolders. IDX images (`train-images-idx3-ubyte.gz`) have their labels in a file beside them. A table has a
+    row for each picture, its path (from the table's own folder) and its class, under a header such as `file,label`;
+    separated by commas, semicolons, tabs or bars. With several columns of labels each is an output of the set;
+    `print(data.labelling)` shows what they were taken for.
 
     Args:
         path: what it holds decides, not its name; but a text named .csv or .tsv is always a table.
@@ -85,13 +86,15 @@ def read_labelled(
     _refuse_no_file(source)
     try:
         with source.open("rb") as stream:
-            start = stream.read(_START)
+            start = stream.read(START_BYTES)
             if holds_arrays(stream):
                 return read_npz(source, wanted)
     except OSError as error:
         raise _other(source, f"a file that cannot be read: {error.strerror}") from error
     if is_hdf5(start):
         return read_hdf5(source, wanted)
+    if is_idx(source, start):
+        return read_idx(source, wanted)
     if is_parquet(start):
         return read_parquet(source, wanted, leniency)
     if looks_tabular(source, start):
@@ -111,7 +114,7 @@ def _read_beside(folder: Path, table: Path, wanted: Wanted, leniency: Leniency) 
         raise _missing(folder)
     _refuse_no_file(table)
     with table.open("rb") as stream:
-        if is_parquet(stream.read(_START)):
+        if is_parquet(stream.read(START_BYTES)):
             return read_parquet(table, wanted, leniency, folder)
     return read_table(table, folder=folder, whole_folder=True, wanted=wanted, leniency=leniency)
 

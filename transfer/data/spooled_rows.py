@@ -6,6 +6,8 @@ import errno
 import os
 import tempfile
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from typing import IO, Any
 
@@ -13,6 +15,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.errors import OutputError
+
+
+@contextmanager
+def spooling() -> Iterator[None]:
+    """Around what writes to the disk for a while.
+
+    Raises:
+        OutputError: if the disk takes no more.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"Rows cannot be kept in {tempfile.gettempdir()}: {error.strerror or error}.",
+            next_step="make room there, or name another folder in the variable TMPDIR",
+        ) from error
+
+
+def open_spool() -> IO[bytes]:
+    """A file without a name, gone when nothing holds it any more."""
+    return tempfile.TemporaryFile(prefix="transfer-rows-", buffering=0)
+
+
+def write_whole(file: IO[bytes], content: bytes) -> None:
+    """Write all of it.
+
+    Raises:
+        OSError: if the disk takes no more.
+    """
+    if file.write(content) != len(content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 class SpooledRows:
@@ -43,17 +76,15 @@ class SpooledRows:
         if rows.shape != (len(places), *self._shape) or rows.dtype != self._type:
             wanted = f"{(len(places), *self._shape)} {self._type}"
             raise ValueError(f"rows are {wanted}, not {rows.shape} {rows.dtype}")
-        try:
+        with spooling():
             file = self._file or self._open()
-            for place, row in zip(places.tolist(), rows, strict=True):
-                file.seek(place * self._size_bytes)
-                if file.write(row.tobytes()) != self._size_bytes:
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError as error:
-            raise OutputError(
-                f"Rows cannot be kept in {tempfile.gettempdir()}: {error.strerror or error}.",
-                next_step="make room there, or name another folder in the variable TMPDIR",
-            ) from error
+            if len(places) and np.array_equal(places, np.arange(places[0], places[0] + len(places))):
+                file.seek(int(places[0]) * self._size_bytes)
+                write_whole(file, rows.tobytes())
+            else:
+                for place, row in zip(places.tolist(), rows, strict=True):
+                    file.seek(place * self._size_bytes)
+                    write_whole(file, row.tobytes())
         self._is_there[places] = True
 
     def read(self, places: NDArray[np.integer[Any]]) -> NDArray[Any]:
@@ -73,7 +104,7 @@ class SpooledRows:
         return rows
 
     def _open(self) -> IO[bytes]:
-        self._file = tempfile.TemporaryFile(prefix="transfer-rows-", buffering=0)  # noqa: SIM115
+        self._file = open_spool()
         weakref.finalize(self, self._file.close)
         return self._file
 
