@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.data.array_problems import array_error, problems_of_inputs, step_for
+from transfer.data.array_problems import array_error, problems_of_form, problems_of_inputs, step_for
 from transfer.data.arrays import labelled_arrays
 from transfer.data.class_arrays import text_of
 from transfer.data.hdf5_files import SIGNATURE, read_hdf5_arrays
@@ -51,13 +51,43 @@ def read_array_inputs(path: Path, read: Read = read_npz_arrays) -> NDArray[Any] 
     Raises:
         DataError: as `read_npz` does.
     """
-    try:
-        arrays = read(path, _choose_inputs)
-    except DataError as error:
-        raise _input_error(path, error.problems) from error
+    arrays = _read_inputs(path, read, _choose_inputs)
     problems = [problem for name, each in arrays.items() for problem in problems_of_inputs(each, name)]
     if problems:
         raise _input_error(path, problems)
+    return _one_or_several(arrays)
+
+
+def spool_array_inputs(path: Path, read: Read) -> tuple[NDArray[Any] | NamedArrays, bool]:
+    """The same for arrays that need not be in memory, whose values are not looked at; and whether labels are there.
+
+    Args:
+        path: of the file.
+        read: what reads its arrays.
+
+    Raises:
+        DataError: as `read_npz` does, save for values that are not finite.
+    """
+    there: list[str] = []
+
+    def choose(names: Sequence[str]) -> list[str]:
+        there.extend(names)
+        return _choose_inputs(names)
+
+    arrays = _read_inputs(path, read, choose)
+    if problems := [problem for name, each in arrays.items() for problem in problems_of_form(each, name)]:
+        raise _input_error(path, problems)
+    return _one_or_several(arrays), any(name == "y" or name.startswith("y_") for name in there)
+
+
+def _read_inputs(path: Path, read: Read, choose: Choose) -> dict[str, NDArray[Any]]:
+    try:
+        return read(path, choose)
+    except DataError as error:
+        raise _input_error(path, error.problems) from error
+
+
+def _one_or_several(arrays: dict[str, NDArray[Any]]) -> NDArray[Any] | NamedArrays:
     return arrays["x"] if "x" in arrays else NamedArrays({name[2:]: each for name, each in arrays.items()})
 
 

@@ -38,15 +38,22 @@ def step_for(problems: Sequence[Problem], otherwise: str) -> str:
 
 def problems_of_inputs(x: NDArray[Any], name: str = "x") -> list[Problem]:
     """What is wrong with an array of inputs."""
-    if x.dtype.kind not in "buif":
-        return [Problem(name, "numbers", f"type {x.dtype}")]
-    if x.ndim < 2 or x.size == 0:
-        return [Problem(name, "(n, …) with at least two axes, none of them 0", str(x.shape))]
+    if problems := problems_of_form(x, name):
+        return problems
     if x.dtype.kind != "f" or (finite := np.isfinite(x)).all():
         return []
     row = int(np.argmin(finite.reshape(len(x), -1).all(axis=1)))
     count = x.size - np.count_nonzero(finite)
     return [Problem(name, FINITE, f"NaN or infinite in {count} of {x.size} values, first in row {row}")]
+
+
+def problems_of_form(x: NDArray[Any], name: str = "x") -> list[Problem]:
+    """What is wrong with an array of inputs whatever its values are; these are not looked at."""
+    if x.dtype.kind not in "buif":
+        return [Problem(name, "numbers", f"type {x.dtype}")]
+    if x.ndim < 2 or x.size == 0:
+        return [Problem(name, "(n, …) with at least two axes, none of them 0", str(x.shape))]
+    return []
 
 
 def count_rows(wrong: NDArray[np.bool_], what: str) -> str:

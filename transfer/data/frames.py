@@ -83,6 +83,16 @@ def read_parquet(path: Path, wanted: Wanted, leniency: Leniency = PATIENT, folde
     Raises:
         DataError: if nothing is installed that reads Parquet, the file is damaged, or as `from_frame` does.
     """
+    source = TableSource(str(folder or path), folder or path.parent, path, folder is not None)
+    return read_sheet(parquet_sheet(path), source, wanted, leniency)
+
+
+def parquet_sheet(path: Path) -> Sheet:
+    """The rows of a Parquet file as texts.
+
+    Raises:
+        DataError: if nothing is installed that reads Parquet, or the file is damaged or holds no rows.
+    """
     import pandas  # slow, and needed here alone
 
     try:
@@ -96,8 +106,7 @@ def read_parquet(path: Path, wanted: Wanted, leniency: Leniency = PATIENT, folde
         raise DataError(
             f"{path} cannot be read as a Parquet file.", [Problem(path.name, found=str(error))], "write it anew"
         ) from error
-    source = TableSource(str(folder or path), folder or path.parent, path, folder is not None)
-    return read_sheet(_sheet(frame, path.name), source, wanted, leniency)
+    return _sheet(frame, path.name)
 
 
 def is_parquet(start: bytes) -> bool:

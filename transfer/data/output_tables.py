@@ -43,7 +43,7 @@ def read_outputs(sheet: Sheet, source: TableSource, wanted: Wanted, leniency: Le
         DataError: with each line that is wrong, as for `read_table`; for a class that is none, and a label under
             another class than the picture's.
     """
-    column = _path_column(sheet, source.root)
+    column = path_column(sheet, source.root)
     if not sheet.records and not sheet.faults:
         raise sheet_error(sheet.name, [Problem(sheet.name, "rows of a path and labels", "a header and no row")])
     labels = label_sheet(sheet, wanted, (column,))
@@ -81,7 +81,7 @@ def _order(found: LabelledSet) -> list[int]:
     return sorted(range(len(found)), key=lambda place: (classes[place], found.names[place]))
 
 
-def _path_column(sheet: Sheet, root: Path) -> int:
+def path_column(sheet: Sheet, root: Path) -> int:
     """The column of paths: by its name, or because its first cell is a picture.
 
     Raises:

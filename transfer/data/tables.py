@@ -58,7 +58,7 @@ def read_table(
             for one picture, a damaged picture; or if fewer than two classes have pictures.
     """
     root = folder or table.parent
-    sheet = parse_sheet(_content(table), table.name, partial(is_picture, root))
+    sheet = parse_sheet(table_content(table), table.name, partial(is_picture, root))
     source = TableSource(str(root if whole_folder else table), root, table, whole_folder)
     return read_sheet(sheet, source, wanted, leniency)
 
@@ -120,7 +120,12 @@ def looks_tabular(path: Path, start: bytes) -> bool:
     return path.suffix.lower() in _SUFFIXES or looks_like_sheet(start, partial(is_picture, path.parent))
 
 
-def _content(table: Path) -> bytes:
+def table_content(table: Path) -> bytes:
+    """What a table holds.
+
+    Raises:
+        DataError: if it cannot be read, or is too large for one.
+    """
     try:
         with table.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size

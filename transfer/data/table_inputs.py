@@ -1,0 +1,53 @@
+"""The pictures that a table names, without what else it says of them."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+
+from transfer.data.frames import is_parquet, parquet_sheet
+from transfer.data.inputs import START_BYTES, Inputs
+from transfer.data.locating import Picture, is_picture, locate_picture
+from transfer.data.output_tables import path_column
+from transfer.data.sheets import Sheet, parse_sheet
+from transfer.data.tables import table_content
+from transfer.errors import DataError, Problem
+
+
+def read_table_inputs(table: Path) -> tuple[Inputs, bool]:
+    """The pictures of a CSV, TSV or Parquet file in the order of its rows, each once; and whether it has more columns.
+
+    Paths count from the table's folder and stay below it. Rows without a picture that is there stand in `.problems`.
+
+    Raises:
+        DataError: if it is no such table, or names no picture.
+    """
+    sheet = _sheet(table)
+    column = path_column(sheet, table.parent) if sheet.is_header or not sheet.begins_with_picture else 0
+    pictures, problems = _located(sheet, column, table.parent)
+    if not pictures:
+        step = f"paths count from the folder that holds {table.name}"
+        raise DataError(f"{table} names no picture that is there.", problems, step)
+    names, paths = tuple(each.name for each in pictures), tuple(each.path for each in pictures)
+    return Inputs(str(table), names, paths, problems), len(sheet.header) > 1
+
+
+def _sheet(table: Path) -> Sheet:
+    with table.open("rb") as stream:
+        if is_parquet(stream.read(START_BYTES)):
+            return parquet_sheet(table)
+    return parse_sheet(table_content(table), table.name, partial(is_picture, table.parent))
+
+
+def _located(sheet: Sheet, column: int, folder: Path) -> tuple[tuple[Picture, ...], tuple[Problem, ...]]:
+    root = os.path.realpath(folder)
+    found: dict[str, Picture] = {}
+    problems = list(sheet.faults)
+    for record in sheet.records:
+        picture = locate_picture(folder, root, record.cells[column])
+        if isinstance(picture, str):
+            problems.append(Problem(sheet.where(record.line), found=picture))
+        else:
+            found.setdefault(picture.real, picture)
+    return tuple(found.values()), tuple(problems)
