@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from transfer.jobs.listing_runs import leaderboard as leaderboard
     from transfer.jobs.measuring_drift import measure_drift as measure_drift
     from transfer.jobs.predicting import predict as predict
+    from transfer.jobs.pretrained import Pretrained as Pretrained
+    from transfer.jobs.pretraining import pretrain as pretrain
     from transfer.jobs.ranking_checkpoints import rank as rank
     from transfer.jobs.running import load_run as load_run
     from transfer.labellings import Labelling as Labelling
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from transfer.specs import Preprocessing as Preprocessing
     from transfer.surgery.network import Network as Network
     from transfer.training.named_recipes import named_recipe as named_recipe
+    from transfer.training.pretraining.fitting import Pace as Pace
     from transfer.training.recipe_texts import read_recipe as read_recipe
     from transfer.weights.cards import Card as Card
     from transfer.weights.matching import match as match
@@ -77,7 +80,9 @@ _HOMES = {
     "Leaderboard": "transfer.evidence.leaderboards",
     "Network": "transfer.surgery.network",
     "Output": "transfer.labellings",
+    "Pace": "transfer.training.pretraining.fitting",
     "Preprocessing": "transfer.specs",
+    "Pretrained": "transfer.jobs.pretrained",
     "Ranking": "transfer.rankings",
     "Receipt": "transfer.results",
     "Recipe": "transfer.recipes",
@@ -103,6 +108,7 @@ _HOMES = {
     "named_recipe": "transfer.training.named_recipes",
     "open_checkpoint": "transfer.weights.opening",
     "predict": "transfer.jobs.predicting",
+    "pretrain": "transfer.jobs.pretraining",
     "rank": "transfer.jobs.ranking_checkpoints",
     "read_labelled": "transfer.data.reading",
     "read_labelling": "transfer.data.labelling_files",

@@ -28,6 +28,7 @@ COMMANDS = {
     "leaderboard": "transfer.cli.listing",
     "match": "transfer.cli.matching",
     "predict": "transfer.cli.predicting",
+    "pretrain": "transfer.cli.pretraining",
     "rank": "transfer.cli.ranking",
     "recipe": "transfer.cli.recipes",
     "verify": "transfer.cli.verifying",

@@ -14,7 +14,7 @@ from transfer.graphs.layer_kinds import DROPOUTS
 _MEANS = frozenset(f"GlobalAveragePooling{rank}D" for rank in (1, 2, 3))
 
 
-def cut_points(graph: Graph, most: int) -> tuple[str, ...]:
+def cut_points(graph: Graph, most: int, features: str = "") -> tuple[str, ...]:
     """Names of layers to cut at, in order: where the features end, and ends of blocks spread evenly over the depth.
 
     Features with positions are averaged over these by whoever takes them, so an end of a block that the layer of
@@ -23,6 +23,7 @@ def cut_points(graph: Graph, most: int) -> tuple[str, ...]:
     Args:
         graph: nested models opened.
         most: how many layers, at least 1.
+        features: the layer at which its features end, where that is known.
 
     Raises:
         ValueError: if `most` is below 1.
@@ -30,7 +31,7 @@ def cut_points(graph: Graph, most: int) -> tuple[str, ...]:
     """
     if most < 1:
         raise ValueError(f"most counts layers to cut at: at least 1, not {most}")
-    last, same = _features(graph)
+    last, same = _features(graph, features)
     ends = [end for block in blocks_of(graph) if (end := _end(graph, block)) and end not in same]
     wanted = most - (last is not None)
     if len(ends) > wanted:
@@ -44,10 +45,10 @@ def cut_points(graph: Graph, most: int) -> tuple[str, ...]:
     return tuple(name for name in graph.names if name in chosen)
 
 
-def _features(graph: Graph) -> tuple[str | None, set[str]]:
+def _features(graph: Graph, known: str) -> tuple[str | None, set[str]]:
     """Where the features end, with layers before it that give the same once averaged; None where that is not clear."""
     try:
-        last = feature_layer(graph)
+        last = known if known in graph.names else feature_layer(graph)
     except LayerError:
         return None, set()
     same, at = {last}, Ref(last, len(graph.layer(last).calls) - 1)

@@ -112,3 +112,17 @@ def _learns(layer: Layer) -> bool:
     kind = layer.class_name
     passive = kind in PASSIVE or kind.startswith(("Random", "ZeroPadding", "Cropping")) or "Pooling" in kind
     return not passive or any(len(call.sources) > 1 for call in layer.calls)
+
+
+def encoder_layer(graph: Graph) -> str:
+    """The layer at which the features of a network end that may or may not have a classifier.
+
+    One has a classifier whose last layer gives probabilities, or is a `Dense` without an activation: logits. Any other
+    is an encoder as a whole.
+
+    Raises:
+        LayerError: as `feature_layer`.
+    """
+    last = graph.layer(single_output(graph).layer)
+    is_linear = last.class_name == "Dense" and last.config.get("activation") in (None, "linear")
+    return feature_layer(graph) if is_linear or _gives_probabilities(last) else last.name

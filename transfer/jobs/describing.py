@@ -75,16 +75,19 @@ def describe_request(
             "tensors": digest_manifest(tensors),
         },
         **describe_sets(data, test),
-        "versions": {
-            "transfer": version("h5transfer"),
-            **{name: version(name) for name in ("keras", "tensorflow", "numpy", "scikit-learn", "pillow")},
-            "python": platform.python_version(),
-        },
+        "versions": versions_here(),
     }
     # What a recipe is called changes nothing, nor does validation where there is nothing to choose.
     told = {**asked["recipe"], "name": "", **({"validation": 0} if len(recipe.stages) == 1 else {})}
     decisive = json.dumps({**asked, "recipe": told}, sort_keys=True)
     return {**asked, "digest": hashlib.sha256(decisive.encode()).hexdigest()}
+
+
+def versions_here() -> dict[str, str]:
+    """Of what settles the bits of a result on this machine."""
+    packages = ("keras", "tensorflow", "numpy", "scikit-learn", "pillow")
+    found = {name: version(name) for name in packages}
+    return {"transfer": version("h5transfer"), **found, "python": platform.python_version()}
 
 
 def describe_sets(data: LabelledSet, test: LabelledSet | None) -> dict[str, Json]:

@@ -111,7 +111,7 @@ def read_candidate(
     """
     network, flat = open_nested(opened.network)
     graph = network.graph
-    names = cut_points(graph, most)
+    names = cut_points(graph, most, network.card.features if network.card is not None else "")
     shapes = _shapes(graph, opened.custom_objects)
     refs = [Ref(name, len(graph.layer(name).calls) - 1) for name in names]
     answers = _find_answers(graph, shapes, network.card.classes if network.card is not None else ())

@@ -85,7 +85,8 @@ def prepare_student(
     """
     network = read_model(restored.model)
     graph = network.graph
-    cut = _cut(graph, at, drop_last)
+    said = network.card.features if network.card is not None else ""
+    cut = _cut(graph, at or (said if said in graph.names and not drop_last else None), drop_last)
     heads = tuple(Head(free_name(graph, each.name), len(each.classes), each.kind) for each in labelling)
     how = Extraction(drop_last=drop_last, at=() if drop_last else (cut,), freeze=("backbone",), heads=heads, seed=seed)
     found = extract_from_network(network, restored.model, how)

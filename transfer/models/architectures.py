@@ -52,21 +52,31 @@ def _application(name: str) -> keras.Model:
     return applications[name](weights=None)
 
 
-def _call(name: str) -> keras.Model:
+def named_function(name: str) -> Callable[..., Any]:
+    """What `module:function` or `file.py:function` names, imported.
+
+    Raises:
+        LayerError: if there is no such module or function.
+    """
     place, _, function = name.rpartition(":")
     if not place or not function:
-        raise LayerError(f"{name!r} is no architecture.", next_step="write module:function or file.py:function")
+        raise LayerError(f"{name!r} is no function.", next_step="write module:function or file.py:function")
     module = _import(place)
-    builder: Callable[[], Any] | None = getattr(module, function, None)
-    if not callable(builder):
-        known = [each for each, found in vars(module).items() if callable(found) and not each.startswith("_")]
+    found: Callable[..., Any] | None = getattr(module, function, None)
+    if not callable(found):
+        known = [each for each, one in vars(module).items() if callable(one) and not each.startswith("_")]
         raise LayerError(f"{place!r} has no function {function!r}.", next_step=f"nearest: {nearest(function, known)}")
+    return found
+
+
+def _call(name: str) -> keras.Model:
+    builder = named_function(name)
     try:
         model = builder()
     except Exception as error:
         raise LayerError(
             f"The builder {name} failed: {type(error).__name__}: {str(error)[:200]}",
-            [Problem(_last_place(error, module), found="raised there")],
+            [Problem(_last_place(error, builder), found="raised there")],
             next_step="mend it; it is called without arguments",
         ) from error
     if not isinstance(model, keras.Model):
@@ -74,11 +84,14 @@ def _call(name: str) -> keras.Model:
     return model
 
 
-def _last_place(error: Exception, module: ModuleType) -> str:
+def _last_place(error: Exception, builder: Callable[..., Any]) -> str:
     """The last line of the builder's own file that the error came through."""
+    file = str(getattr(sys.modules.get(builder.__module__), "__file__", None) or builder.__module__)
+    code = getattr(builder, "__code__", None)
+    file = code.co_filename if code is not None else file
     frames = traceback.extract_tb(error.__traceback__)
-    own = [each for each in frames if each.filename == module.__file__]
-    return f"{own[-1].filename}:{own[-1].lineno}" if own else str(module.__file__)
+    own = [each for each in frames if each.filename == file]
+    return f"{own[-1].filename}:{own[-1].lineno}" if own else file
 
 
 def _import(place: str) -> ModuleType:

@@ -159,7 +159,8 @@ def _shortened(network: Network, how: Extraction, names: Mapping[str, str], done
         graph, dropped = drop_last(graph, how.drop_last)
         done.append(f"dropped {', '.join(dropped)}")
     elif how.at:
-        ends = [_end(graph, name, names) for name in how.at]
+        said = network.card.features if network.card is not None else ""
+        ends = [_end(graph, name, names, said) for name in how.at]
         done.append(f"cut at {', '.join(ends)}")
         graph = cut(graph, ends)
     else:
@@ -167,9 +168,10 @@ def _shortened(network: Network, how: Extraction, names: Mapping[str, str], done
     return replace(network, graph=graph, tensors=Selection(network.tensors, frozenset(graph.names)))
 
 
-def _end(graph: Graph, name: str, names: Mapping[str, str]) -> str:
+def _end(graph: Graph, name: str, names: Mapping[str, str], said: str) -> str:
+    """What a layer at which to end is called now; of `features` the one that the card says, if it does."""
     if name == FEATURES and FEATURES not in graph.names:
-        return feature_layer(graph)
+        return said if said in graph.names else feature_layer(graph)
     return _named(graph, name, names)
 
 

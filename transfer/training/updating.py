@@ -100,9 +100,13 @@ class Adam(Optimizer):
 
     _memories = 2
 
+    def __init__(self, targets: Sequence[Target], beta_1: float = float(_BETA_1)) -> None:
+        super().__init__(targets)
+        self._beta_1 = np.float32(beta_1)
+
     def _factor(self, step: Any) -> Any:
         """Corrects both means for their start at 0; in double precision, where nothing is lost in the differences."""
-        return tf.sqrt(1 - _BETA_2.astype(np.float64) ** step) / (1 - _BETA_1.astype(np.float64) ** step)
+        return tf.sqrt(1 - _BETA_2.astype(np.float64) ** step) / (1 - self._beta_1.astype(np.float64) ** step)
 
     def _update(self, target: Target, kept: Sequence[Any], gradient: Any, rate: Any) -> None:
         tf.raw_ops.ResourceApplyAdam(
@@ -112,7 +116,7 @@ class Adam(Optimizer):
             beta1_power=tf.zeros((), target.dtype),
             beta2_power=tf.zeros((), target.dtype),
             lr=rate,
-            beta1=tf.cast(_BETA_1, target.dtype),
+            beta1=tf.cast(self._beta_1, target.dtype),
             beta2=tf.cast(_BETA_2, target.dtype),
             epsilon=tf.cast(_EPSILON, target.dtype),
             grad=gradient,

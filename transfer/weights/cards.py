@@ -50,6 +50,7 @@ class Card:
         architecture: the model's config as Keras 3 serialises it, input sizes open where they may be.
         preprocessing: how raw images become its input; None where the input is taken as it comes.
         classes: names of its outputs; empty for a backbone.
+        features: the layer at which its features end; empty where the architecture tells.
         origin: where the weights are from.
         licence: under which terms.
         fingerprint: recorded outputs, to prove a restored model.
@@ -68,6 +69,7 @@ class Card:
     digests: Mapping[str, str] = field(default_factory=dict)
     outline: str = ""
     history: tuple[str, ...] = ()
+    features: str = ""
 
     def without_proof(self) -> Card:
         """The card for changed weights: what was recorded of the old ones no longer holds."""
@@ -132,7 +134,10 @@ def _check_types(card: Card) -> None:
     """
     look = card.preprocessing
     kinds: dict[str, tuple[tuple[object, ...], type | tuple[type, ...]]] = {
-        "name, origin, licence and outline": ((card.name, card.origin, card.licence, card.outline), str),
+        "name, origin, licence, outline and features": (
+            (card.name, card.origin, card.licence, card.outline, card.features),
+            str,
+        ),
         "classes and history": ((*card.classes, *card.history), str),
         "digests": ((*card.digests, *card.digests.values()), str),
         "preprocessing": (

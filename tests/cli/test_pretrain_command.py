@@ -1,0 +1,49 @@
+"""`transfer pretrain`."""
+
+import json
+
+BUILDER = """
+import keras
+def build():
+    x = inputs = keras.Input((28, 28, 1), name="image")
+    x = keras.layers.Conv2D(4, 3, strides=2, activation="relu", name="conv")(x)
+    return keras.Model(inputs, keras.layers.GlobalAveragePooling2D(name="mean")(x), name="tiny")
+def decoder(code, shape):
+    return keras.Sequential([keras.Input((code,)), keras.layers.Dense(784, name="all"), keras.layers.Reshape(shape)])
+"""
+
+
+def test_it_is_printed_and_given_as_json_and_the_file_is_fine_tuned(call, pictures, tmp_path):
+    (tmp_path / "encoders.py").write_text(BUILDER)
+    out = tmp_path / "encoder.weights.h5"
+    how = ("pretrain", f"{tmp_path / 'encoders.py'}:build", str(pictures), "--epochs", "2", "-o", str(out))
+    printed = call(*how, "--set", "share=0.4")
+    assert printed.code == 0
+    assert "labels are not used" in printed.stdout
+    assert f"written   {out}, and {tmp_path / 'encoder.pretraining'}/" in printed.stdout
+    again = call(*how, "--set", "share=0.4")
+    assert "of this very request already; nothing was done" in again.stdout
+    refused = call(*how, "--set", "share=0.3")
+    assert refused.code == 8
+    forced = call(*how, "--set", "share=0.3", "--force", "--json")
+    found = json.loads(forced.stdout)
+    assert found["asked"]["options"]["share"] == 0.3
+    assert len(found["history"]) == 2
+    assert call("finetune", str(out), str(pictures), "--recipe", "probe", "-o", str(tmp_path / "run")).code == 0
+
+
+def test_a_decoder_of_ones_own_is_imported_and_checked(call, pictures, tmp_path):
+    (tmp_path / "encoders.py").write_text(BUILDER)
+    file = tmp_path / "encoders.py"
+    how = ("pretrain", f"{file}:build", str(pictures), "--epochs", "1", "-o", str(tmp_path / "e.weights.h5"))
+    assert call(*how, "--decoder", f"{file}:decoder").code == 0
+    refused = call(*how, "--decoder", f"{file}:decode", "--force")
+    assert refused.code == 5
+    assert "nearest: 'decoder'" in refused.stderr
+
+
+def test_settings_that_say_nothing_are_refused(call, pictures, tmp_path):
+    how = ("pretrain", "digits_mlp", str(pictures), "-o", str(tmp_path / "e.weights.h5"))
+    assert call(*how, "--set", "share").code == 2
+    assert call(*how, "--set", "shares=1").code == 6
+    assert call(*how, "--method", "simclr").code == 2

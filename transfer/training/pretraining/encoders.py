@@ -1,0 +1,104 @@
+"""The network that pretraining is about: raw rows in, features out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from transfer.training.batching import Readable, read_rows
+
+SAMPLE = 2000  # rows that scales are measured on
+_LEAST = 1e-6  # a spread below this is none
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scale:
+    """Brings raw rows to a mean of 0 and a variance of 1: of each channel of images, of each entry of other rows.
+
+    Attributes:
+        mean: that broadcasts to a row.
+        spread: standard deviations, likewise; 1 where there is none.
+        worst: mean squared difference of scaled rows from their mean row: the error of who ignores what he is given.
+    """
+
+    mean: NDArray[np.float32]
+    spread: NDArray[np.float32]
+    worst: float
+
+    @classmethod
+    def measure(cls, rows: Readable, *, is_image: bool, seed: int) -> Scale:
+        """Of some of the rows, drawn at random.
+
+        Args:
+            rows: all of them.
+            is_image: whether the entries of a channel are scaled alike.
+            seed: of the draw.
+        """
+        places = np.sort(np.random.default_rng(seed).permutation(len(rows))[:SAMPLE])
+        some = read_rows(rows, places).astype(np.float64)
+        axes = tuple(range(some.ndim - 1)) if is_image else (0,)
+        mean, spread = some.mean(axes), some.std(axes)
+        spread = np.where(spread > _LEAST, spread, 1.0)
+        worst = float(np.square((some - some.mean(0)) / spread).mean())
+        return cls(np.asarray(mean, np.float32), np.asarray(spread, np.float32), worst)
+
+    def apply(self, rows: Any) -> Any:
+        """Raw to scaled."""
+        return (rows - self.mean) / self.spread
+
+    def undo(self, rows: NDArray[Any]) -> NDArray[np.float32]:
+        """Scaled to raw."""
+        return np.asarray(rows * self.spread + self.mean, np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoder:
+    """A network to pretrain.
+
+    Attributes:
+        model: raw rows (b, …) to features, which are a vector, a map or a sequence; all of it is trained.
+        scale: of its raw rows.
+        is_image: whether rows are images (h, w, c).
+        white: the largest raw value of an image; 1 of other rows.
+    """
+
+    model: keras.Model
+    scale: Scale
+    is_image: bool
+    white: float = 1.0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a raw row."""
+        return tuple(int(size) for size in self.model.input_shape[1:])
+
+    @property
+    def entries(self) -> int:
+        """Numbers of a raw row."""
+        return prod(self.shape)
+
+    @property
+    def features(self) -> int:
+        """Numbers that it gives."""
+        return prod(int(size) for size in self.model.output_shape[1:])
+
+    @property
+    def pooled_features(self) -> int:
+        """Numbers that it gives, positions averaged."""
+        return int(self.model.output_shape[-1])
+
+    def flat(self, rows: Any) -> Any:
+        """(b, features) of raw rows, as they are in training."""
+        found = self.model(rows, training=True)
+        return tf.reshape(found, (-1, self.features))
+
+    def pooled(self, rows: Any, *, training: bool = True) -> Any:
+        """(b, d) of raw rows, positions averaged, as a head gets them."""
+        found = self.model(rows, training=training)
+        return tf.reduce_mean(found, axis=list(range(1, len(found.shape) - 1))) if len(found.shape) > 2 else found
