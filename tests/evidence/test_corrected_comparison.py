@@ -55,10 +55,36 @@ def test_exchanging_the_two_turns_the_signs_and_the_interval_leaves_0_out_where_
 @pytest.mark.parametrize("folds", [1, 2, 25])
 def test_the_same_scores_never_differ(shares, folds):
     scores = np.random.default_rng(0).random(folds)
-    expected = FoldDifference(0.0, 0.0, 0.0, 1.0, folds)
-    assert compare_over_folds(scores, scores, *sizes(folds), shares=shares) == expected
-    assert compare_over_folds(scores, scores + 1e-16, *sizes(folds), shares=shares) == expected
-    assert compare_over_folds(np.zeros(folds), np.zeros(folds), *sizes(folds), shares=shares) == expected
+    found = compare_over_folds(scores, scores, *sizes(folds), shares=shares)
+    assert (found.mean, found.p_value, found.told_apart) == (0.0, 1.0, False)
+    assert compare_over_folds(scores, scores + 1e-16, *sizes(folds), shares=shares) == found
+    assert compare_over_folds(np.zeros(folds), np.zeros(folds), *sizes(folds), shares=shares) == found
+
+
+def test_scores_that_never_differ_leave_as_much_open_as_so_many_examples_do():
+    same = np.full(25, 0.9)
+    found = compare_over_folds(same, same, *sizes(25))
+    # Of 100 examples none differs; 5 x 5 folds drawn at random would test 99.6 of them. Clopper-Pearson, one-sided.
+    exact = binomtest(0, 100, alternative="less").proportion_ci(0.95).high
+    assert found.high == pytest.approx(exact, rel=0.005)
+    assert found.low == -found.high
+    assert compare_over_folds(same, same, *sizes(25), shares=False) == FoldDifference(0.0, None, None, 1.0, 25)
+    assert compare_over_folds(same[:1], same[:1], *sizes(1)) == FoldDifference(0.0, None, None, 1.0, 1)
+    assert compare_over_folds(same, same, *sizes(25, 4, 1)) == FoldDifference(0.0, None, None, 1.0, 25)
+
+
+@pytest.mark.parametrize(("examples", "gap"), [(20, 0.05), (40, 0.05), (40, 0.02), (100, 0.02)])
+def test_where_none_differs_by_chance_the_true_difference_lies_within(examples, gap):
+    """Two fixed candidates of which one is right on a share `gap` more of all examples there are."""
+    random, missed, repeats = np.random.default_rng(0), 0, 400
+    for _ in range(repeats):
+        more = random.random(examples) < gap
+        dealt = [random.permutation(examples).reshape(5, -1) for _ in range(5)]
+        first = np.array([more[rows].mean() for folds in dealt for rows in folds])
+        found = compare_over_folds(first, np.zeros(25), *sizes(25, examples * 4 // 5, examples // 5))
+        if found.mean == 0:
+            missed += not found.low <= gap <= found.high
+    assert missed / repeats <= 0.05
 
 
 def test_one_example_more_in_every_fold_is_judged_about_as_the_binomial_test_does():

@@ -86,6 +86,18 @@ def test_p_values_are_adjusted_over_all_ways():
     assert (among.shots, among.gain.p_value) == (10, pytest.approx(6 * raw))
 
 
+@pytest.mark.parametrize(("pool", "tested", "is_sure"), [(9, 3, False), (36, 12, False), (120, 40, True)])
+def test_where_nothing_differs_few_examples_are_not_enough_to_be_sure(pool, tested, is_sure):
+    (found,) = enough_labels(
+        [[CurvePoint("probe", shots, (0.9,) * 3, (shots,) * 3, (pool,) * 3, (tested,) * 3) for shots in (1, 3)]]
+    )
+    assert (found.shots, found.gain.mean, found.is_sure) == (1, 0.0, is_sure)
+    # Three divisions test 1 - (3/4)^3 of all in the mean; none of n examples differs: (1 - q)^n = 0.05.
+    count = (pool + tested) * (1 - 0.75**3)
+    assert (1 - found.gain.high) ** count == pytest.approx(0.05)
+    assert str(found).startswith("1 shots for probe: +0.000 [-" if is_sure else "cannot be told for probe: +0.000 [-")
+
+
 def curve(*ways):
     return LabelCurve("photos", tuple(each for way in ways for each in way), ("linear",), "linear")
 

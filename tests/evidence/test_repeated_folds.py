@@ -95,7 +95,7 @@ def test_a_class_of_two_is_in_two_folds():
 def test_what_cannot_be_dealt_is_refused():
     with pytest.raises(DataError, match="at least two examples, and there are 1"):
         deal_repeatedly(ABC, [np.array([0])], seed=0)
-    with pytest.raises(DataError, match="at least two groups, and there are 1"):
+    with pytest.raises(DataError, match="at least two groups \\(copies count as one\\), and there are 1"):
         deal_repeatedly(ABC, [LABELS], seed=0, groups=np.zeros(47, int))
     with pytest.raises(ValueError, match="at least 2 folds and 1 repeat"):
         deal_repeatedly(ABC, [LABELS], seed=0, folds=1)

@@ -5,6 +5,7 @@ import json
 import pytest
 
 import transfer
+from transfer.jobs import finetuning
 from transfer.jobs.learnt_baselines import SCRATCH, UNTRAINED
 from transfer.jobs.preparing import Student
 from transfer.models.building import read_model
@@ -48,6 +49,19 @@ def test_the_result_and_its_model_are_those_without_them(run, student, sets, tmp
     with pytest.raises(transfer.TransferError) as refused:
         transfer.finetune(student, sets[0], test=sets[1], recipe=PROBE, out=run.folder)
     assert [each.where for each in refused.value.problems] == ["baselines"]
+
+
+def test_with_shots_they_are_made_for_as_many_as_are_learnt_from(student, sets, monkeypatch):
+    asked = []
+
+    def spied(_, examples):
+        asked.append(examples)
+        return {}
+
+    monkeypatch.setattr(finetuning, "make_rivals", spied)
+    transfer.finetune(student, sets[0], shots=2, recipe=PROBE, baselines="all")
+    transfer.finetune(student, sets[0], test=sets[1], recipe=PROBE, baselines="all")
+    assert asked == [6, len(sets[0])]
 
 
 def test_several_outputs_have_them_too(restored, digits):

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from transfer.evidence.corrected_comparison import FoldDifference, compare_over_folds
-from transfer.evidence.tiers import holm, order_over_folds
+from transfer.evidence.tiers import Ordering, order_over_folds
 from transfer.scores import Interval
 from transfer.specs import Json
 from transfer.tabulating import format_table
@@ -16,6 +16,9 @@ from transfer.tabulating import format_table
 COLUMNS = ("way", "accuracy", "95 % interval", "difference", "95 % interval of it", "p")
 NUMBERS = ("accuracy", "difference", "p")
 _NONE = "-"
+_ADJUSTED = (
+    "p is adjusted for the number of all pairs (Holm), as order and verdict are; each interval stands for itself"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,26 +74,30 @@ class BaselineComparison:
 
     @property
     def differences(self) -> dict[str, FoldDifference]:
-        """How far the model lies above each other way, by its name; p-values adjusted for their number (Holm).
+        """How far the model lies above each other way, by its name.
 
+        P-values are adjusted for the number of all pairs of ways (Holm), as those of the order are; intervals are not.
         Corrected for what folds share as those of whole pools: of few examples drawn from each even less is shared.
         """
+        adjusted = self.ordering.p_values
+        told = {pair[pair[0] == self.model]: value for pair, value in adjusted.items() if self.model in pair}
         others = [each for each in self.ways if each.name != self.model]
-        found = [self._compared(each) for each in others]
-        adjusted = holm(np.array([each.p_value for each in found])) if found else ()
-        return {
-            other.name: replace(each, p_value=float(p)) for other, each, p in zip(others, found, adjusted, strict=True)
-        }
+        return {each.name: replace(self._compared(each), p_value=told[each.name]) for each in others}
 
     def _compared(self, other: FoldedWay) -> FoldDifference:
         own = np.array(self.of(self.model).folds)
         return compare_over_folds(own, np.array(other.folds), np.array(self.train_sizes), np.array(self.test_sizes))
 
     @property
-    def order(self) -> str:
-        """All ways in one line, `A ≈ B > C`: a `>` only where the folds tell them apart."""
+    def ordering(self) -> Ordering:
+        """All ways, in tiers that the folds tell apart."""
         scores = {each.name: np.array(each.folds) for each in self.ways}
-        return str(order_over_folds(scores, np.array(self.train_sizes), np.array(self.test_sizes)))
+        return order_over_folds(scores, np.array(self.train_sizes), np.array(self.test_sizes))
+
+    @property
+    def order(self) -> str:
+        """The same in one line, `A ≈ B > C`."""
+        return str(self.ordering)
 
     @property
     def verdict(self) -> str:
@@ -124,6 +131,8 @@ class BaselineComparison:
         """What it comes to, line by line."""
         yield f"order     {self.order}"
         yield f"verdict   {self.verdict}"
+        if self.differences:
+            yield f"          {_ADJUSTED}"
         yield from (f"note      {each}" for each in self.notes)
 
     def __str__(self) -> str:

@@ -69,7 +69,7 @@ def _margins(own: KnownRun, other: KnownRun) -> Iterator[OutputMargin]:
         alike = next((each for each in there[output.name].measures if each.name == measure.name), None)
         if alike is not None:
             sign = -1 if output.kind == "regression" else 1
-            yield OutputMargin(output.name, measure, alike, sign * (measure.value - alike.value))
+            yield OutputMargin(output.name, measure, alike, sign * (measure.value - alike.value) + 0.0)
 
 
 def _note(own: KnownRun, other: KnownRun) -> str:

@@ -83,7 +83,7 @@ def deal_repeatedly(
     units = number_groups(groups, len(targets[0]))
     count = len(np.unique(units))
     if count < 2:
-        what = "examples" if groups is None else "groups"
+        what = "examples" if groups is None else "groups (copies count as one)"
         raise DataError(f"Folds need at least two {what}, and there are {count}.", next_step=f"add {what}")
     dealt = np.stack(
         [
@@ -107,8 +107,9 @@ def _refuse_gathered(labelling: Labelling, labels: NDArray[Any], dealt: Rows, un
         if (labels == place).any() and (np.ptp(dealt[:, labels == place], axis=1) == 0).any()
     ]
     if problems:
+        copies = " (copies count as one)" if unit == "group" else ""
         raise DataError(
             "Some classes cannot be learnt where they are tested.",
             problems,
-            next_step=f"give each class at least two {unit}s, better as many as folds, or leave the class out",
+            next_step=f"give each class at least two {unit}s{copies}, better as many as folds, or leave the class out",
         )

@@ -128,7 +128,7 @@ def _over_baseline(run: KnownRun, found: _Measured) -> Margin | None:
     values = [each[1].value for each in foremost if each is not None]
     if not values:
         return None
-    return Margin("best baseline", min(found.sign * (found.value - each) for each in values))
+    return Margin("best baseline", min(found.sign * (found.value - each) for each in values) + 0.0)
 
 
 def _over_benchmark(run: KnownRun, found: _Measured) -> Margin | None:
@@ -141,7 +141,7 @@ def _over_benchmark(run: KnownRun, found: _Measured) -> Margin | None:
     if isinstance(score, bool) or not isinstance(score, int | float):
         return None
     name, count = str(values.get("name") or "benchmark"), values.get("examples", values.get("n"))
-    value = found.sign * (found.value - score)
+    value = found.sign * (found.value - score) + 0.0
     if isinstance(count, int) and count > 0 and run.score is not None and 0 <= score <= 1:
         other = differ_by_bounds(run.score.accuracy, wilson(round(score * count), count))
         return Margin(name, value, other.low, other.high)

@@ -21,6 +21,7 @@ from transfer.evidence.curve_points import CurvePoint
 from transfer.evidence.label_curves import LabelCurve, best_of
 from transfer.jobs.cached_features import Cache
 from transfer.jobs.checking_heads import check_heads
+from transfer.jobs.checking_outputs import refuse_outputs
 from transfer.jobs.finetuning import finetune
 from transfer.jobs.learnt_baselines import UNTRAINED
 from transfer.jobs.preparing import Student
@@ -77,7 +78,7 @@ def draw_curve(
         DataError: if the set has not one class for each example, or no number of shots can be tried.
         ValueError: if a number lies outside its range.
     """
-    _refuse_outputs(data)
+    refuse_outputs(data, "a curve is drawn")
     if divisions < 2 or not shots or min(shots) < 1:
         raise ValueError(f"at least 2 divisions and 1 shot: {divisions}, {shots}")
     splits = [_divided(data, seed + each, test_share) for each in range(divisions)]
@@ -105,15 +106,6 @@ def draw_curve(
             found += _points(count, runs, [len(train) for train, _ in splits])
     without = [name for name in _WITHOUT if any(each.way == name for each in found)]
     return LabelCurve(data.source, tuple(found), tuple(without), best_of(found, without), left_out)
-
-
-def _refuse_outputs(data: LabelledSet) -> None:
-    if not data.labelling.is_single:
-        raise DataError(
-            f"{data.source} has not one class for each example; a curve is drawn of one output of classes.",
-            [Problem("outputs", "one of classes", ", ".join(data.labelling.names))],
-            "name it with --head (or data.only(name))",
-        )
 
 
 def _possible(

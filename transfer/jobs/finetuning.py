@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -180,7 +181,7 @@ def finetune(
                 data,
                 how,
                 skip_unreadable=skip_unreadable,
-                rivals=make_rivals(learner, len(data)) if baselines == "all" else {},
+                rivals=partial(make_rivals, learner) if baselines == "all" else None,
                 benchmark=reference,
             )
         except NotFiniteError as error:

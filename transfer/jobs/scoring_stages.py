@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,7 +75,7 @@ def learn_and_score(
     how: Division,
     *,
     skip_unreadable: bool,
-    rivals: Mapping[str, Learner] | None = None,
+    rivals: Callable[[int], Mapping[str, Learner]] | None = None,
     benchmark: Reference | None = None,
 ) -> Outcome:
     """Read, learn and test.
@@ -86,7 +86,7 @@ def learn_and_score(
         data: to learn from.
         how: what is tested on.
         skip_unreadable: whether examples that cannot be read are left out.
-        rivals: learners that stand beside it as baselines, by name, on the same examples.
+        rivals: makes learners that stand beside it as baselines, by name, for so many examples to learn from.
         benchmark: what it is held against besides.
     """
     clock, recipe, test = Clock(), learner.recipe, how.test
@@ -103,10 +103,11 @@ def learn_and_score(
     unseen = np.array([place for place in held_out if digests[place] not in learnt], np.int64)
     refuse_known(len(unseen))
     unlearnt = refuse_unlearnt(labels[train])
+    others = rivals(len(train)) if rivals is not None else {}
     learner.begin(read.places[train], read.labels, everything.groups)
     with clock("baselines"):
         baselines = score_baselines(read, labels, train, unseen, recipe.seed, learner.progress, examples.groups)
-    sides = _Sides(everything, read.places, train, unseen)
+    sides = _Split(everything, read.places, train, unseen)
     probe: Scored | None = None
     if benchmark is not None and benchmark.probed is not None:
         with clock("benchmark"):  # before the learning, which a time limit ends
@@ -115,7 +116,7 @@ def learn_and_score(
     found, decisions = followed.scores, followed.decisions
     if decisions is not None:
         learner.calibrate(decisions.slopes(), decisions.offsets())
-    for name, rival in (rivals or {}).items():
+    for name, rival in others.items():
         with clock("baselines"):
             baselines = (*baselines, _answer(rival, feed, sides).renamed(name))
     several = None if data.labelling.is_single else data.labelling
@@ -150,7 +151,7 @@ def learn_and_score(
 
 
 @dataclass(frozen=True, slots=True)
-class _Sides:
+class _Split:
     """What every learner learns from and answers.
 
     Attributes:
@@ -166,7 +167,7 @@ class _Sides:
     unseen: NDArray[np.int64]
 
 
-def _answer(rival: Learner, feed: Feed, sides: _Sides) -> Scored:
+def _answer(rival: Learner, feed: Feed, sides: _Split) -> Scored:
     """What another learner comes to on the same examples."""
     everything, groups = sides.everything, sides.everything.groups
     read = read_examples(rival, feed, everything)
