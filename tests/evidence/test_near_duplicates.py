@@ -139,3 +139,27 @@ def test_more_than_five_copies_that_are_very_near_are_found_all_the_same():
     )
     found = find_near_duplicates(features.astype(np.float32), np.zeros(209, int))
     assert set(found.pairs.ravel().tolist()) == set(range(200, 209))
+
+
+def versions(count, seed, jitter=0.2):
+    """Features in five classes, 15 of which have so many versions each; their number, and (n,) of which one each is."""
+    random = np.random.default_rng(seed)
+    means, kinds = 0.6 * random.normal(size=(5, 256)), random.integers(0, 5, 300)
+    rows = random.normal(size=(300, 64)) @ random.normal(size=(64, 256)) / 8 + means[kinds]
+    changed = np.repeat(rows[:15], count - 1, axis=0)
+    changed += jitter * rows.std() * random.normal(size=changed.shape)
+    which = np.concatenate([np.arange(300), np.repeat(np.arange(15), count - 1)])
+    return np.concatenate([rows, changed]).astype(np.float32), kinds[which], which
+
+
+@pytest.mark.parametrize("count", [4, 5, 6, 7, 8])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_however_many_versions_of_an_example_there_are_all_are_held_out_together(count, seed):
+    features, kinds, which = versions(count, seed)
+    found = find_near_duplicates(features, kinds)
+    groups = group_duplicates(found.together, len(features), None)
+    for one in range(15):
+        (group,) = np.unique(groups[which == one])
+        assert set(which[groups == group]) == {one}  # and nothing else is with them
+    named = set(map(tuple, found.pairs.tolist()))
+    assert named <= set(map(tuple, found.together.tolist()))

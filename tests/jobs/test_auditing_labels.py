@@ -215,3 +215,20 @@ def test_a_question_that_unreadable_pictures_leave_no_answers_of_is_told_of(dama
     audit = transfer.audit_labels("digits_mlp", damaged, skip_unreadable=True)
     assert list(audit.shares) == ["kind"]
     assert "broken broken: not audited, for fewer than two answers are left with two groups of examples" in audit.notes
+
+
+@pytest.mark.parametrize("count", [3, 6, 7])
+def test_versions_of_an_example_do_not_confirm_each_others_wrong_label_however_many_there_are(count):
+    random = np.random.default_rng(0)
+    means, kinds = 0.6 * random.normal(size=(5, 256)), random.integers(0, 5, 300)
+    rows = random.normal(size=(300, 64)) @ random.normal(size=(64, 256)) / 8 + means[kinds]
+    labels = kinds.copy()
+    labels[:15] = (labels[:15] + 1) % 5
+    changed = np.repeat(rows[:15], count - 1, axis=0)
+    changed += 0.2 * rows.std() * random.normal(size=changed.shape)
+    features = np.concatenate([rows, changed]).astype(np.float32)
+    said = np.concatenate([labels, np.repeat(labels[:15], count - 1)])
+    data = transfer.from_arrays(features.reshape(-1, 16, 16), said, list("abcde"))
+    named = {each.name for each in audit_features(data, [features], seed=0).suspects}
+    wrong = [data.names[place] for place in (*range(15), *range(300, len(features)))]
+    assert np.mean([each in named for each in wrong]) > 0.85

@@ -8,10 +8,11 @@ power g, so that log(d_5 / d_4) of fifth and fourth neighbour has the median log
     n / 2 · 5 c^g
 
 pairs nearer than c d by chance. Near is a pair below c d in both its classes, where c is such that this is one half of
-a pair, and at most a fifth. Where examples come in series, road signs in one frame or playing cards, they are as near
-to many as to one: so d is no more than an example's own distance to its fifth nearest neighbour, yet no less than a
-tenth of what is usual. Of one or two features that vary nothing is said: with one all directions are the same two, with
-two there are many pairs as near to each other as rounding tells.
+a pair, and at most a fifth. Such pairs are held out together. Where examples come in series, road signs in one frame or
+playing cards, they are as near to many as to one: so for the pairs that are named d is no more than an example's own
+distance to its fifth nearest neighbour, yet no less than a tenth of what is usual. Of six or more versions of a picture
+only the very near ones are named then, while all are held out together. Of one or two features that vary nothing is
+said: with one all directions are the same two, with two there are many pairs as near to each other as rounding tells.
 
 On the shipped MobileNetV2 (tests/benchmarks/bench_near_duplicates.py), of copies of 20 clip-art pictures those that are
 cropped by 4 of 160 pixels or shifted by 3 are all found, of those mirrored 17, of those darkened, rotated by 5 degrees
@@ -50,13 +51,16 @@ class NearDuplicates:
     """Pairs that are near, the nearest first.
 
     Attributes:
-        pairs: (p, 2) places, the lower first.
-        distances: (p,), 0 to 2.
+        pairs: (p, 2) places, the lower first, that are named: near also beside each example's own surroundings.
+        distances: (p,) of these, 0 to 2.
+        together: (q, 2), all that are near by what is usual, series of alike examples among them: so near that one may
+            confirm the label of the other. The pairs that are named are among them.
         note: what was not looked at; empty if nothing.
     """
 
     pairs: NDArray[np.int64]
     distances: Floats
+    together: NDArray[np.int64]
     note: str = ""
 
 
@@ -82,21 +86,32 @@ def find_near_duplicates(
         drawn = np.sort(np.random.default_rng(seed).choice(len(features), MOST, replace=False))
         among = find_near_duplicates(features[drawn], kinds[drawn], progress=progress)
         note = f"examples that are almost the same are looked for among {MOST:,} of {len(features):,}, drawn at random"
-        return NearDuplicates(drawn[among.pairs], among.distances, among.note or note)
+        return NearDuplicates(drawn[among.pairs], among.distances, drawn[among.together], among.note or note)
+    none = np.zeros((0, 2), np.int64)
     if len(features) < FEWEST:
-        return NearDuplicates(np.zeros((0, 2), np.int64), np.zeros(0))
+        return NearDuplicates(none, np.zeros(0), none)
     if (features.min(0) < features.max(0)).sum() < _FEATURES:
         note = f"examples that are almost the same are not looked for: fewer than {_FEATURES} features vary"
-        return NearDuplicates(np.zeros((0, 2), np.int64), np.zeros(0), note)
+        return NearDuplicates(none, np.zeros(0), none, note)
     neighbours, distances = _nearest(_directions(features), progress)
-    limits = np.maximum(_SAME, _share(distances) * _scale(distances[:, -1], kinds))
-    own = np.repeat(np.arange(len(features)), neighbours.shape[1])
+    share, usual = _share(distances), _usual(distances[:, -1], kinds)
+    own = np.minimum(usual, np.maximum(distances[:, -1], _AMONG_MANY * usual))
+    pairs, found = _below(share * own, neighbours, distances)
+    return NearDuplicates(pairs, found, _below(share * usual, neighbours, distances)[0])
+
+
+def _below(
+    limits: Floats, neighbours: NDArray[np.int64], distances: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], Floats]:
+    """Pairs of neighbours (n, 5) that are nearer than the limits (n,) of both, and their distances, rising."""
+    limits = np.maximum(_SAME, limits)
+    own = np.repeat(np.arange(len(neighbours)), neighbours.shape[1])
     ends = np.sort(np.stack([own, neighbours.ravel()], axis=1), axis=1)
     is_near = distances.ravel() <= np.minimum(limits[ends[:, 0]], limits[ends[:, 1]])
     pairs, first = np.unique(ends[is_near], axis=0, return_index=True)
-    found = distances.ravel()[is_near][first]
+    found = distances.ravel()[is_near][first].astype(np.float64)
     order = np.argsort(found, kind="stable")
-    return NearDuplicates(pairs[order], found[order].astype(np.float64))
+    return pairs[order], found[order]
 
 
 def group_duplicates(
@@ -158,12 +173,6 @@ def _share(distances: NDArray[np.float32]) -> float:
     last, before = (np.maximum(distances[:, place], _SAME).astype(np.float64) for place in (-1, -2))
     growth = np.log(2) / (NEIGHBOURS - 1) / max(float(np.median(np.log(last / before))), _SAME)
     return min(_LARGEST, float((2 * _BY_CHANCE / (NEIGHBOURS * len(distances))) ** (1 / growth)))
-
-
-def _scale(distances: NDArray[np.float32], kinds: NDArray[np.integer[Any]]) -> Floats:
-    """(n,) what near is a share of: the distance usual in the class, less where an example lies among many like it."""
-    usual = _usual(distances, kinds)
-    return np.minimum(usual, np.maximum(distances, _AMONG_MANY * usual))
 
 
 def _usual(distances: NDArray[np.float32], kinds: NDArray[np.integer[Any]]) -> Floats:

@@ -62,7 +62,7 @@ def audit_labels(
     The frozen layers run once over all examples. A head is solved on four fifths of them and asked about the others,
     five times. What it contradicts for sure, by confident learning, is likely wrong (see `evidence.label_errors`).
     Numbers are not audited. Examples that are almost the same (see `evidence.near_duplicates`) are held out together,
-    so that none confirms the label of its copy.
+    so that none confirms the label of its copy; so are those of a series of alike ones, which are not named as pairs.
 
     Args:
         source: a file, the name of a shipped one, what `restore` gave, or a model that ends in the heads as `extract`
@@ -136,7 +136,7 @@ def audit_features(
     is_single = data.labelling.is_single
     kinds = data.targets[0] if is_single else np.zeros(len(data), np.int64)
     near = find_near_duplicates(features[0], kinds, seed=seed, progress=progress)
-    within = near.pairs[(near.pairs < count).all(1)]
+    within = near.together[(near.together < count).all(1)]
     learnt = data.subset(np.arange(count))
     together = group_duplicates(within, count, learnt.groups)
     labels, shares, accuracies, weak, notes = list[DoubtedLabel](), {}, {}, list[str](), list[str]()
