@@ -146,6 +146,7 @@ class Ranking:
         command: takes the best network at its cut; empty where it is no file.
         finetuning: the command that fine-tunes it at once; empty where it or the examples are no file.
         notes: what else there is to know.
+        warnings: what makes the numbers of some candidates doubtful.
     """
 
     source: str
@@ -161,6 +162,7 @@ class Ranking:
     command: str = ""
     finetuning: str = ""
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def best(self) -> RankedCut:
@@ -199,6 +201,8 @@ class Ranking:
                 yield f"audit     {told}: fewer than 3 cuts have both, or all are equal"
         for note in self.notes:
             yield f"note      {note}"
+        for warning in self.warnings:
+            yield f"warning   {warning}"
         if self.command:
             yield f"next      {self.command}"
         if self.finetuning:

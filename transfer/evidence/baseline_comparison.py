@@ -51,6 +51,7 @@ class BaselineComparison:
         ways: in the order of their accuracy, of equals by name.
         model: the name of the way that is held against the others.
         notes: what else there is to know.
+        warnings: what makes the numbers doubtful.
     """
 
     source: str
@@ -63,6 +64,7 @@ class BaselineComparison:
     ways: tuple[FoldedWay, ...]
     model: str
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def of(self, name: str) -> FoldedWay:
         """One of the ways.
@@ -134,6 +136,7 @@ class BaselineComparison:
         if self.differences:
             yield f"          {_ADJUSTED}"
         yield from (f"note      {each}" for each in self.notes)
+        yield from (f"warning   {each}" for each in self.warnings)
 
     def __str__(self) -> str:
         columns, rows, numbers = self.table

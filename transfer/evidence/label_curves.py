@@ -26,6 +26,8 @@ class LabelCurve:
         without: the ways that know nothing from before.
         reference: the best of these at the most shots, against which the others are held.
         left_out: numbers of shots that could not be tried, and why.
+        notes: what else there is to know.
+        warnings: what makes the numbers doubtful.
     """
 
     source: str
@@ -33,6 +35,8 @@ class LabelCurve:
     without: tuple[str, ...]
     reference: str
     left_out: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def of(self, way: str) -> tuple[CurvePoint, ...]:
         """The points of one way, by shots."""
@@ -82,7 +86,8 @@ class LabelCurve:
         """Whether it paid, at each number of shots, how many labels it is worth, and how many are enough."""
         paid = (f"paid      {shots} shots: {found.describe(way, self.reference)}" for way, shots, found in self.paid)
         left_out = (f"left out  {each.where}: {each.found}" for each in self.left_out)
-        return (*paid, *(f"worth     {each}" for each in self.worth), *self._enough_lines, *left_out)
+        remarks = (*(f"note      {each}" for each in self.notes), *(f"warning   {each}" for each in self.warnings))
+        return (*paid, *(f"worth     {each}" for each in self.worth), *self._enough_lines, *left_out, *remarks)
 
     @property
     def _enough_lines(self) -> tuple[str, ...]:
@@ -115,6 +120,8 @@ class LabelCurve:
             "worth": list(self.worth),
             "enough": [{**asdict(each), "is_sure": each.is_sure} for each in self.enough],
             "left_out": left_out,
+            "notes": list(self.notes),
+            "warnings": list(self.warnings),
         }
 
 

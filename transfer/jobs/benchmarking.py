@@ -18,6 +18,7 @@ from transfer.jobs.dividing import divide
 from transfer.jobs.feeding import Feed, as_learnt, make_feed
 from transfer.jobs.kept_answers import answers_from_json
 from transfer.jobs.known_runs import read_runs
+from transfer.jobs.learnt_before import LearntBefore, learnt_by
 from transfer.jobs.preparing import prepare_student
 from transfer.jobs.run_folders import ASKED
 from transfer.jobs.scoring_answers import Scored
@@ -43,12 +44,14 @@ class Probed:
         heads: names of these.
         custom_objects: classes of the caller's that it holds, by name.
         feed: how examples go in: by its own preprocessing, at its own size.
+        before: what it has learnt from already.
     """
 
     network: Network = field(repr=False)
     heads: tuple[str, ...]
     custom_objects: dict[str, type]
     feed: Feed
+    before: LearntBefore
 
     def learner(self, like: Learner) -> Learner:
         """What solves the head.
@@ -79,6 +82,8 @@ class Reference:
     def refuse_unfit(self, asked: Json, tested: LabelledSet) -> None:
         """Refuse a run of another task, or one that was tested on none of the examples that are tested on now.
 
+        A checkpoint that has learnt from some of these is refused as well.
+
         Args:
             asked: of the run that is to come.
             tested: the examples that it will be tested on.
@@ -87,6 +92,8 @@ class Reference:
             DataError: if it cannot be the benchmark.
         """
         if self.run is None:
+            if self.probed is not None:
+                _refuse_known(self.probed.before, tested)
             return
         coming = _known("this run", asked, None, None)
         if coming.task != self.run.task:
@@ -112,12 +119,14 @@ class Reference:
             asked: of the run, with its split.
             probe: what the probe on a checkpoint came to.
         """
-        found = own.score or own.outputs
-        run = _known(found.name if found else "this run", asked, own.score, own.outputs, answers)
+        named = own.score or own.outputs
+        run = _known(named.name if named else "this run", asked, own.score, own.outputs, answers)
         if self.run is not None:
             return hold_against(run, self.run)
         score, outputs = (probe.score, probe.outputs) if probe is not None else (None, None)
-        return hold_against(run, _known(self.name, asked, score, outputs, answers))
+        found = hold_against(run, _known(self.name, asked, score, outputs, answers))
+        doubts = self.probed.before.notes if self.probed is not None else ()
+        return replace(found, note="; ".join(filter(None, (found.note, *doubts))))
 
 
 def open_benchmark(
@@ -211,7 +220,7 @@ def _probe(
         size=None if own and own.size else size,
         custom_objects=student.custom_objects,
     )
-    return Probed(as_learnt(feed, data), heads, student.custom_objects, feed)
+    return Probed(as_learnt(feed, data), heads, student.custom_objects, feed, learnt_by(student, network))
 
 
 def _digest(probed: Probed) -> str:
@@ -237,6 +246,16 @@ def _unfit(run: KnownRun, why: str, problem: Problem) -> DataError:
         next_step="name a run on the same data and test examples (the same --seed, --test or --test-share), "
         "or a checkpoint",
     )
+
+
+def _refuse_known(before: LearntBefore, tested: LabelledSet) -> None:
+    known = before.count(tested.digests())
+    if known:
+        raise DataError(
+            f"{before.name} cannot be the benchmark: it has learnt from examples that are tested on.",
+            [Problem("test examples", "none that it has learnt from", f"{known} of {len(tested)}")],
+            next_step=f"name the run that it comes from: {before.folder}",
+        )
 
 
 def _shown(task: Json) -> str:

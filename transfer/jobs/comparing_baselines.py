@@ -23,6 +23,7 @@ from transfer.jobs.dealing_folds import DealtExamples, deal_examples
 from transfer.jobs.feeding import Feed, as_learnt, make_feed
 from transfer.jobs.following_recipes import follow
 from transfer.jobs.learnt_baselines import SCRATCH, UNTRAINED, make_rivals
+from transfer.jobs.learnt_before import LearntBefore, learnt_by
 from transfer.jobs.preparing import Student
 from transfer.jobs.reading_examples import ReadExamples, read_examples
 from transfer.jobs.scoring_answers import Scored
@@ -105,6 +106,8 @@ def compare_baselines(
         dealt = deal_examples(examples, shots=shots, folds=folds, repeats=repeats, seed=seed)
         rivals = make_rivals(learner, dealt.fewest, (UNTRAINED, *((SCRATCH,) if scratch else ())))
         tally = _tallied([first, *_read_all(rivals, feed, data)], examples, dealt, seed, progress)
+    fresh = any(each.fresh for each in recipe.stages)
+    before = LearntBefore() if fresh else learnt_by(student, network)
     unread = [f"examples that cannot be read, left out: {more}"] if (more := len(data) - len(examples)) else []
     return BaselineComparison(
         source=data.source,
@@ -116,7 +119,8 @@ def compare_baselines(
         test_sizes=tuple(dealt.folds.test_sizes.tolist()),
         ways=tally.ways(repeats, dealt.alike),
         model=tally.model,
-        notes=(*data.notes, *unread, feed.note, _ONE_DRAW, *([store.trouble] if store.trouble else [])),
+        notes=(*data.notes, *unread, feed.note, _ONE_DRAW, *before.notes, *([store.trouble] if store.trouble else [])),
+        warnings=before.warnings(examples.digests()),
     )
 
 

@@ -24,6 +24,7 @@ from transfer.jobs.checking_heads import check_heads
 from transfer.jobs.checking_outputs import refuse_outputs
 from transfer.jobs.finetuning import finetune
 from transfer.jobs.learnt_baselines import UNTRAINED
+from transfer.jobs.learnt_before import learnt_by
 from transfer.jobs.preparing import Student
 from transfer.jobs.scoring_baselines import LOGISTIC, NEIGHBOURS
 from transfer.models.building import classes_of
@@ -105,7 +106,10 @@ def draw_curve(
                 progress("drawing the curve", place * divisions + number + 1, len(tried) * divisions)
             found += _points(count, runs, [len(train) for train, _ in splits])
     without = [name for name in _WITHOUT if any(each.way == name for each in found)]
-    return LabelCurve(data.source, tuple(found), tuple(without), best_of(found, without), left_out)
+    before, digests = learnt_by(student, check_heads(student, data, None)[0]), data.digests()
+    tested = [digests[place] for place in sorted({int(place) for _, test in splits for place in test})]
+    remarks = before.notes, before.warnings(tested)
+    return LabelCurve(data.source, tuple(found), tuple(without), best_of(found, without), left_out, *remarks)
 
 
 def _possible(

@@ -24,6 +24,7 @@ from transfer.jobs.describing import describe_request
 from transfer.jobs.feeding import as_learnt, make_feed
 from transfer.jobs.kept_pictures import fitted_batches
 from transfer.jobs.learnt_baselines import make_rivals
+from transfer.jobs.learnt_before import TUNED, learnt_by
 from transfer.jobs.preparing import Student
 from transfer.jobs.run_folders import read_asked
 from transfer.jobs.running import load_run, refuse_run, write_run
@@ -183,6 +184,7 @@ def finetune(
                 skip_unreadable=skip_unreadable,
                 rivals=partial(make_rivals, learner) if baselines == "all" else None,
                 benchmark=reference,
+                before=None if any(each.fresh for each in recipe.stages) else learnt_by(student, network, receipt),
             )
         except NotFiniteError as error:
             model = _finished_model(feed.network, learner, data.labelling, network.card)
@@ -236,7 +238,7 @@ def _finished_model(model: keras.Model, learner: Learner, labelling: Labelling, 
         take_over(model, learnt)
     whole = give_probabilities(model, labelling, learner.heads)
     old = card or Card()
-    done = f"fine-tuned: {', '.join(stage.kind for stage in learner.recipe.stages)}"
+    done = f"{TUNED}: {', '.join(stage.kind for stage in learner.recipe.stages)}"
     classes = labelling.outputs[0].classes if labelling.is_single else ()
     told = replace(old.without_proof(), architecture=None, preprocessing=None, classes=classes)
     attach_card(whole, replace(told, history=(*old.history, done)))

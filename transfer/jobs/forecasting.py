@@ -33,6 +33,8 @@ from transfer.jobs.describing import describe_sets
 from transfer.jobs.estimating import Counts, Measured, Sizes, estimate_run, kept_bytes
 from transfer.jobs.feeding import as_learnt, make_feed
 from transfer.jobs.learning import Learning, prepare_file
+from transfer.jobs.learnt_before import learnt_by
+from transfer.jobs.preparing import Student
 from transfer.jobs.rehearsing import Sample, rehearse, rehearse_solving
 from transfer.recipes import Recipe, Stage
 from transfer.specs import Progress, silent
@@ -108,9 +110,17 @@ def forecast_file(
         doubts=checked.doubts,
         features=KeptFeatures(size, str(folder or ""), counts.kept, counts.read, size <= memory_bytes),
         notes=notes,
-        warnings=(*data.notes, *warnings),
+        warnings=(*data.notes, *warnings, *_known(student, recipe, checked)),
         time_check=_check_time(estimate, time_limit, sizes.weight_bytes),
     )
+
+
+def _known(student: Student, recipe: Recipe, checked: CheckedExamples) -> tuple[str, ...]:
+    """What is said of test examples that the file has learnt from."""
+    if any(each.fresh for each in recipe.stages):
+        return ()
+    before = learnt_by(student, student.network)
+    return (*before.warnings([checked.digests[place] for place in checked.tested]), *before.notes)
 
 
 def _held_against(data: LabelledSet, how: Learning) -> tuple[str, ...]:

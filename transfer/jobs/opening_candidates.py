@@ -41,6 +41,11 @@ class Candidate:
     is_random: bool = False
 
     @property
+    def path(self) -> str:
+        """Of the file that its weights come from; empty where that is not known."""
+        return self.source.receipt.source if isinstance(self.source, Restored) else self.file
+
+    @property
     def file(self) -> str:
         """As `extract` takes it; empty where it is no file."""
         source = self.source.path if isinstance(self.source, Checkpoint) else self.source

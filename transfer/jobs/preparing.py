@@ -32,6 +32,7 @@ class Student:
         cut: the layer at which the backbone ends.
         dropped: names of the layers left out.
         heads: names of the heads, in the order of the outputs.
+        source: path of the file that its weights come from; empty where that is not known.
     """
 
     network: Network
@@ -39,6 +40,7 @@ class Student:
     cut: str
     dropped: tuple[str, ...]
     heads: tuple[str, ...]
+    source: str = ""
 
     @property
     def model(self) -> keras.Model:
@@ -90,7 +92,8 @@ def prepare_student(
     heads = tuple(Head(free_name(graph, each.name), len(each.classes), each.kind) for each in labelling)
     how = Extraction(drop_last=drop_last, at=() if drop_last else (cut,), freeze=("backbone",), heads=heads, seed=seed)
     found = extract_from_network(network, restored.model, how)
-    return Student(found.network, classes_of(restored.model), cut, found.dropped, tuple(head.name for head in heads))
+    own, names = classes_of(restored.model), tuple(head.name for head in heads)
+    return Student(found.network, own, cut, found.dropped, names, restored.receipt.source)
 
 
 def _cut(graph: Graph, at: str | None, drop_last: int) -> str:

@@ -19,6 +19,7 @@ from transfer.jobs.auditing_scores import audit_scores, tell_left_out
 from transfer.jobs.cached_features import Cache
 from transfer.jobs.failed_candidates import none_left, refer_to_twins, telling
 from transfer.jobs.features_of_cuts import Fitting, ReadCandidate, read_candidate
+from transfer.jobs.learnt_before import LearntBefore, find_learnt
 from transfer.jobs.next_commands import extract_command, finetune_command
 from transfer.jobs.opening_candidates import Source, list_candidates, open_candidate
 from transfer.jobs.ordering_cuts import Placed, order_cuts
@@ -127,14 +128,23 @@ def rank(
     best = origins[ranking.best.name]
     left_out = [f"examples that cannot be read, left out: {more}"] if (more := len(labelled) - len(chosen)) else []
     trouble = dict.fromkeys(each.trouble for each in found if each.trouble)
-    notes = (*labelled.notes, *left_out, *ordered.notes, *tell_left_out(rows), *verified, *trouble)
+    before = _before(found)
+    unknown = [note for each in before for note in each.notes]
+    notes = (*labelled.notes, *left_out, *ordered.notes, *tell_left_out(rows), *verified, *unknown, *trouble)
     words = typed or (() if isinstance(data, LabelledSet) else (os.fspath(data),))
     return replace(
         ranking,
         command=extract_command(ranking.best, best, chosen.labelling, restoring),
         finetuning=finetune_command(ranking.best, best, words, fitting, restoring, seed),
         notes=notes,
+        warnings=tuple(warning for each in before for warning in each.warnings(chosen.digests())),
     )
+
+
+def _before(found: Sequence[ReadCandidate]) -> list[LearntBefore]:
+    """What candidates have learnt from; nothing of those with random weights."""
+    opened = [each.opened for each in found if not each.opened.candidate.is_random]
+    return [find_learnt(each.candidate.name, each.candidate.path, each.network.card) for each in opened]
 
 
 def _refuse_labels(data: LabelledSet) -> None:

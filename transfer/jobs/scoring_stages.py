@@ -22,6 +22,7 @@ from transfer.jobs.describing import describe_probe
 from transfer.jobs.dividing import divide, refuse_unlearnt
 from transfer.jobs.feeding import Feed
 from transfer.jobs.following_recipes import follow
+from transfer.jobs.learnt_before import LearntBefore
 from transfer.jobs.reading_examples import read_examples
 from transfer.jobs.scoring_answers import Scored
 from transfer.jobs.scoring_baselines import LINEAR, LOGISTIC, NEIGHBOURS, score_baselines
@@ -77,6 +78,7 @@ def learn_and_score(
     skip_unreadable: bool,
     rivals: Callable[[int], Mapping[str, Learner]] | None = None,
     benchmark: Reference | None = None,
+    before: LearntBefore | None = None,
 ) -> Outcome:
     """Read, learn and test.
 
@@ -88,6 +90,7 @@ def learn_and_score(
         skip_unreadable: whether examples that cannot be read are left out.
         rivals: makes learners that stand beside it as baselines, by name, for so many examples to learn from.
         benchmark: what it is held against besides.
+        before: what the network has learnt from already; None where that is nothing.
     """
     clock, recipe, test = Clock(), learner.recipe, how.test
     everything = data if test is None else join_sets(data, test)
@@ -132,6 +135,7 @@ def learn_and_score(
         left_out=(*data.problems, *(test.problems if test else ()), *read.failures),
         notes=(
             *learner.remarks,
+            *(before.notes if before is not None else ()),
             *(decisions.notes if decisions else ()),
             *_remarks(len(train), len(held_out) - len(unseen), several is not None),
             *_compared(found, tested.groups, several is not None),
@@ -139,6 +143,7 @@ def learn_and_score(
         warnings=(
             *_warnings(examples, digests, train, unseen),
             *unlearnt,
+            *(before.warnings([digests[place] for place in unseen]) if before is not None else ()),
             *_short(found[-1], baselines, tested.groups),
         ),
         labelling=several,
