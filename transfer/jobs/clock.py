@@ -35,8 +35,11 @@ class TimeLimit:
         rest = _LEAST_SECONDS + size_bytes / _BYTES_A_SECOND + _SHARE * self.seconds
         return self.started + max(0.0, self.seconds - rest)
 
-    def refuse_hopeless(self) -> None:
+    def refuse_hopeless(self, next_step: str = "give more time; --dry-run says how much the run takes") -> None:
         """Refuse a limit within which no run of any network can be written.
+
+        Args:
+            next_step: what to do then.
 
         Raises:
             TrainingError: if it is one.
@@ -46,7 +49,7 @@ class TimeLimit:
             raise TrainingError(
                 f"A time limit of {self.seconds:g} s leaves none to learn in: {_LEAST_SECONDS:g} s and a tenth of it "
                 "are for testing and saving.",
-                next_step="give more time; --dry-run says how much the run takes",
+                next_step=next_step,
             )
 
 

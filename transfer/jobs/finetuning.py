@@ -11,7 +11,7 @@ from typing import Any, Literal
 import keras
 
 from transfer.data.labelled import LabelledSet
-from transfer.errors import DataError, NotFiniteError, OutputError, Problem
+from transfer.errors import DataError, NotFiniteError
 from transfer.graphs.packing import unpack_inputs
 from transfer.jobs.benchmarking import Source as Benchmarked
 from transfer.jobs.benchmarking import open_benchmark, planned_tests
@@ -30,11 +30,10 @@ from transfer.jobs.run_folders import read_asked
 from transfer.jobs.running import load_run, refuse_run, write_run
 from transfer.jobs.scoring_stages import Division, learn_and_score
 from transfer.jobs.tracking import tracked
-from transfer.jobs.unfinished import LAST_FINITE, kept_state
+from transfer.jobs.unfinished import kept_state, with_last_finite
 from transfer.labellings import Labelling
 from transfer.models.building import attach_card, build_model, classes_of, read_model
 from transfer.models.giving_probabilities import give_probabilities
-from transfer.models.saving import save_model
 from transfer.models.taking_over import take_over
 from transfer.recipes import Recipe
 from transfer.results import Receipt, Run
@@ -187,8 +186,8 @@ def finetune(
                 before=None if any(each.fresh for each in recipe.stages) else learnt_by(student, network, receipt),
             )
         except NotFiniteError as error:
-            model = _finished_model(feed.network, learner, data.labelling, network.card)
-            raise _with_weights(error, model, state_folder) from error
+            make = partial(_finished_model, feed.network, learner, data.labelling, network.card)
+            raise with_last_finite(error, make, state_folder) from error
         told = (*notes, feed.note, *outcome.result.notes, *([store.trouble] if store.trouble else []))
         result = replace(outcome.result, notes=told, warnings=(*data.notes, *warnings, *outcome.result.warnings))
         if reference is not None:
@@ -202,18 +201,6 @@ def finetune(
             told_too = {"history": learner.history, "answers": outcome.answers, "seconds": outcome.clock.seconds}
             run = write_run(run, target, **told_too, force=force)
         return trackers.finish(run)
-
-
-def _with_weights(error: NotFiniteError, model: keras.Model, folder: Path | None) -> NotFiniteError:
-    """The same error, with where the last finite weights are kept; as it was where they cannot be kept."""
-    if folder is None:
-        return error
-    try:
-        save_model(model, folder / LAST_FINITE, force=True)
-    except OutputError:
-        return error
-    kept = Problem(str(folder / LAST_FINITE), found="the last finite weights, until a run is done there")
-    return NotFiniteError(error.summary, (*error.problems, kept), error.next_step)
 
 
 def _size_bytes(network: Network) -> int:

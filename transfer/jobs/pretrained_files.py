@@ -7,24 +7,30 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
 
-from numpy.typing import NDArray
+import keras
 
 from transfer.errors import DataError, OutputError, Problem
 from transfer.jobs.picture_sheets import write_sheet
 from transfer.jobs.pretrained import HISTORY, PICTURES, TIMING, TOLD, Pretrained, folder_beside, read_told
+from transfer.jobs.telling_pretrained import Learnt
+from transfer.models.building import read_model
 from transfer.models.restoring import restore
 from transfer.models.saving import save_weights
 from transfer.placing import placed_folder, refuse_existing
 from transfer.specs import Json
 from transfer.training.history import Epoch
+from transfer.weights.digests import digest_manifest
+from transfer.weights.tensor_digests import digest_tensor
 
-Pictures: TypeAlias = Mapping[str, NDArray[Any]]
 
-
-def refuse_target(target: Path, *, force: bool) -> None:
+def refuse_target(target: Path, asked: Json, *, force: bool) -> None:
     """Ask for permission before any work is done; only what pretraining wrote is ever replaced beside a checkpoint.
+
+    Args:
+        target: of the checkpoint.
+        asked: a folder of this very request without its checkpoint was left by a run that was cut off, and goes.
+        force: whether what is there may be replaced.
 
     Raises:
         OutputError: if one of both is there and `force` is false, or the folder is of something else.
@@ -33,7 +39,17 @@ def refuse_target(target: Path, *, force: bool) -> None:
     folder = folder_beside(target)
     if os.path.lexists(folder) and not (folder / TOLD).is_file():
         raise OutputError(f"{folder} exists already and is of nothing pretrained.", next_step="choose another name")
-    refuse_existing(folder, force=force)
+    refuse_existing(folder, force=force or _is_left(target, asked))
+
+
+def _is_left(target: Path, asked: Json) -> bool:
+    """Whether a run of this request was cut off after its folder was written and before its checkpoint was."""
+    if os.path.lexists(target):
+        return False
+    try:
+        return bool(read_told(folder_beside(target))["asked"]["digest"] == asked["digest"])
+    except (DataError, KeyError, TypeError):
+        return False
 
 
 def find_finished(target: Path, asked: Json) -> Pretrained | None:
@@ -46,6 +62,8 @@ def find_finished(target: Path, asked: Json) -> Pretrained | None:
             return None
         history = tuple(Epoch(**each) for each in told["history"])
         model = restore(target).model
+        if told["weights"] != _weights_digest(model):
+            return None
         left_out = tuple(Problem(**each) for each in told["left_out"])
         return Pretrained(
             model,
@@ -65,38 +83,44 @@ def find_finished(target: Path, asked: Json) -> Pretrained | None:
 
 
 def write_pretrained(
-    found: Pretrained,
-    target: Path,
-    *,
-    seconds: Mapping[str, float],
-    pictures: Pictures | None,
-    white: float,
-    force: bool,
+    found: Pretrained, learnt: Learnt, target: Path, seconds: Mapping[str, float], *, force: bool
 ) -> Pretrained:
     """Write both, the checkpoint last.
 
     Args:
         found: what came of it.
+        learnt: what there is to look at.
         target: of the checkpoint.
         seconds: by what they were spent on.
-        pictures: (m, h, w, c) by what they show; None where there is nothing to look at.
-        white: the largest value of these.
         force: whether what is there may be replaced.
 
     Raises:
         OutputError: if something is there, or it cannot be written.
     """
     written = replace(found, path=target)
-    with placed_folder(folder_beside(target), force=force) as folder:
-        _write_json(folder / TOLD, written.to_json())
+    with placed_folder(folder_beside(target), force=force or _is_left(target, found.asked)) as folder:
+        _write_json(folder / TOLD, {**written.to_json(), "weights": _weights_digest(found.model)})
         lines = [json.dumps(each.to_json(), sort_keys=True) + "\n" for each in found.history]
         (folder / HISTORY).write_text("".join(lines))
         _write_json(folder / TIMING, {name: round(each, 3) for name, each in seconds.items()})
-        if pictures is not None:
-            (folder / PICTURES).mkdir()
-            write_sheet(folder / PICTURES / f"{found.method}.png", pictures, white)
+        _write_pictures(folder / PICTURES / f"{found.method}.png", learnt)
     save_weights(found.model, target, force=force)
     return written
+
+
+def _write_pictures(path: Path, learnt: Learnt) -> None:
+    """What there is to look at, if there is anything."""
+    objective, encoder = learnt.objective, learnt.objective.encoder
+    if not encoder.is_image or encoder.shape[-1] not in (1, 3) or objective.pictures is None:
+        return
+    pictures = objective.pictures(learnt.shown)
+    path.parent.mkdir()
+    write_sheet(path, {name: each - encoder.black for name, each in pictures.items()}, encoder.white - encoder.black)
+
+
+def _weights_digest(model: keras.Model) -> str:
+    """Of all tensors, so that a checkpoint is not taken for another's."""
+    return digest_manifest({name: digest_tensor(values) for name, values in read_model(model).tensors.items()})
 
 
 def _write_json(path: Path, values: Json) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from transfer.graphs.unparsing import unparse_graph
 from transfer.jobs.clock import TimeLimit
@@ -18,23 +18,11 @@ from transfer.weights.digests import digest_json, digest_manifest
 from transfer.weights.tensor_digests import digest_tensor
 
 
-def method_name(method: Method) -> str:
-    """What a method is called."""
-    return next((name for name, kind in METHODS.items() if type(method) is kind), type(method).__name__)
+@dataclass(frozen=True, slots=True, eq=False)
+class PretrainingRequest:
+    """All that decides what comes of it.
 
-
-def describe_pretraining(
-    prepared: PreparedEncoder,
-    feed: Feed,
-    rows: UnlabelledRows,
-    method: Method,
-    pace: Pace,
-    seed: int,
-    limit: TimeLimit | None,
-) -> Json:
-    """All that decides the outcome, as plain values.
-
-    Args:
+    Attributes:
         prepared: the encoder as it starts.
         feed: how examples go in.
         rows: of the examples.
@@ -43,22 +31,43 @@ def describe_pretraining(
         seed: of all that is drawn.
         limit: of time; None for none.
     """
-    tensors = prepared.network.tensors
-    asked = {
-        "method": method_name(method),
-        "options": asdict(method),  # type: ignore[call-overload]
-        "pace": asdict(pace),
-        "seed": seed,
-        **({"time_limit": limit.seconds} if limit else {}),
-        "input": feed.to_json(),
-        "preprocessing": asdict(feed.preprocessing) if feed.preprocessing else None,
-        "network": {
-            "graph": digest_json(unparse_graph(prepared.network.graph)),
-            "name": prepared.network.graph.name,
-            "tensors": digest_manifest({name: digest_tensor(values) for name, values in tensors.items()}),
-        },
-        "data": {"source": rows.source, "examples": len(rows), "digest": rows.digest},
-        "versions": versions_here(),
-    }
-    decisive = {**asked, "data": {**asked["data"], "source": ""}}
-    return {**asked, "digest": digest_json(decisive)}
+
+    prepared: PreparedEncoder
+    feed: Feed
+    rows: UnlabelledRows
+    method: Method
+    pace: Pace
+    seed: int
+    limit: TimeLimit | None = None
+
+    @property
+    def batch_size(self) -> int:
+        """Examples of a step: as many as there are, if these are fewer than was asked for."""
+        return min(self.pace.batch_size, len(self.rows))
+
+    def describe(self) -> Json:
+        """As plain values, with their digest."""
+        graph, tensors = self.prepared.network.graph, self.prepared.network.tensors
+        asked = {
+            "method": method_name(self.method),
+            "options": asdict(self.method),  # type: ignore[call-overload]
+            "pace": asdict(self.pace),
+            "seed": self.seed,
+            **({"time_limit": self.limit.seconds} if self.limit else {}),
+            "input": self.feed.to_json(),
+            "preprocessing": asdict(self.feed.preprocessing) if self.feed.preprocessing else None,
+            "network": {
+                "graph": digest_json(unparse_graph(graph)),
+                "name": graph.name,
+                "tensors": digest_manifest({name: digest_tensor(values) for name, values in tensors.items()}),
+            },
+            "data": {"source": self.rows.source, "examples": len(self.rows), "digest": self.rows.digest},
+            "versions": versions_here(),
+        }
+        decisive = {**asked, "data": {**asked["data"], "source": ""}}
+        return {**asked, "digest": digest_json(decisive)}
+
+
+def method_name(method: Method) -> str:
+    """What a method is called."""
+    return next((name for name, kind in METHODS.items() if type(method) is kind), type(method).__name__)

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import keras
+
 from transfer.errors import NotFiniteError, OutputError, Problem, TransferError
+from transfer.models.saving import save_model
 from transfer.placing import placed_file
 from transfer.specs import Json
 from transfer.weights.digests import digest_json
@@ -56,6 +59,24 @@ def kept_state(target: Path | None, asked: Json, *, force: bool) -> Iterator[Pat
             raise OutputError(error.summary, error.problems, step) from error
         raise
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def with_last_finite(error: NotFiniteError, make: Callable[[], keras.Model], folder: Path | None) -> NotFiniteError:
+    """The same error, with where the last finite weights are kept; as it was where they cannot be kept.
+
+    Args:
+        error: that ended a run.
+        make: gives the model with these weights.
+        folder: of the run's state; None for none.
+    """
+    if folder is None:
+        return error
+    try:
+        save_model(make(), folder / LAST_FINITE, force=True)
+    except OutputError:
+        return error
+    kept = Problem(str(folder / LAST_FINITE), found="the last finite weights, until a run is done there")
+    return NotFiniteError(error.summary, (*error.problems, kept), error.next_step)
 
 
 def _comes_from_disk(error: BaseException | None) -> bool:

@@ -15,7 +15,9 @@ def epoch(**means):
 
 
 def signs(method, make_encoder, make_decoder, after=GOOD, **means):
-    return find_signs(named_method(method).build(make_encoder(), make_decoder, 0), epoch(**means), GOOD, after)
+    return find_signs(
+        named_method(method).build(make_encoder(), make_decoder, 0), epoch(**means), GOOD, after, batch_size=50
+    )
 
 
 def test_a_good_run_shows_none(make_encoder, make_decoder):

@@ -9,8 +9,11 @@ Source: Hinton & Salakhutdinov (2006), "Reducing the dimensionality of data with
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
+from transfer.training.pretraining.bounds import CODE, Bounds, check
 from transfer.training.pretraining.encoders import Encoder
 from transfer.training.pretraining.objectives import Batch, DecoderMaker, Measures, Objective, Player
 from transfer.training.pretraining.reconstruction import squeezed
@@ -27,6 +30,11 @@ class Autoencoder:
     """
 
     code: int | None = None
+
+    BOUNDS: ClassVar[Mapping[str, Bounds]] = {"code": CODE}
+
+    def __post_init__(self) -> None:
+        check(self, self.BOUNDS)
 
     def build(self, encoder: Encoder, make_decoder: DecoderMaker, seed: int) -> Objective:
         """The objective; see `objectives.Method`."""

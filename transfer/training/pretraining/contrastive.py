@@ -13,13 +13,15 @@ Source: Chen et al. (2020), "A simple framework for contrastive learning of visu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import log
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
 
+from transfer.training.pretraining.bounds import Bounds, check
 from transfer.training.pretraining.encoders import Encoder
 from transfer.training.pretraining.objectives import Batch, DecoderMaker, Measures, Objective, Player
 from transfer.training.pretraining.reconstruction import glorot
@@ -43,6 +45,14 @@ class Contrastive:
     projection: int = 64
     views: Views = field(default_factory=Views)
 
+    BOUNDS: ClassVar[Mapping[str, Bounds]] = {
+        "temperature": Bounds(0, above=True),
+        "projection": Bounds(1, whole=True),
+    }
+
+    def __post_init__(self) -> None:
+        check(self, self.BOUNDS)
+
     def build(self, encoder: Encoder, make_decoder: DecoderMaker, seed: int) -> Objective:  # noqa: ARG002
         """The objective; see `objectives.Method`."""
         width = encoder.pooled_features
@@ -50,7 +60,7 @@ class Contrastive:
             [
                 keras.Input((width,)),
                 keras.layers.Dense(width, activation="relu", kernel_initializer=glorot(seed), name="hidden"),
-                keras.layers.Dense(self.projection, kernel_initializer=glorot(seed + 1), name="projection"),
+                keras.layers.Dense(self.projection, kernel_initializer=glorot((seed + 1) % 2**32), name="projection"),
             ],
             name="projecting",
         )
@@ -68,7 +78,9 @@ class Contrastive:
 
         models = {"encoder": encoder.model, "projecting": project}
         player = Player("contrastive", tuple(models.values()), loss)
-        return Objective(encoder, (player,), models, pictures=pictures)
+        return Objective(
+            encoder, (player,), models, pictures=pictures, worst_of_batch=lambda size: {LOSS: chance(size)}
+        )
 
 
 def nt_xent(projected: Any, temperature: float) -> tuple[Any, Any]:

@@ -11,12 +11,14 @@ Source: Vincent et al. (2010), "Stacked denoising autoencoders", JMLR 11, sectio
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
 from transfer.training.pretraining.autoencoder import ERROR
+from transfer.training.pretraining.bounds import CODE, Bounds, check
 from transfer.training.pretraining.encoders import Encoder
 from transfer.training.pretraining.objectives import Batch, DecoderMaker, Measures, Objective, Player
 from transfer.training.pretraining.reconstruction import squeezed
@@ -36,6 +38,11 @@ class Denoising:
     noise: float = 1.0
     code: int | None = None
 
+    BOUNDS: ClassVar[Mapping[str, Bounds]] = {"noise": Bounds(0), "code": CODE}
+
+    def __post_init__(self) -> None:
+        check(self, self.BOUNDS)
+
     def build(self, encoder: Encoder, make_decoder: DecoderMaker, seed: int) -> Objective:
         """The objective; see `objectives.Method`."""
         whole = squeezed(encoder, make_decoder, self.code, seed)
@@ -51,4 +58,4 @@ class Denoising:
         """Raw rows (b, …) with noise."""
         noise = tf.random.stateless_normal(tf.shape(rows), seed)
         noisy = rows + self.noise * encoder.scale.spread * noise
-        return tf.clip_by_value(noisy, 0.0, encoder.white) if encoder.is_image else noisy
+        return encoder.clip(noisy) if encoder.is_image else noisy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -15,6 +16,7 @@ from transfer.training.batching import Readable, read_rows
 
 SAMPLE = 2000  # rows that scales are measured on
 _LEAST = 1e-6  # a spread below this is none
+_BLOCK_BYTES = 2**23  # of the rows of the sample that are in memory at a time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,15 +27,19 @@ class Scale:
         mean: that broadcasts to a row.
         spread: standard deviations, likewise; 1 where there is none.
         worst: mean squared difference of scaled rows from their mean row: the error of who ignores what he is given.
+        lowest: raw value.
+        highest: raw value.
     """
 
     mean: NDArray[np.float32]
     spread: NDArray[np.float32]
     worst: float
+    lowest: float = 0.0
+    highest: float = 1.0
 
     @classmethod
     def measure(cls, rows: Readable, *, is_image: bool, seed: int) -> Scale:
-        """Of some of the rows, drawn at random.
+        """Of some of the rows, drawn at random; a few megabytes of them are in memory at a time.
 
         Args:
             rows: all of them.
@@ -41,12 +47,16 @@ class Scale:
             seed: of the draw.
         """
         places = np.sort(np.random.default_rng(seed).permutation(len(rows))[:SAMPLE])
-        some = read_rows(rows, places).astype(np.float64)
-        axes = tuple(range(some.ndim - 1)) if is_image else (0,)
-        mean, spread = some.mean(axes), some.std(axes)
+        ends = [(each.min(), each.max()) for each in _blocks(rows, places)]
+        mean_row = sum(each.sum(0) for each in _blocks(rows, places)) / len(places)
+        squares = sum(np.square(each - mean_row).sum(0) for each in _blocks(rows, places)) / len(places)
+        axes = tuple(range(np.ndim(mean_row) - 1)) if is_image else ()
+        mean = np.mean(mean_row, axes)
+        spread = np.sqrt(np.mean(squares + np.square(mean_row - mean), axes))
         spread = np.where(spread > _LEAST, spread, 1.0)
-        worst = float(np.square((some - some.mean(0)) / spread).mean())
-        return cls(np.asarray(mean, np.float32), np.asarray(spread, np.float32), worst)
+        worst = float(np.mean(squares / np.square(spread)))
+        low, high = min(low for low, _ in ends), max(high for _, high in ends)
+        return cls(np.asarray(mean, np.float32), np.asarray(spread, np.float32), worst, float(low), float(high))
 
     def apply(self, rows: Any) -> Any:
         """Raw to scaled."""
@@ -55,6 +65,13 @@ class Scale:
     def undo(self, rows: NDArray[Any]) -> NDArray[np.float32]:
         """Scaled to raw."""
         return np.asarray(rows * self.spread + self.mean, np.float32)
+
+
+def _blocks(rows: Readable, places: NDArray[np.intp]) -> Iterator[NDArray[np.float64]]:
+    """Rows at some places, in double precision, a few at a time."""
+    step = max(1, _BLOCK_BYTES // max(1, 8 * read_rows(rows, places[:1]).size))
+    for start in range(0, len(places), step):
+        yield read_rows(rows, places[start : start + step]).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,12 +83,14 @@ class Encoder:
         scale: of its raw rows.
         is_image: whether rows are images (h, w, c).
         white: the largest raw value of an image; 1 of other rows.
+        black: the smallest one; 0 of other rows.
     """
 
     model: keras.Model
     scale: Scale
     is_image: bool
     white: float = 1.0
+    black: float = 0.0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -93,12 +112,16 @@ class Encoder:
         """Numbers that it gives, positions averaged."""
         return int(self.model.output_shape[-1])
 
+    def clip(self, rows: Any) -> Any:
+        """Images with nothing darker than black and lighter than white."""
+        return tf.clip_by_value(rows, self.black, self.white)
+
     def flat(self, rows: Any) -> Any:
         """(b, features) of raw rows, as they are in training."""
-        found = self.model(rows, training=True)
+        found = tf.cast(self.model(rows, training=True), tf.float32)
         return tf.reshape(found, (-1, self.features))
 
     def pooled(self, rows: Any, *, training: bool = True) -> Any:
         """(b, d) of raw rows, positions averaged, as a head gets them."""
-        found = self.model(rows, training=training)
+        found = tf.cast(self.model(rows, training=training), tf.float32)
         return tf.reduce_mean(found, axis=list(range(1, len(found.shape) - 1))) if len(found.shape) > 2 else found

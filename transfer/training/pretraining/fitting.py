@@ -8,11 +8,11 @@ that are left over in one have their turn in another, whose order differs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from math import cos, pi
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from transfer.models.variables import name_variables
 from transfer.specs import Progress, silent
 from transfer.training.batching import Readable, read_rows
 from transfer.training.history import Epoch
+from transfer.training.pretraining.bounds import Bounds, check
 from transfer.training.pretraining.objectives import Objective
 from transfer.training.pretraining.steps import Steps
 from transfer.training.saving_times import SavingTimes
@@ -53,6 +54,17 @@ class Pace:
     rate: float = 1e-3
     warmup: float = 0.05
     weight_decay: float = 0.0
+
+    BOUNDS: ClassVar[Mapping[str, Bounds]] = {
+        "epochs": Bounds(1, whole=True, may_lack=True),
+        "batch_size": Bounds(2, whole=True),
+        "rate": Bounds(0, above=True),
+        "warmup": Bounds(0, 1, below=True),
+        "weight_decay": Bounds(0),
+    }
+
+    def __post_init__(self) -> None:
+        check(self, self.BOUNDS)
 
     def epochs_for(self, examples: int) -> int:
         """Passes over so many examples."""
@@ -148,7 +160,7 @@ class _Run:
         self.rows, self.seed, self.asked = rows, seed, asked
         self.pace = pace
         some = read_rows(rows, np.arange(self.size))
-        self.stepping = Steps(objective, some, seed=seed, weight_decay=pace.weight_decay)
+        self.stepping = Steps(objective, some, seed=seed, weight_decay=pace.weight_decay, highest_rate=pace.rate)
         self.history: list[Epoch] = []
         self.step, self.sums = 0, np.zeros(len(self.stepping.measures))
 
@@ -201,9 +213,10 @@ class _Run:
             told = ", ".join(
                 f"{name} {value:g}" for name, value in zip(self.stepping.measures, found.measures, strict=True)
             )
+            rest = ", gradients or weights that are not" if np.isfinite(found.measures).all() else ""
             raise NotFiniteError(
                 f"Pretraining stopped being finite at {where}.",
-                [Problem(where, "finite losses and gradients", told)],
+                [Problem(where, "finite losses, gradients and weights", told + rest)],
                 f"choose a smaller rate; at this step it was {rate:g}",
             )
         self.sums += found.measures

@@ -15,14 +15,16 @@ networks", ICLR, section 2; Heusel et al. (2017), "GANs trained by a two time-sc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from transfer.training.pretraining.bounds import Bounds, check
 from transfer.training.pretraining.encoders import Encoder
 from transfer.training.pretraining.objectives import Batch, DecoderMaker, Measures, Objective, Player
 from transfer.training.pretraining.reconstruction import glorot
@@ -48,6 +50,16 @@ class Gan:
     discriminator_rate: float = 0.4
     generator_rate: float = 0.2
     beta_1: float = 0.5
+
+    BOUNDS: ClassVar[Mapping[str, Bounds]] = {
+        "noise": Bounds(1, whole=True),
+        "discriminator_rate": Bounds(0, above=True),
+        "generator_rate": Bounds(0, above=True),
+        "beta_1": Bounds(0, 1, below=True),
+    }
+
+    def __post_init__(self) -> None:
+        check(self, self.BOUNDS)
 
     def build(self, encoder: Encoder, make_decoder: DecoderMaker, seed: int) -> Objective:
         """The objective; see `objectives.Method`."""
@@ -94,7 +106,9 @@ def judged(real: Any, made_up: Any) -> Measures:
 
 def as_rows(encoder: Encoder, made: Any) -> Any:
     """Raw rows from what a generator gives: images between black and white, others as they are scaled."""
-    return encoder.white * tf.sigmoid(made) if encoder.is_image else made * encoder.scale.spread + encoder.scale.mean
+    if not encoder.is_image:
+        return made * encoder.scale.spread + encoder.scale.mean
+    return encoder.black + (encoder.white - encoder.black) * tf.sigmoid(made)
 
 
 def _alone(layer: keras.Layer) -> keras.Model:

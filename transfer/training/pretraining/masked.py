@@ -14,13 +14,16 @@ Source: He et al. (2022), "Masked autoencoders are scalable vision learners", CV
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
 
+from transfer.errors import LayerError, Problem
 from transfer.training.pretraining.autoencoder import ERROR
+from transfer.training.pretraining.bounds import CODE, Bounds, check
 from transfer.training.pretraining.encoders import Encoder
 from transfer.training.pretraining.objectives import Batch, DecoderMaker, Measures, Objective, Player
 from transfer.training.pretraining.reconstruction import squeezed
@@ -43,8 +46,22 @@ class Masked:
     patch: int | None = None
     code: int | None = None
 
+    BOUNDS: ClassVar[Mapping[str, Bounds]] = {
+        "share": Bounds(0, 1, above=True, below=True),
+        "patch": Bounds(1, whole=True, may_lack=True),
+        "code": CODE,
+    }
+
+    def __post_init__(self) -> None:
+        check(self, self.BOUNDS)
+
     def build(self, encoder: Encoder, make_decoder: DecoderMaker, seed: int) -> Objective:
-        """The objective; see `objectives.Method`."""
+        """The objective; see `objectives.Method`.
+
+        Raises:
+            LayerError: if a patch hides an image altogether.
+        """
+        self._refuse_whole(encoder)
         whole = squeezed(encoder, make_decoder, self.code, seed)
 
         def loss(batch: Batch) -> Measures:
@@ -58,6 +75,14 @@ class Masked:
         return Objective(
             encoder, (player,), whole.models, pictures=whole.pictures(shown), worst={ERROR: encoder.scale.worst}
         )
+
+    def _refuse_whole(self, encoder: Encoder) -> None:
+        if encoder.is_image and self.patch is not None and self.patch >= max(encoder.shape[:2]):
+            raise LayerError(
+                "A patch is as large as an image, so that all of it would be hidden, or nothing.",
+                [Problem("patch", f"at most {max(encoder.shape[:2]) - 1}", str(self.patch))],
+                "give a smaller patch",
+            )
 
     def mask(self, encoder: Encoder, count: Any, seed: Any) -> Any:
         """1 where something is hidden, 0 elsewhere: (count, h, w, 1) of images, (count, …) of other rows."""

@@ -67,7 +67,17 @@ def _with(found: Any, method: str, path: list[str], value: Any) -> Any:
                 f"{first} has options of its own: {', '.join(f'{first}.{each.name}' for each in fields(old))}."
             )
         return replace(found, **{first: _with(old, method, rest, value)})
-    return replace(found, **{first: _converted(method, first, old, value)})
+    return replace(found, **{first: _within(found, method, first, _converted(method, first, old, value))})
+
+
+def _within(found: Any, method: str, option: str, value: Any) -> Any:
+    """The value of an option, if it is within its bounds."""
+    bounds = found.BOUNDS.get(option)
+    if bounds is not None and not bounds.accept(value):
+        raise DataError(
+            f"The option {option} of {method} is out of bounds.", [Problem(option, str(bounds), f"{value:g}")]
+        )
+    return value
 
 
 def _converted(method: str, option: str, old: Any, value: Any) -> Any:

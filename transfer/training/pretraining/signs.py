@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.analysis.effective_rank import Scatter
+from transfer.training.batching import Readable, read_rows
 from transfer.training.history import Epoch
 from transfer.training.pretraining import gan, variational
+from transfer.training.pretraining.autoencoder import ERROR
 from transfer.training.pretraining.objectives import Objective
 
 LOOKED_AT = 1000  # rows, for the features
@@ -20,15 +22,34 @@ _ALWAYS = 0.99  # of a discriminator's answers
 _SILENT = 1.0  # nats of a code, of an example
 
 
-def features_of(objective: Objective, rows: NDArray[Any], size: int = 128) -> NDArray[np.float32]:
-    """(m, d) what the encoder gives for some raw rows, positions averaged, as when it is used."""
-    starts = range(0, len(rows), size)
-    several = [objective.encoder.pooled(np.asarray(rows[s : s + size], np.float32), training=False) for s in starts]
+def features_of(objective: Objective, rows: Readable, size: int = 128) -> NDArray[np.float32]:
+    """(m, d) what the encoder gives for some of the rows, positions averaged, as when it is used.
+
+    Args:
+        objective: with the encoder.
+        rows: raw; those looked at lie evenly among all.
+        size: of them in memory at a time.
+    """
+    places = evenly(LOOKED_AT, len(rows))
+    several = [
+        objective.encoder.pooled(read_rows(rows, places[start : start + size]), training=False)
+        for start in range(0, len(places), size)
+    ]
     return np.concatenate([np.asarray(each, np.float32) for each in several])
 
 
+def evenly(count: int, size: int) -> NDArray[np.intp]:
+    """So many of a number of places, or all, as far from each other as can be."""
+    return np.unique(np.linspace(0, size - 1, min(count, size)).round().astype(np.intp))
+
+
 def find_signs(
-    objective: Objective, epoch: Epoch, before: NDArray[np.floating[Any]], after: NDArray[np.floating[Any]]
+    objective: Objective,
+    epoch: Epoch,
+    before: NDArray[np.floating[Any]],
+    after: NDArray[np.floating[Any]],
+    *,
+    batch_size: int,
 ) -> tuple[str, ...]:
     """What looks wrong, in a sentence each.
 
@@ -37,23 +58,30 @@ def find_signs(
         epoch: the last one.
         before: (m, d), features of some rows before anything was learnt.
         after: of the same rows now.
+        batch_size: examples of a step.
     """
     means = {name: each["value"] for name, each in epoch.outputs.items()}
-    return (*_ignored(objective, means), *_collapsed(before, after), *_silent(means), *_won(means))
+    if not objective.encoder.scale.worst:
+        return ("all examples that were looked at are the same: there is nothing to learn from them",)
+    worst = {**objective.worst, **objective.worst_of_batch(batch_size)}
+    return (*_ignored(worst, means), *_collapsed(before, after), *_silent(means), *_won(means))
 
 
-def _ignored(objective: Objective, means: Mapping[str, float]) -> Iterator[str]:
-    for name, worst in objective.worst.items():
-        if means.get(name, 0.0) >= _NEAR * worst:
+def _ignored(worst: Mapping[str, float], means: Mapping[str, float]) -> Iterator[str]:
+    for name, most in worst.items():
+        if means.get(name, 0.0) >= _NEAR * most:
             yield (
-                f"{name} {means[name]:.3g} is about that of answers that ignore the input ({worst:.3g}): so far "
-                "nothing but the mean is learnt; give more epochs or another rate"
+                f"{name} {means[name]:.3g} is about that of answers that ignore the input ({most:.3g}): so far "
+                f"{'nothing but the mean' if name == ERROR else 'nothing'} is learnt; give more epochs or another rate"
             )
 
 
 def _collapsed(before: NDArray[np.floating[Any]], after: NDArray[np.floating[Any]]) -> Iterator[str]:
     first, last = (Scatter.empty(each.shape[1]).update(each).effective_rank for each in (before, after))
-    if last < _FEW or last < _LESS * first:
+    most = min(after.shape[1], len(after) - 1)  # directions that so many examples can vary in
+    if not last:
+        yield "features are the same for all examples: no unit of the encoder's end answers to what it is given"
+    elif last < min(_FEW, most / 2) or last < _LESS * first:
         yield (
             f"features vary in {last:.1f} directions of {after.shape[1]} (effective rank; {first:.1f} before): the "
             "representation has collapsed"

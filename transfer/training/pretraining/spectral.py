@@ -65,7 +65,7 @@ class SpectralCall:
     def _normalized(self, place: int, weight: Any, *, follows: bool) -> Any:
         if place not in self._vectors:
             return tf.convert_to_tensor(weight)
-        matrix = tf.reshape(weight, (-1, tf.shape(weight)[-1]))
+        matrix = tf.reshape(tf.cast(weight, tf.float32), (-1, tf.shape(weight)[-1]))
         right = self._vectors[place]
         held = tf.stop_gradient(matrix)
         left = _unit(tf.linalg.matvec(held, right))
@@ -73,7 +73,7 @@ class SpectralCall:
         if follows:
             right.assign(vector)
         sigma = tf.tensordot(left, tf.linalg.matvec(matrix, tf.stop_gradient(vector)), 1)
-        return weight / tf.maximum(sigma, _LEAST)
+        return tf.cast(tf.cast(weight, tf.float32) / tf.maximum(sigma, _LEAST), weight.dtype)
 
 
 def _unit(vector: Any) -> Any:

@@ -7,6 +7,7 @@ drawn comes from the seed and the number of the step, so that nothing has to be 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from transfer.models.variables import name_variables
 from transfer.training.pretraining.objectives import Batch, Objective, Player
-from transfer.training.updating import Adam, Target, is_decayed
+from transfer.training.updating import Adam, Target, is_decayed, may_overflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Taken:
 
     Attributes:
         measures: of all players.
-        finite: whether all was. If not, no weight that is trained has been moved by whom it went wrong for.
+        finite: whether all was, the weights after it among that. If not, no weight that is trained has been moved by
+            whom it went wrong for.
     """
 
     measures: tuple[float, ...]
@@ -41,7 +43,13 @@ class Steps:
     """
 
     def __init__(
-        self, objective: Objective, rows: NDArray[np.float32], *, seed: int, weight_decay: float = 0.0
+        self,
+        objective: Objective,
+        rows: NDArray[np.float32],
+        *,
+        seed: int,
+        weight_decay: float = 0.0,
+        highest_rate: float = 0.0,
     ) -> None:
         """Set it up.
 
@@ -50,6 +58,7 @@ class Steps:
             rows: some, as many as a batch has; nothing is learnt from them.
             seed: of what is drawn.
             weight_decay: of kernels.
+            highest_rate: of all steps; weights are looked at after a step where it could make them overflow.
         """
         self._objective, self._seed = objective, seed
         self._moved = [_moved_by(player) for player in objective.players]
@@ -63,6 +72,7 @@ class Steps:
             )
             for player, moved in zip(objective.players, self._moved, strict=True)
         ]
+        self._guarded = [may_overflow(each.targets, highest_rate) for each in self._optimizers]
         held = [each for model in objective.models.values() for each in model.variables]
         own = [each for optimizer in self._optimizers for each in optimizer.variables]
         self.variables = [*held, *objective.variables, *own]
@@ -95,28 +105,45 @@ class Steps:
     def _take(self, rows: Any, rate: Any, number: Any) -> tuple[Any, Any]:
         """One step as operations; what it tells is named as they are made."""
         finite, told, names = tf.constant(True), list[Any](), list[str]()
-        for place, (player, moved, optimizer) in enumerate(
-            zip(self._objective.players, self._moved, self._optimizers, strict=True)
-        ):
-            seed = tf.random.experimental.stateless_fold_in(tf.constant([self._seed, place], tf.int32), number)
+        for place, (player, moved) in enumerate(zip(self._objective.players, self._moved, strict=True)):
+            seed = tf.random.experimental.stateless_fold_in(tf.constant([_signed(self._seed), place], tf.int32), number)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 values = [each.value for each in moved.values()]
                 tape.watch(values)
                 found = player.loss(Batch(rows, seed))
             measures = list(found.values())
             gradients = tape.gradient(measures[0], values)
-            there = [each for each in gradients if each is not None]
-            finite &= tf.math.is_finite(measures[0]) & tf.math.is_finite(tf.linalg.global_norm(there))
-            tf.cond(finite, lambda o=optimizer, g=gradients: _applied(o, g, rate), lambda: tf.constant(False))
+            finite &= tf.math.is_finite(measures[0]) & _are_finite(gradients)
+            finite = tf.cond(finite, partial(self._apply, place, gradients, rate), lambda: tf.constant(False))
             told += [tf.cast(each, tf.float32) for each in measures]
             names += [name if len(self._moved) == 1 else f"{player.name}/{name}" for name in found]
         self.measures = tuple(names)
         return tf.stack(told), finite
 
+    def _apply(self, place: int, gradients: list[Any], rate: Any) -> Any:
+        """Move what a player moves; whether all of it is finite after that. If not, it is as it was."""
+        optimizer, variables = self._optimizers[place], list(self._moved[place].values())
+        if not self._guarded[place]:
+            optimizer.apply(gradients, rate)
+            return tf.constant(True)
+        before = [tf.identity(each.value) for each in variables]
+        with tf.control_dependencies(before):
+            optimizer.apply(gradients, rate)
+        is_whole = tf.reduce_all([tf.reduce_all(tf.math.is_finite(each.value)) for each in variables])
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(tf.where(is_whole, variable.value, value))
+        return is_whole
 
-def _applied(optimizer: Adam, gradients: list[Any], rate: Any) -> Any:
-    optimizer.apply(gradients, rate)
-    return tf.constant(True)
+
+def _signed(seed: int) -> int:
+    """One to one, as 32 bits with a sign."""
+    return int(np.array(seed, np.uint32).view(np.int32))
+
+
+def _are_finite(gradients: list[Any]) -> Any:
+    """Whether those are that there are, and the sum of their squares."""
+    there = [tf.cast(each, tf.float32) for each in gradients if each is not None]
+    return tf.math.is_finite(tf.linalg.global_norm(there))
 
 
 def _moved_by(player: Player) -> dict[str, Any]:

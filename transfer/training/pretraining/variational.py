@@ -14,14 +14,16 @@ Source: Kingma & Welling (2014), "Auto-encoding variational Bayes", ICLR, sectio
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from transfer.training.pretraining.bounds import CODE, Bounds, check
 from transfer.training.pretraining.encoders import Encoder
 from transfer.training.pretraining.objectives import Batch, DecoderMaker, Measures, Objective, Player
 from transfer.training.pretraining.reconstruction import Reconstruction, code_size, glorot
@@ -42,6 +44,11 @@ class Variational:
 
     beta: float = 0.1
     code: int | None = None
+
+    BOUNDS: ClassVar[Mapping[str, Bounds]] = {"beta": Bounds(0), "code": CODE}
+
+    def __post_init__(self) -> None:
+        check(self, self.BOUNDS)
 
     def build(self, encoder: Encoder, make_decoder: DecoderMaker, seed: int) -> Objective:
         """The objective; see `objectives.Method`."""

@@ -9,11 +9,13 @@ section 3, for other rows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
+from transfer.training.pretraining.bounds import Bounds, check
 from transfer.training.pretraining.encoders import Encoder
 
 _RATIO = 4 / 3  # of a crop's sides at most
@@ -36,6 +38,15 @@ class Views:
     light: float = 0.4
     exchanged: float = 0.4
 
+    BOUNDS: ClassVar[Mapping[str, Bounds]] = {
+        "least_crop": Bounds(0, 1, above=True),
+        "light": Bounds(0, 1),
+        "exchanged": Bounds(0, 1, above=True),
+    }
+
+    def __post_init__(self) -> None:
+        check(self, self.BOUNDS)
+
     def draw(self, encoder: Encoder, rows: Any, seed: Any) -> Any:
         """One view of each raw row (b, …)."""
         if not encoder.is_image:
@@ -43,7 +54,7 @@ class Views:
         seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
         found = crop(rows, self.least_crop, seeds[0])
         found = mirror(found, seeds[1]) if self.mirror else found
-        return tf.clip_by_value(relight(found, self.light, encoder.white, seeds[2]), 0.0, encoder.white)
+        return encoder.clip(relight(found, self.light, encoder.white - encoder.black, seeds[2]))
 
 
 def crop(rows: Any, least: float, seed: Any) -> Any:
@@ -63,18 +74,18 @@ def mirror(rows: Any, seed: Any) -> Any:
     return tf.where(drawn < 0.5, rows, tf.reverse(rows, [2]))
 
 
-def relight(rows: Any, most: float, white: float, seed: Any) -> Any:
+def relight(rows: Any, most: float, span: float, seed: Any) -> Any:
     """Images (b, h, w, c) with other contrast and brightness, coloured ones with other saturation.
 
     Args:
         rows: raw.
         most: of the change, as a share.
-        white: the largest raw value.
+        span: from black to white.
         seed: of what is drawn.
     """
     drawn = tf.random.stateless_uniform((3, tf.shape(rows)[0], 1, 1, 1), seed, -most, most)
     middle = tf.reduce_mean(rows, axis=(1, 2), keepdims=True)
-    found = middle + (rows - middle) * (1 + drawn[0]) + white * drawn[1] / 2
+    found = middle + (rows - middle) * (1 + drawn[0]) + span * drawn[1] / 2
     if rows.shape[-1] != len(_GREY):
         return found
     grey = tf.reduce_sum(found * tf.constant(_GREY), axis=-1, keepdims=True)
