@@ -44,7 +44,9 @@ class Benchmark:
         high: likewise.
         p_value: two-sided, by the answers to the same examples.
         is_told_apart: whether the two differ by more than chance explains.
-        outputs: of several outputs each one's margin.
+        outputs: of several outputs, and of numbers, each one's margin; empty where the two were tested on other
+            examples.
+        is_of_all: whether `score` is how often all of several outputs is right.
         note: what to mind; empty for nothing.
     """
 
@@ -58,6 +60,7 @@ class Benchmark:
     p_value: float | None = None
     is_told_apart: bool = False
     outputs: tuple[OutputMargin, ...] = ()
+    is_of_all: bool = False
     note: str = ""
 
     @property
@@ -73,7 +76,7 @@ class Benchmark:
             return ""
         bounds = "" if self.low is None or self.high is None else f" [{self.low:+.3f}, {self.high:+.3f}]"
         verdict = "" if self.is_told_apart else "; that does not tell the two apart"
-        all_right = "all right " if self.outputs else ""
+        all_right = "all right " if self.is_of_all else ""
         margin = f"{self.way} - benchmark = {self.value:+.3f}{bounds}"
         return (
             f"benchmark {self.name} {all_right}{self.score.accuracy}; {margin} on the same {self.score.examples} "
@@ -95,4 +98,12 @@ class Benchmark:
             OutputMargin(**{**each, "own": Measure(**each["own"]), "benchmark": Measure(**each["benchmark"])})
             for each in values["outputs"]
         )
-        return cls(**{**values, "score": score(values["score"]), "own": score(values["own"]), "outputs": outputs})
+        return cls(
+            **{
+                "is_of_all": bool(outputs),
+                **values,
+                "score": score(values["score"]),
+                "own": score(values["own"]),
+                "outputs": outputs,
+            }
+        )

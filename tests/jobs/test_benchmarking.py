@@ -95,7 +95,7 @@ def test_a_leaderboard_shows_the_margin(beside):
     (row,) = transfer.leaderboard(beside.folder).boards[0].standings
     stands = beside.result.benchmark
     assert row.over_benchmark == transfer.evidence.leaderboards.Margin(
-        stands.name, stands.value, stands.low, stands.high
+        stands.name, stands.value, stands.low, stands.high, stands.score.examples
     )
 
 
@@ -215,6 +215,80 @@ def test_numbers_alone_stand_without_a_paired_difference(restored, digits):
     assert stands.value is None
     assert [each.value for each in stands.outputs] == [0.0]
     assert stands.lines[0] == "benchmark probe on digits_mlp"
+    assert not str(stands.outputs[0]).endswith("-0.000")
+
+
+def test_of_numbers_on_another_split_it_says_why_there_is_no_margin(restored, digits, tmp_path):
+    labelling = transfer.Labelling((transfer.Output("value", classes=("value",), kind="regression"),))
+    data = transfer.from_arrays(digits[0], {"value": digits[1].astype(float)}, labelling=labelling)
+    head = transfer.Head("value", 1, "regression")
+    student = transfer.extract(restored, drop_last=1, freeze="backbone", heads=[head])
+    first = transfer.finetune(student, data, recipe=PROBE, out=tmp_path / "first")
+    found = transfer.finetune(student, data, recipe=replace(PROBE, seed=4), benchmark=first.folder)
+    assert found.result.benchmark.lines == (
+        "benchmark run first",
+        "          the two were not all tested on the same examples: of numbers there is no margin",
+    )
+
+
+def test_of_several_outputs_on_another_split_it_is_all_of_them_that_are_right(restored, digits, tmp_path):
+    images, labels = digits
+    labelling = transfer.Labelling(
+        (transfer.Output("digit", classes=tuple(NAMES)), transfer.Output("even", classes=("no", "yes")))
+    )
+    data = transfer.from_arrays(images, {"digit": labels, "even": 1 - labels % 2}, labelling=labelling)
+    heads = [transfer.Head(each.name, len(each.classes)) for each in labelling]
+    student = transfer.extract(restored, drop_last=1, freeze="backbone", heads=heads)
+    first = transfer.finetune(student, data, recipe=PROBE, test_share=0.4, out=tmp_path / "first")
+    found = transfer.finetune(
+        student, data, recipe=replace(PROBE, seed=4), test_share=0.4, benchmark=first.folder, out=tmp_path / "second"
+    )
+    stands = found.result.benchmark
+    assert (stands.outputs, stands.is_of_all) == ((), True)
+    assert stands.lines[0].startswith("benchmark run first all right ")
+    assert stands.note == "the two were not all tested on the same examples: single outputs have no margin"
+    assert Result.from_json(found.result.to_json()).benchmark == stands
+    board = transfer.leaderboard(found.folder)
+    (row,) = board.boards[0].standings
+    assert (row.over_benchmark.examples, row.over_benchmark.note) == (stands.score.examples, stands.note)
+    assert f"(run first, {stands.score.examples} examples) *" in str(board)
+    assert f"benchmark * second: {stands.note}" in str(board).splitlines()
+
+
+def test_a_network_with_heads_is_probed_as_its_file_is(student, weak, sets, beside):
+    found = transfer.finetune(weak, sets[0], test=sets[1], recipe=PROBE, benchmark=student).result.benchmark
+    ours = beside.result.benchmark
+    assert found.name == f"probe on {student.name}"
+    assert replace(found, name=ours.name, score=replace(found.score, name=ours.name)) == ours
+    again = transfer.finetune(weak, sets[0], test=sets[1], recipe=PROBE, benchmark=weak).result.benchmark
+    assert (again.value, again.p_value) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("source", ["", ".", "/", "..", 3, ["runs"]])
+def test_what_can_be_no_benchmark_is_refused_with_what_is_taken(weak, sets, tmp_path, monkeypatch, source):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="cannot be the benchmark"):
+        transfer.finetune(weak, sets[0], recipe=PROBE, benchmark=source)
+
+
+def test_a_mistyped_run_is_told_with_runs_beside_it(weak, sets, alone):
+    with pytest.raises(TransferError, match="cannot be the benchmark") as refused:
+        transfer.finetune(weak, sets[0], recipe=PROBE, benchmark=alone.folder.with_name("alon"))
+    assert "nearest: 'alone'" in refused.value.next_step
+
+
+def test_a_finished_run_is_known_again_where_its_benchmark_is_gone(weak, sets, alone, tmp_path):
+    strong = shutil.copytree(alone.folder, tmp_path / "strong")
+    asked = {"test": sets[1], "recipe": PROBE, "benchmark": strong, "out": tmp_path / "run"}
+    first = transfer.finetune(weak, sets[0], **asked)
+    shutil.move(strong, tmp_path / "elsewhere")
+    again = transfer.finetune(weak, sets[0], **asked)
+    assert again.reused
+    assert again.result == first.result
+    with pytest.raises(TransferError, match="strong cannot be the benchmark"):
+        transfer.finetune(weak, sets[0], **{**asked, "recipe": replace(PROBE, seed=9)})
+    with pytest.raises(TransferError, match="strong cannot be the benchmark"):
+        transfer.finetune(weak, sets[0], force=True, **asked)
 
 
 def test_groups_widen_the_difference_as_they_do_elsewhere(weak, digits, tmp_path):

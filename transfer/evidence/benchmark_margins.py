@@ -10,6 +10,8 @@ from transfer.evidence.known_runs import Answer, KnownRun
 from transfer.evidence.run_pairs import common_rows, comparable, differ_on_common, groups_on_common
 from transfer.scores import Score
 
+_OTHER_LABELS = "its examples or labels were others as a whole: its answers were held against the labels that it had"
+
 
 def hold_against(own: KnownRun, other: KnownRun) -> Benchmark:
     """Say how far a run stands from its benchmark.
@@ -50,6 +52,7 @@ def hold_against(own: KnownRun, other: KnownRun) -> Benchmark:
         difference.p_value,
         difference.told_apart,
         outputs,
+        bool(own.outputs),
         found.note,
     )
 
@@ -73,7 +76,10 @@ def _margins(own: KnownRun, other: KnownRun) -> Iterator[OutputMargin]:
 
 
 def _note(own: KnownRun, other: KnownRun) -> str:
-    """What to mind of a run on another version of the data."""
-    if own.test_set.get("digest") == other.test_set.get("digest"):
-        return ""
-    return "its examples or labels were others as a whole: its answers were held against the labels that it had"
+    """What to mind of a run on another version of the data, or of other test examples."""
+    is_same = own.test_set.get("digest") == other.test_set.get("digest")
+    notes = [] if is_same or own.own is None else [_OTHER_LABELS]
+    if own.outputs and not tests_alike(own, other):
+        what = "of numbers there is no margin" if own.own is None else "single outputs have no margin"
+        notes.append(f"the two were not all tested on the same examples: {what}")
+    return "; ".join(notes)

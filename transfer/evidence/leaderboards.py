@@ -51,12 +51,16 @@ class Margin:
         value: the difference.
         low: of its 95 % interval; None where there is none.
         high: likewise.
+        examples: that both answered, where that is known.
+        note: what to mind of it; empty for nothing.
     """
 
     name: str
     value: float
     low: float | None = None
     high: float | None = None
+    examples: int | None = None
+    note: str = ""
 
     def __str__(self) -> str:
         return f"{self.value:+.3f}" + ("" if self.low is None else f" [{self.low:+.3f}, {self.high:+.3f}]")
@@ -141,7 +145,9 @@ class Board:
         """What stands below the table, each with its heading: the order of several runs, and who leads among others."""
         kinds = [each.kind for each in self.standings]
         order = (("order", self.order),) if kinds.count("run") > 1 else ()
-        return (*order, *((("best", self._leading),) if "published" in kinds else ()))
+        held = [(each.name, each.over_benchmark) for each in self.standings if each.over_benchmark is not None]
+        marks = [("benchmark", f"* {name}: {margin.note}") for name, margin in held if margin.note]
+        return (*order, *marks, *((("best", self._leading),) if "published" in kinds else ()))
 
     @property
     def closing(self) -> tuple[str, ...]:
@@ -201,12 +207,17 @@ def _cells(row: Standing, has_benchmark: bool) -> tuple[str, ...]:
     bounds = _NONE if row.low is None else f"{row.low:.3f} to {row.high:.3f}"
     rank = _NONE if row.rank is None else str(row.rank)
     head = (rank, "best" if row.is_best else "", row.name, f"{row.value:.3f}", bounds)
-    margins = (_margin(row.over_baseline), *((_margin(row.over_benchmark),) if has_benchmark else ()))
+    benchmark = _margin(row.over_benchmark, row.examples)
+    margins = (_margin(row.over_baseline), *((benchmark,) if has_benchmark else ()))
     examples = _NONE if row.examples is None else f"{row.examples}"
     where = row.source if row.kind == "run" else f"published: {row.source}"
     costs = dict(zip(COSTS, cost_cells(row.cost), strict=True)) if row.cost else {}
     return (*head, examples, *margins, *(costs.get(each, _NONE) for each in _COSTS), where)
 
 
-def _margin(found: Margin | None) -> str:
-    return _NONE if found is None else f"{found} ({found.name})"
+def _margin(found: Margin | None, examples: int | None = None) -> str:
+    """A cell: with how many examples it is of, where these are not all, and a mark where a note stands below."""
+    if found is None:
+        return _NONE
+    count = "" if found.examples in (None, examples) else f", {found.examples} examples"
+    return f"{found} ({found.name}{count}){' *' if found.note else ''}"

@@ -153,8 +153,9 @@ def _over_benchmark(run: KnownRun, found: _Measured) -> Margin | None:
 
 def _held(found: Benchmark) -> Margin | None:
     if found.value is not None:
-        return Margin(found.name, found.value, found.low, found.high)
-    return Margin(found.name, found.outputs[0].value) if found.outputs else None
+        examples = found.score.examples if found.score is not None else None
+        return Margin(found.name, found.value, found.low, found.high, examples, found.note)
+    return Margin(found.name, found.outputs[0].value, note=found.note) if found.outputs else None
 
 
 def _marked(row: Standing, rows: Sequence[Standing], told: set[frozenset[str]], sign: int) -> Standing:

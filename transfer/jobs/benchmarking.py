@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
+import keras
+
 from transfer.benchmarks import Benchmark
 from transfer.data.labelled import LabelledSet
 from transfer.errors import DataError, Problem, TransferError
@@ -19,9 +21,11 @@ from transfer.jobs.feeding import Feed, as_learnt, make_feed
 from transfer.jobs.kept_answers import answers_from_json
 from transfer.jobs.known_runs import read_runs
 from transfer.jobs.learnt_before import LearntBefore, learnt_by
-from transfer.jobs.preparing import prepare_student
+from transfer.jobs.missing_benchmarks import runs_like
+from transfer.jobs.preparing import Student, prepare_student
 from transfer.jobs.run_folders import ASKED
 from transfer.jobs.scoring_answers import Scored
+from transfer.models.building import classes_of
 from transfer.models.restoring import Restored, restore_file
 from transfer.output_scores import WayScores
 from transfer.recipes import Recipe, Stage
@@ -29,10 +33,13 @@ from transfer.scores import Score
 from transfer.specs import Json, Preprocessing, Restoring
 from transfer.surgery.network import Network
 from transfer.training.learner import Learner
+from transfer.weights.checkpoint import Checkpoint
 from transfer.weights.digests import digest_json, digest_manifest
 from transfer.weights.tensor_digests import digest_tensor
 
-Source: TypeAlias = "Restored | str | os.PathLike[str]"
+Source: TypeAlias = "keras.Model | Student | Restored | Checkpoint | str | os.PathLike[str]"
+
+_TAKEN = "folder of a finished run, a checkpoint, or a network that ends in heads for these outputs"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,7 +147,8 @@ def open_benchmark(
     """Open what a run is to be held against.
 
     Args:
-        source: folder of a finished run; or a checkpoint, its path or the name of a shipped one.
+        source: folder of a finished run; a checkpoint, its path or the name of a shipped one, or what `restore` gave;
+            or a network that ends in heads for the outputs, as `extract` gives it.
         data: of the run that is to come.
         seed: of the heads.
         preprocessing: of images, where a checkpoint does not say its own.
@@ -150,19 +158,48 @@ def open_benchmark(
         DataError: if a folder is no finished run, or the examples do not fit a checkpoint.
         TransferError: what `restore` raises, for a checkpoint.
     """
-    if not isinstance(source, Restored) and _is_folder(Path(source)):
+    name = _name(source)
+    if isinstance(source, str | os.PathLike) and _is_folder(Path(source)):
         return _open_run(Path(source))
-    name = Path(source.receipt.source if isinstance(source, Restored) else source).name
     try:
-        restored = source if isinstance(source, Restored) else restore_file(source, None, Restoring())
-        probed = _probe(restored, data, seed, preprocessing, size)
+        probed = _probe(_student(source, data, seed), data, preprocessing, size)
     except TransferError as error:
         step = error.next_step
         if "--into" in step:
             step = "name a file that holds its architecture, a shipped one (transfer checkpoints), or a finished run"
+        if isinstance(source, str | os.PathLike) and not os.path.lexists(source):
+            step = "; ".join(filter(None, (step, runs_like(source))))
         summary = f"{name} cannot be the benchmark: {error.summary}"
         raise type(error)(summary, error.problems, step) from error
     return Reference(f"probe on {name}", {"name": f"probe on {name}", "digest": _digest(probed)}, None, probed)
+
+
+def _name(source: Source) -> str:
+    """What it is called.
+
+    Raises:
+        DataError: if it is nothing that can be the benchmark.
+    """
+    if isinstance(source, keras.Model):
+        return str(source.name)
+    if isinstance(source, Student):
+        return Path(source.source).name or source.network.graph.name
+    if isinstance(source, Restored):
+        return Path(source.receipt.source).name
+    if isinstance(source, Checkpoint):
+        return source.path.name
+    if isinstance(source, str | os.PathLike) and os.fspath(source):
+        return Path(source).name
+    found = "nothing" if isinstance(source, str) else type(source).__name__
+    raise DataError("That cannot be the benchmark.", [Problem("benchmark", _TAKEN, found)])
+
+
+def _student(source: Source, data: LabelledSet, seed: int) -> keras.Model | Student:
+    """What the head is solved on."""
+    if isinstance(source, keras.Model | Student):
+        return source
+    restored = source if isinstance(source, Restored) else restore_file(source, None, Restoring())
+    return prepare_student(restored, data.labelling, seed=seed)
 
 
 def planned_tests(
@@ -179,7 +216,8 @@ def _is_folder(path: Path) -> bool:
 
 
 def _unfinished(path: Path) -> Path:
-    return path.with_name(f".{path.name}.unfinished")
+    whole = path.absolute()
+    return whole.parent / f".{whole.name}.unfinished"
 
 
 def _open_run(folder: Path) -> Reference:
@@ -204,23 +242,22 @@ def _open_run(folder: Path) -> Reference:
 
 
 def _probe(
-    restored: Restored,
+    student: keras.Model | Student,
     data: LabelledSet,
-    seed: int,
     preprocessing: Preprocessing | str | None,
     size: tuple[int, int] | None,
 ) -> Probed:
-    student = prepare_student(restored, data.labelling, seed=seed)
     network, heads = check_heads(student, data, None)
+    classes = student.custom_objects if isinstance(student, Student) else classes_of(student)
     own = network.card.preprocessing if network.card is not None else None
     feed = make_feed(
         network,
         data,
         preprocessing=None if own else preprocessing,
         size=None if own and own.size else size,
-        custom_objects=student.custom_objects,
+        custom_objects=classes,
     )
-    return Probed(as_learnt(feed, data), heads, student.custom_objects, feed, learnt_by(student, network))
+    return Probed(as_learnt(feed, data), heads, classes, feed, learnt_by(student, network))
 
 
 def _digest(probed: Probed) -> str:

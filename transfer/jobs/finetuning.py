@@ -25,6 +25,7 @@ from transfer.jobs.feeding import as_learnt, make_feed
 from transfer.jobs.kept_pictures import fitted_batches
 from transfer.jobs.learnt_baselines import make_rivals
 from transfer.jobs.learnt_before import TUNED, learnt_by
+from transfer.jobs.missing_benchmarks import kept_of_missing
 from transfer.jobs.preparing import Student
 from transfer.jobs.run_folders import read_asked
 from transfer.jobs.running import load_run, refuse_run, write_run
@@ -85,8 +86,8 @@ def finetune(
         baselines: `cheap` are those that need no network; `all` adds a probe on the same network with random weights,
             and this network trained from scratch, which takes long.
         benchmark: a strong result to hold this one against, on the test examples that both answered: the folder of
-            another run of the same task, or a checkpoint (its path, a shipped name, what `restore` gave), on which a
-            head is then solved on the same examples, at its own size.
+            another run of the same task, or a checkpoint (its path, a shipped name, what `restore` gave) or a network
+            with heads, on which a head is then solved on the same examples, at its own size.
         preprocessing: how images are prepared, or the name of a common way (`torch`, `tf`, `caffe`, `unit`, `raw`); by
             default what the student's card says.
         size: (h, w) to which images are fitted; by default what the network or its card says.
@@ -134,7 +135,9 @@ def finetune(
         limit.refuse_hopeless()
     seconds = limit.seconds if limit else None
     opening: dict[str, Any] = {"seed": recipe.seed, "preprocessing": preprocessing, "size": size}
-    reference = open_benchmark(benchmark, data, **opening) if benchmark is not None else None
+    target = Path(out) if out is not None else None
+    kept = None if force else kept_of_missing(benchmark, target)
+    reference = open_benchmark(benchmark, data, **opening) if benchmark is not None and kept is None else None
     asked = describe_request(
         recipe,
         network,
@@ -146,13 +149,14 @@ def finetune(
         test_share=test_share,
         time_limit=seconds,
         baselines=baselines,
-        benchmark=reference.asked if reference else None,
+        benchmark=reference.asked if reference else kept,
     )
-    target = Path(out) if out is not None else None
     if target is not None:
         finished = None if force else _finished(target, asked, own)
         if finished is not None:
             return finished
+        if kept is not None and benchmark is not None:
+            open_benchmark(benchmark, data, **opening)  # says that it is not there
         refuse_run(target, force=force, asked=asked)
     if reference is not None:
         reference.refuse_unfit(asked, planned_tests(data, test, seed=recipe.seed, shots=shots, test_share=test_share))
