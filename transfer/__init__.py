@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from transfer.evidence.label_audit import LabelAudit as LabelAudit
     from transfer.evidence.label_curves import LabelCurve as LabelCurve
     from transfer.evidence.leaderboards import Leaderboard as Leaderboard
+    from transfer.evidence.proofs import Proof as Proof
     from transfer.evidence.run_comparisons import Comparison as Comparison
     from transfer.jobs.auditing_labels import audit_labels as audit_labels
     from transfer.jobs.comparing_baselines import compare_baselines as compare_baselines
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from transfer.jobs.predicting import predict as predict
     from transfer.jobs.pretrained import Pretrained as Pretrained
     from transfer.jobs.pretraining import pretrain as pretrain
+    from transfer.jobs.proving import prove as prove
     from transfer.jobs.ranking_checkpoints import rank as rank
     from transfer.jobs.running import load_run as load_run
     from transfer.labellings import Labelling as Labelling
@@ -83,6 +85,7 @@ _HOMES = {
     "Pace": "transfer.training.pretraining.fitting",
     "Preprocessing": "transfer.specs",
     "Pretrained": "transfer.jobs.pretrained",
+    "Proof": "transfer.evidence.proofs",
     "Ranking": "transfer.rankings",
     "Receipt": "transfer.results",
     "Recipe": "transfer.recipes",
@@ -109,6 +112,7 @@ _HOMES = {
     "open_checkpoint": "transfer.weights.opening",
     "predict": "transfer.jobs.predicting",
     "pretrain": "transfer.jobs.pretraining",
+    "prove": "transfer.jobs.proving",
     "rank": "transfer.jobs.ranking_checkpoints",
     "read_labelled": "transfer.data.reading",
     "read_labelling": "transfer.data.labelling_files",

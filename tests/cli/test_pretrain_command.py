@@ -47,3 +47,30 @@ def test_settings_that_say_nothing_are_refused(call, pictures, tmp_path):
     assert call(*how, "--set", "share").code == 2
     assert call(*how, "--set", "shares=1").code == 6
     assert call(*how, "--method", "simclr").code == 2
+
+
+def test_the_control_is_part_of_the_command(call, pictures, tmp_path):
+    (tmp_path / "encoders.py").write_text(BUILDER)
+    out = tmp_path / "encoder.weights.h5"
+    how = ("pretrain", f"{tmp_path / 'encoders.py'}:build", str(pictures), "--epochs", "1", "-o", str(out))
+    proving = ("--prove", str(pictures), "--shots", "1", "--divisions", "2")
+    printed = call(*how, *proving)
+    assert printed.code == 0
+    kept = json.loads((tmp_path / "encoder.pretraining" / "proof.json").read_text())
+    assert all(f"verdict   {each}" in printed.stdout for each in kept["verdicts"])
+    assert {each["way"] for each in kept["points"]} >= {"masked probe", "masked lp-ft", "random features", "scratch"}
+    weights = out.read_bytes()
+    again = call(*how, *proving, "--json")
+    assert again.json["proof"] == kept
+    assert out.read_bytes() == weights
+
+
+def test_a_proof_that_cannot_be_made_is_refused_before_anything_is_pretrained(call, pictures, tmp_path):
+    out = tmp_path / "e.weights.h5"
+    how = ("pretrain", "digits_mlp", str(pictures), "-o", str(out))
+    assert call(*how, "--prove", str(pictures), "--shots", "900").code == 6
+    assert call(*how, "--prove", str(tmp_path / "nowhere")).code == 6
+    idle = call(*how, "--shots", "1,5", "--labels", "labels.csv")
+    assert idle.code == 2
+    assert "--shots and --labels would have no effect without --prove" in idle.stderr
+    assert not out.exists()

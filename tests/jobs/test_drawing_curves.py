@@ -8,7 +8,7 @@ import pytest
 import transfer
 from transfer.data.labelled_splits import split_labelled
 from transfer.errors import DataError
-from transfer.jobs.drawing_curves import _first_of_each
+from transfer.jobs.dealing_shots import first_of_each
 from transfer.jobs.preparing import prepare_student
 
 
@@ -35,7 +35,7 @@ def test_every_way_is_tested_on_the_same_examples_with_few_and_more_labels(curve
 def test_a_point_is_what_a_run_on_that_division_finds(curve, restored, rows):
     for number in range(3):
         train, test = split_labelled(rows.labelling, rows.targets, seed=2 + number)
-        learnt = rows.subset(_first_of_each(rows.labels, train, 4, 2 + number))
+        learnt = rows.subset(first_of_each(rows.labels, train, 4, 2 + number))
         recipe = transfer.Recipe((transfer.Stage("probe"),), seed=2 + number)
         student = prepare_student(restored, rows.labelling)
         run = transfer.finetune(student, learnt, test=rows.subset(test), recipe=recipe)
@@ -86,7 +86,7 @@ def test_pictures_that_cannot_be_read_may_be_left_out(restored, digits_folder, t
 
 def test_more_shots_hold_those_of_fewer():
     labels, train = np.arange(60) % 3, np.arange(0, 60, 2)
-    few, more = (_first_of_each(labels, train, count, 5) for count in (2, 6))
+    few, more = (first_of_each(labels, train, count, 5) for count in (2, 6))
     assert set(few) < set(more) <= set(train)
     assert np.bincount(labels[few]).tolist() == [2, 2, 2]
     assert np.bincount(labels[more]).tolist() == [6, 6, 6]

@@ -11,6 +11,7 @@ from transfer.cli.caching import cache_options
 from transfer.cli.labelling_options import labelling_options
 from transfer.cli.options import (
     PREPROCESSING_NAMES,
+    ShotsType,
     SizeType,
     at_option,
     into_option,
@@ -27,29 +28,10 @@ if TYPE_CHECKING:
     from transfer.specs import Restoring
 
 
-class _Shots(click.ParamType):  # type: ignore[type-arg]
-    """`1,5,10`."""
-
-    name = "shots"
-
-    def convert(
-        self, value: str | tuple[int, ...], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        try:
-            found = tuple(int(each) for each in value.split(","))
-        except ValueError:
-            found = (0,)
-        if min(found) < 1:
-            self.fail(f"expected whole numbers above 0 with commas between, as 1,5,10; found {value!r}", param, ctx)
-        return found
-
-
 @click.command("curve")
 @click.argument("file")
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("--shots", type=_Shots(), default="1,5,10,20,50", show_default=True, help="Labels a class to try.")
+@click.option("--shots", type=ShotsType(), default="1,5,10,20,50", show_default=True, help="Labels a class to try.")
 @click.option(
     "--recipe",
     "recipes",

@@ -129,6 +129,26 @@ class SecondsType(click.ParamType[Any]):
         return seconds
 
 
+class ShotsType(click.ParamType):  # type: ignore[type-arg]
+    """`1,5,10`."""
+
+    name = "shots"
+
+    def convert(
+        self, value: str | tuple[int, ...], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Labels a class."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            found = tuple(int(each) for each in value.split(","))
+        except ValueError:
+            found = (0,)
+        if min(found) < 1:
+            self.fail(f"expected whole numbers above 0 with commas between, as 1,5,10; found {value!r}", param, ctx)
+        return found
+
+
 class SizeType(click.ParamType[Any]):
     """`160` or `160x224` (height x width)."""
 

@@ -19,8 +19,10 @@ from transfer.cli.options import (
     restoring_options,
     seed_option,
 )
+from transfer.cli.proving_options import proving_options
 
 if TYPE_CHECKING:
+    from transfer.cli.proving_options import ProofChoice
     from transfer.specs import Restoring
 
 METHODS = ("autoencoder", "denoising", "masked", "variational", "gan", "rotation", "contrastive")
@@ -52,6 +54,7 @@ METHODS = ("autoencoder", "denoising", "masked", "variational", "gan", "rotation
 )
 @click.option("--preprocessing", type=click.Choice(PREPROCESSING_NAMES), help="How images are prepared.")
 @click.option("--time-limit", type=SecondsType(), help="Write it by then, with what was learnt: 90s, 5m, 1h.")
+@proving_options
 @seed_option
 @force_option
 @json_option
@@ -71,6 +74,7 @@ def command(
     size: tuple[int, int] | None,
     preprocessing: str | None,
     time_limit: Any,
+    proof: ProofChoice | None,
     seed: int,
     force: bool,
     as_json: bool,
@@ -81,9 +85,13 @@ def command(
     checkpoint, which goes on from its own; random:FILE does not. Labels in DATA are not looked at. Beside the
     checkpoint a folder NAME.pretraining holds the curve and pictures to look at.
 
+    With --prove the encoder is then probed and fine-tuned with few labels and with more, beside random features and
+    the same network trained from scratch: whether it paid, or hurt. Asked for again, only the proof is made.
+
     \b
     transfer pretrain encoders.py:small scans/ --method contrastive -o encoder.weights.h5
     transfer pretrain mobilenet_v2_imagenet photos/ --method masked --size 96 --epochs 20 -o adapted.weights.h5
+    transfer pretrain encoders.py:small scans/ --prove labelled/ --shots 1,5,10 -o encoder.weights.h5
     transfer finetune encoder.weights.h5 labelled/ -o runs/pretrained
     """
     from transfer.cli.quieting import import_tensorflow
@@ -92,11 +100,14 @@ def command(
     options = dict(_parted(each) for each in settings)
     import_tensorflow()
     from transfer.jobs.pretraining import pretrain
+    from transfer.jobs.proof_files import PROOF, prove_beside, refuse_proof
     from transfer.models.architectures import named_function
     from transfer.training.devices import make_repeatable
     from transfer.training.pretraining.fitting import Pace
 
     make_repeatable()
+    if proof is not None:
+        refuse_proof(proof.labelled, proof.shots, divisions=proof.divisions, seed=seed)
     with progress_bar() as progress:
         found = pretrain(
             architecture,
@@ -116,12 +127,28 @@ def command(
             seed=seed,
             progress=progress,
         )
+        told = None
+        if proof is not None:
+            told = prove_beside(
+                found,
+                data,
+                proof.labelled,
+                shots=proof.shots,
+                divisions=proof.divisions,
+                size=size,
+                seed=seed,
+                progress=progress,
+            )
     if as_json:
-        show_json(found.to_json())
+        show_json({**found.to_json(), **({"proof": told.to_json()} if told else {})})
         return
     if found.reused:
-        click.echo(f"{out} is of this very request already; nothing was done.")
+        click.echo(
+            f"{out} is of this very request already; {'only the proof was made' if told else 'nothing was done'}."
+        )
     click.echo(found)
+    if told:
+        click.echo(f"\n{told}\nwritten   {found.folder}/{PROOF}")
 
 
 def _parted(text: str) -> tuple[str, str]:

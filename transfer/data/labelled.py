@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.data.named_arrays import NamedArrays, digest_rows
+from transfer.data.example_digests import digest_examples
+from transfer.data.named_arrays import NamedArrays
 from transfer.data.targets import check_targets, faults_of_parents, known_rows
 from transfer.errors import DataError, Problem
 from transfer.labellings import Labelling
@@ -185,19 +185,4 @@ class LabelledSet:
         Raises:
             DataError: if files have gone or cannot be read.
         """
-        if not isinstance(self.inputs, tuple):
-            return digest_rows(self.inputs)
-        digests, problems = [], []
-        for name, path in zip(self.names, self.inputs, strict=True):
-            try:
-                with path.open("rb") as stream:
-                    digests.append(hashlib.file_digest(stream, "sha256").hexdigest()[:32])
-            except OSError as error:
-                problems.append(Problem(name, found=error.strerror or str(error)))
-        if problems:
-            raise DataError(
-                f"{len(problems)} of {len(self)} files of {self.source} cannot be read any more.",
-                problems,
-                "leave the files in place while they are used",
-            )
-        return tuple(digests)
+        return digest_examples(self)

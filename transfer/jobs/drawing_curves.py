@@ -11,17 +11,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
 
 from transfer.data.labelled import LabelledSet
-from transfer.data.labelled_splits import split_labelled
-from transfer.errors import DataError, Problem
 from transfer.evidence.curve_points import CurvePoint
 from transfer.evidence.label_curves import LabelCurve, best_of
 from transfer.jobs.cached_features import Cache
 from transfer.jobs.checking_heads import check_heads
 from transfer.jobs.checking_outputs import refuse_outputs
+from transfer.jobs.dealing_shots import deal_shots
 from transfer.jobs.finetuning import finetune
 from transfer.jobs.learnt_baselines import UNTRAINED
 from transfer.jobs.learnt_before import learnt_by
@@ -80,10 +77,7 @@ def draw_curve(
         ValueError: if a number lies outside its range.
     """
     refuse_outputs(data, "a curve is drawn")
-    if divisions < 2 or not shots or min(shots) < 1:
-        raise ValueError(f"at least 2 divisions and 1 shot: {divisions}, {shots}")
-    splits = [_divided(data, seed + each, test_share) for each in range(divisions)]
-    tried, left_out = _possible(sorted(set(shots)), data, [train for train, _ in splits])
+    dealt = deal_shots(data, shots, divisions=divisions, seed=seed, test_share=test_share)
     found: list[CurvePoint] = []
     with _kept(cache) as folder:
         ways = _Ways(
@@ -98,39 +92,18 @@ def draw_curve(
                 "progress": progress,
             },
         )
-        for place, count in enumerate(tried):
+        for place, count in enumerate(dealt.shots):
             runs: list[tuple[str, Run]] = []
-            for number, (train, test) in enumerate(splits):
-                learnt = data.subset(_first_of_each(data.labels, train, count, seed + number))
-                runs += ways.follow(learnt, data.subset(test), number, seed + number)
-                progress("drawing the curve", place * divisions + number + 1, len(tried) * divisions)
-            found += _points(count, runs, [len(train) for train, _ in splits])
+            for number in range(divisions):
+                learnt, test = data.subset(dealt.learnt(number, count)), data.subset(dealt.tested(number))
+                runs += ways.follow(learnt, test, number, seed + number)
+                progress("drawing the curve", place * divisions + number + 1, len(dealt.shots) * divisions)
+            found += _points(count, runs, dealt.pools)
     without = [name for name in _WITHOUT if any(each.way == name for each in found)]
     before, digests = learnt_by(student, check_heads(student, data, None)[0]), data.digests()
-    tested = [digests[place] for place in sorted({int(place) for _, test in splits for place in test})]
+    tested = [digests[place] for place in sorted({int(place) for _, test in dealt.splits for place in test})]
     remarks = before.notes, before.warnings(tested)
-    return LabelCurve(data.source, tuple(found), tuple(without), best_of(found, without), left_out, *remarks)
-
-
-def _possible(
-    shots: Sequence[int], data: LabelledSet, trains: Sequence[NDArray[np.int64]]
-) -> tuple[list[int], tuple[Problem, ...]]:
-    """Numbers of shots that every class has in every division, and what is said of the others.
-
-    Raises:
-        DataError: if there is none.
-    """
-    least = min(int(np.bincount(data.labels[train], minlength=len(data.classes)).min()) for train in trains)
-    tried = [each for each in shots if each <= least]
-    if not tried:
-        raise DataError(
-            f"{data.source} has too few examples for {shots[0]} shots.",
-            [Problem("smallest class", f"{shots[0]} examples to learn from", str(least))],
-            "ask for fewer shots, or add examples",
-        )
-    found = f"the smallest class has {least} to learn from"
-    others = (each for each in shots if each > least)
-    return tried, tuple(Problem(f"{each} shots", f"{each} examples of each class", found) for each in others)
+    return LabelCurve(data.source, tuple(found), tuple(without), best_of(found, without), dealt.left_out, *remarks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,25 +135,11 @@ class _Ways:
         return named_recipe(name, examples=len(learnt), seed=seed)
 
 
-def _divided(data: LabelledSet, seed: int, test_share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows to learn from, and those to test on that are no copies of these."""
-    train, test = split_labelled(data.labelling, data.targets, seed=seed, groups=data.groups, test_share=test_share)
-    digests = data.digests()
-    learnt = {digests[place] for place in train}
-    return train, np.array([place for place in test if digests[place] not in learnt], np.int64)
-
-
 def _untrained(student: keras.Model | Student, data: LabelledSet, seed: int) -> Student:
     """The same network with random weights."""
     network, heads = check_heads(student, data, None)
     own = student.custom_objects if isinstance(student, Student) else classes_of(student)
     return Student(start_anew(network, seed, own), own, "", (), heads)
-
-
-def _first_of_each(labels: NDArray[np.int64], train: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
-    """So many rows of each class, in order; those of a smaller count are among them."""
-    order = np.random.default_rng(seed).permutation(train)
-    return np.sort(np.concatenate([order[labels[order] == each][:count] for each in np.unique(labels[train])]))
 
 
 def _points(shots: int, runs: Sequence[tuple[str, Run]], pools: Sequence[int]) -> list[CurvePoint]:

@@ -85,15 +85,29 @@ def prepare_student(
     Raises:
         LayerError: if a layer does not exist or the cut is not possible; of several outputs it names where they part.
     """
-    network = read_model(restored.model)
+    source = restored.receipt.source
+    return student_of_model(restored.model, labelling, at=at, drop_last=drop_last, seed=seed, source=source)
+
+
+def student_of_model(
+    model: keras.Model,
+    labelling: Labelling,
+    *,
+    at: str | None = None,
+    drop_last: int = 0,
+    seed: int = 0,
+    source: str = "",
+) -> Student:
+    """The same of a Keras model, which is left as it is, with the card that is attached to it and the path it is of."""
+    network = read_model(model)
     graph = network.graph
     said = network.card.features if network.card is not None else ""
     cut = _cut(graph, at or (said if said in graph.names and not drop_last else None), drop_last)
     heads = tuple(Head(free_name(graph, each.name), len(each.classes), each.kind) for each in labelling)
     how = Extraction(drop_last=drop_last, at=() if drop_last else (cut,), freeze=("backbone",), heads=heads, seed=seed)
-    found = extract_from_network(network, restored.model, how)
-    own, names = classes_of(restored.model), tuple(head.name for head in heads)
-    return Student(found.network, own, cut, found.dropped, names, restored.receipt.source)
+    found = extract_from_network(network, model, how)
+    own, names = classes_of(model), tuple(head.name for head in heads)
+    return Student(found.network, own, cut, found.dropped, names, source)
 
 
 def _cut(graph: Graph, at: str | None, drop_last: int) -> str:

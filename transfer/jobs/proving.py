@@ -1,0 +1,249 @@
+"""The control of pretraining: encoders held against the same network without it, at few and at more labels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from transfer.data.example_digests import digest_examples
+from transfer.data.labelled import LabelledSet
+from transfer.data.reading import read_labelled
+from transfer.evidence.curve_points import CurvePoint
+from transfer.evidence.proofs import Proof
+from transfer.jobs.cached_features import Cache, open_store
+from transfer.jobs.checking_outputs import refuse_outputs
+from transfer.jobs.contending import (
+    SCRATCH,
+    Contender,
+    Encoder,
+    Lessons,
+    Told,
+    Way,
+    budgeted,
+    from_scratch,
+    open_contender,
+    probe_of,
+    steps_from_scratch,
+    ways_of_encoder,
+)
+from transfer.jobs.dealing_shots import DealtShots, deal_shots
+from transfer.jobs.pretrained import Pretrained
+from transfer.jobs.reading_unlabelled import Unlabelled, read_unlabelled
+from transfer.specs import Preprocessing, Progress, silent
+from transfer.tabulating import shorten
+from transfer.training.feature_store import MEMORY_BYTES
+
+SHOTS = (1, 5, 10, 50)
+TEST_SHARE = 0.25
+BACKBONE = "mobilenet_v2_imagenet"
+_RANDOM = "random features"
+
+
+def prove(
+    encoders: Encoder | Mapping[str, Encoder],
+    data: LabelledSet | str | os.PathLike[str],
+    *,
+    shots: Sequence[int] = SHOTS,
+    divisions: int = 5,
+    recipe: str = "lp-ft",
+    steps: int | None = None,
+    backbone: Encoder | None = BACKBONE,
+    pretrained_on: Unlabelled | None = None,
+    preprocessing: Preprocessing | str | None = None,
+    size: tuple[int, int] | None = None,
+    test_share: float = TEST_SHARE,
+    skip_unreadable: bool = False,
+    cache: Cache | str | os.PathLike[str] | None = None,
+    memory_bytes: int = MEMORY_BYTES,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Proof:
+    """Say whether pretraining paid: with few and with more labels, beside the same network without it.
+
+    Each encoder is probed and fine-tuned; beside these stand a probe on the same architecture with random weights,
+    that architecture trained from random weights, and a probe on a backbone that others trained on many labels. All
+    learn from the same labels of each division and answer the same others. Fine-tuning and training from scratch take
+    as many steps. What several encoders of one architecture are held against is learnt once.
+
+    Args:
+        encoders: what was pretrained, or several by their names: what `pretrain` gave, a checkpoint, a model.
+        data: one class each; a path as `read_labelled` takes it.
+        shots: labels a class, each at least 1.
+        divisions: of the set, at least 2, each with random weights of its own.
+        recipe: by which encoders are fine-tuned; its stages take as many steps in all as `scratch`.
+        steps: of both; by default those of `scratch`.
+        backbone: the outer reference, at its own size and preprocessing; on images alone. None for none.
+        pretrained_on: the examples without labels, to count those of `data` among them.
+        preprocessing: of images, where an encoder's card says none.
+        size: (h, w) of images; by default what an encoder or its card says.
+        test_share: to test on in each division.
+        skip_unreadable: whether pictures that cannot be decoded are left out, of which there are fewer shots then.
+        cache: where features are kept for other calls.
+        memory_bytes: for features in memory; past it they lie on the disk.
+        seed: of the first division; the others follow.
+        progress: told of what is going on.
+
+    Raises:
+        DataError: if the set has not one class for each example, or no number of shots can be tried, or it does not
+            fit an encoder.
+        LayerError: if an encoder takes no head.
+        ValueError: if a number lies outside its range.
+    """
+    labelled = data if isinstance(data, LabelledSet) else read_labelled(data)
+    refuse_outputs(labelled, "a proof is made")
+    if steps is not None and steps < 1:
+        raise ValueError(f"steps are at least 1, not {steps}")
+    dealt = deal_shots(labelled, shots, divisions=divisions, seed=seed, test_share=test_share)
+    named = _named(encoders)
+    contenders = [
+        open_contender(name, each, labelled, preprocessing=preprocessing, size=size, seed=seed)
+        for name, each in named.items()
+    ]
+    plan = _planned(contenders, recipe, steps, divisions, seed)
+    ways = [*plan.ways]
+    digests, notes = labelled.digests(), [*labelled.notes]
+    if backbone is not None and _are_images(labelled):
+        outer = open_contender(_called(backbone), backbone, labelled, seed=seed)
+        ways.append(probe_of(f"{outer.name} probe", lambda _: outer))
+    elif backbone is not None:
+        notes.append(f"{_called(backbone)} is not held against: the examples are no images")
+    notes += _learnt_before(contenders, dealt, digests)
+    own = [name for each in contenders for name in each.custom_objects]
+    tally, unread = _Tally(), set[str]()
+    with open_store(cache, memory_bytes=memory_bytes, own_classes=own) as store:
+        done, total = 0, divisions * len(ways)
+        for number in range(divisions):
+            lessons = _lessons(dealt, digests, number, skip_unreadable=skip_unreadable)
+            for way in ways:
+                for count, told in lessons.take(way, store, progress):
+                    tally.take(count, told)
+                    unread |= told.unread
+                done += 1
+                progress("proving", done, total)
+        notes += [store.trouble] if store.trouble else []
+    notes += [f"{len(unread)} examples cannot be read and are left out: {shorten(sorted(unread))}"] if unread else []
+    taken = tuple((count, _steps_at(count * len(labelled.classes), steps)) for count in dealt.shots)
+    notes += _budget(recipe, taken, len(labelled.classes), divisions)
+    if pretrained_on is not None:
+        notes.append(_overlap(digests, pretrained_on))
+    order = [name for way in ways for name in way.stages.values()]
+    return Proof(labelled.source, tally.points(order, dealt), plan.asked, taken, tuple(notes), dealt.left_out)
+
+
+def _named(encoders: Encoder | Mapping[str, Encoder]) -> dict[str, Encoder]:
+    if isinstance(encoders, Mapping):
+        if not encoders:
+            raise ValueError("there is no encoder to hold against anything")
+        return dict(encoders)
+    return {_called(encoders): encoders}
+
+
+def _called(encoder: Encoder) -> str:
+    """What an encoder is called where nobody named it."""
+    if isinstance(encoder, Pretrained):
+        return encoder.method
+    if isinstance(encoder, str | os.PathLike):
+        return Path(encoder).name.removesuffix(".weights.h5")
+    return encoder.name if isinstance(encoder, keras.Model) else "encoder"
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """All ways of learning, and which of them is held against which."""
+
+    ways: tuple[Way, ...]
+    asked: tuple[tuple[str, str], ...]
+
+
+def _planned(contenders: Sequence[Contender], recipe: str, steps: int | None, divisions: int, seed: int) -> _Plan:
+    """Encoders first, then for each architecture what knows nothing."""
+    alike: dict[str, list[Contender]] = {}
+    for each in contenders:
+        alike.setdefault(each.architecture, []).append(each)
+    ways, asked, known = [], list[tuple[str, str]](), list[Way]()
+    for some in alike.values():
+        suffix = "" if len(alike) == 1 else f" of {some[0].name}"
+        first = [ways_of_encoder(each, recipe, steps) for each in some]
+        asked += [(name, SCRATCH + suffix) for way in first for name in way.stages.values()]
+        known += first
+        random = [some[0].untrained(seed + number) for number in range(divisions)]
+        ways += [probe_of(_RANDOM + suffix, random.__getitem__), from_scratch(SCRATCH + suffix, some[0], steps)]
+    return _Plan((*known, *ways), tuple(asked))
+
+
+def _lessons(dealt: DealtShots, digests: Sequence[str], number: int, *, skip_unreadable: bool) -> Lessons:
+    """The examples of a division that are learnt from at any number of shots or tested on."""
+    learnt, tested = {count: dealt.learnt(number, count) for count in dealt.shots}, dealt.tested(number)
+    used = np.unique(np.concatenate([*learnt.values(), tested]))
+    return Lessons(
+        dealt.data.subset(used),
+        [digests[row] for row in used],
+        {count: np.searchsorted(used, rows) for count, rows in learnt.items()},
+        np.searchsorted(used, tested),
+        number,
+        dealt.seed + number,
+        skip_unreadable,
+    )
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What came of all divisions so far, by way and number of shots."""
+
+    found: dict[tuple[str, int], list[Told]] = field(default_factory=dict)
+
+    def take(self, count: int, told: Told) -> None:
+        self.found.setdefault((told.way, count), []).append(told)
+
+    def points(self, order: Sequence[str], dealt: DealtShots) -> tuple[CurvePoint, ...]:
+        return tuple(self._points(order, dealt))
+
+    def _points(self, order: Sequence[str], dealt: DealtShots) -> Iterator[CurvePoint]:
+        for count in dealt.shots:
+            for way in order:
+                some = self.found[way, count]
+                accuracies, learnt = tuple(each.accuracy for each in some), tuple(each.learnt for each in some)
+                yield CurvePoint(way, count, accuracies, learnt, dealt.pools, tuple(each.tested for each in some))
+
+
+def _are_images(data: LabelledSet) -> bool:
+    """Whether examples are pictures, or bytes in the shape of some."""
+    if isinstance(data.inputs, tuple):
+        return True
+    values = data.inputs
+    if not isinstance(values, np.ndarray) or values.dtype != np.uint8:
+        return False
+    return values.ndim == 3 or (values.ndim == 4 and values.shape[-1] in (1, 3))
+
+
+def _steps_at(examples: int, steps: int | None) -> int:
+    return steps or steps_from_scratch(examples)
+
+
+def _budget(recipe: str, taken: Sequence[tuple[int, int]], classes: int, divisions: int) -> list[str]:
+    """What was learnt with, in a sentence each."""
+    listed = ", ".join(f"{steps:,} at {count}" for count, steps in taken)
+    (scratch,) = budgeted(SCRATCH, classes, None, 0).stages
+    alike = (
+        f"{recipe} and {SCRATCH} take as many steps of at most {scratch.batch_size} examples: {listed} labels a class"
+    )
+    return [alike, f"random weights are drawn anew in each of the {divisions} divisions"]
+
+
+def _learnt_before(contenders: Sequence[Contender], dealt: DealtShots, digests: Sequence[str]) -> list[str]:
+    """Which encoders have learnt the labels of examples that are tested on."""
+    tested = [digests[row] for row in np.unique(np.concatenate([rows for _, rows in dealt.splits]))]
+    return [told for each in contenders for told in (*each.before.notes, *each.before.warnings(tested))]
+
+
+def _overlap(digests: Sequence[str], pretrained_on: Unlabelled) -> str:
+    """How many of the labelled examples were there without labels."""
+    inputs = read_unlabelled(pretrained_on)
+    seen = frozenset(digest_examples(inputs))
+    count = sum(each in seen for each in digests)
+    return f"{count:,} of the {len(digests):,} examples were among those pretrained on, without their labels"
