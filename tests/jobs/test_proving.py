@@ -134,6 +134,8 @@ def test_a_shipped_backbone_stands_beside_it_where_examples_are_images(pretraine
     model = keras.Model(inputs, LAYERS.Dense(5, activation="relu", name="features")(inputs))
     found = transfer.prove(model, vectors, **how)
     assert "digits_mlp probe" not in found.ways
+    own = transfer.prove({"digits_mlp": "digits_mlp"}, rows, **how)
+    assert own.ways == ("digits_mlp probe", "random features", "scratch")
     assert "digits_mlp is not held against: the examples are no images" in found.notes
 
 
@@ -148,7 +150,7 @@ def test_damaged_pictures_are_left_out_or_refused(digits_folder, truncate, tmp_p
     assert any(each == "1 examples cannot be read and are left out: digit_0/damaged.jpg" for each in found.notes)
 
 
-def test_groups_stay_together_and_copies_are_not_tested_on(pretrained, small):
+def test_copies_of_what_may_be_learnt_from_are_not_tested_on(pretrained, small):
     images, labels = np.concatenate([small[0], small[0][:5]]), np.concatenate([small[1], small[1][:5]])
     data = transfer.from_arrays(images, labels, CLASSES)
     how = {**HOW, "recipe": "probe", "shots": (2,)}

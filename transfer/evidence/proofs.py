@@ -69,10 +69,10 @@ class Proof:
     @property
     def verdicts(self) -> tuple[str, ...]:
         """For each way that is asked about at how many labels it paid, hurt, or neither can be told."""
-        return tuple(
-            f"{way}: {verdict(reference, [(shots, each) for name, shots, each in self.differences if name == way])}"
-            for way, reference in self.asked
-        )
+        told: dict[str, list[tuple[int, FoldDifference]]] = {way: [] for way, _ in self.asked}
+        for way, shots, found in self.differences:
+            told[way].append((shots, found))
+        return tuple(f"{way}: {verdict(reference, told[way])}" for way, reference in self.asked)
 
     @property
     def worth(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,13 +18,13 @@ from transfer.evidence.proofs import Proof
 from transfer.jobs.cached_features import Cache, open_store
 from transfer.jobs.checking_outputs import refuse_outputs
 from transfer.jobs.contending import (
+    PROBE,
     SCRATCH,
     Contender,
     Encoder,
     Lessons,
     Told,
     Way,
-    budgeted,
     from_scratch,
     open_contender,
     probe_of,
@@ -37,6 +37,7 @@ from transfer.jobs.reading_unlabelled import Unlabelled, read_unlabelled
 from transfer.specs import Preprocessing, Progress, silent
 from transfer.tabulating import shorten
 from transfer.training.feature_store import MEMORY_BYTES
+from transfer.training.named_recipes import BATCH
 
 SHOTS = (1, 5, 10, 50)
 TEST_SHARE = 0.25
@@ -105,34 +106,37 @@ def prove(
         for name, each in named.items()
     ]
     plan = _planned(contenders, recipe, steps, divisions, seed)
-    ways = [*plan.ways]
-    digests, notes = labelled.digests(), [*labelled.notes]
-    if backbone is not None and _are_images(labelled):
-        outer = open_contender(_called(backbone), backbone, labelled, seed=seed)
-        ways.append(probe_of(f"{outer.name} probe", lambda _: outer))
-    elif backbone is not None:
-        notes.append(f"{_called(backbone)} is not held against: the examples are no images")
-    notes += _learnt_before(contenders, dealt, digests)
-    own = [name for each in contenders for name in each.custom_objects]
-    tally, unread = _Tally(), set[str]()
+    ways, own = plan.ways, [name for each in contenders for name in each.custom_objects]
+    known = backbone if backbone is None or _called(backbone) not in named else None
+    if known is not None and _are_images(labelled):
+        ways = (*ways, _outer(open_contender(_called(known), known, labelled, seed=seed)))
+    digests = labelled.digests()
     with open_store(cache, memory_bytes=memory_bytes, own_classes=own) as store:
-        done, total = 0, divisions * len(ways)
+        tally = _Tally(dealt)
         for number in range(divisions):
             lessons = _lessons(dealt, digests, number, skip_unreadable=skip_unreadable)
-            for way in ways:
-                for count, told in lessons.take(way, store, progress):
-                    tally.take(count, told)
-                    unread |= told.unread
-                done += 1
-                progress("proving", done, total)
-        notes += [store.trouble] if store.trouble else []
-    notes += [f"{len(unread)} examples cannot be read and are left out: {shorten(sorted(unread))}"] if unread else []
-    taken = tuple((count, _steps_at(count * len(labelled.classes), steps)) for count in dealt.shots)
-    notes += _budget(recipe, taken, len(labelled.classes), divisions)
-    if pretrained_on is not None:
-        notes.append(_overlap(digests, pretrained_on))
-    order = [name for way in ways for name in way.stages.values()]
-    return Proof(labelled.source, tally.points(order, dealt), plan.asked, taken, tuple(notes), dealt.left_out)
+            for place, way in enumerate(ways):
+                tally.take(lessons.take(way, store, progress))
+                progress("proving", number * len(ways) + place + 1, divisions * len(ways))
+    taken = tuple((count, steps or steps_from_scratch(count * len(labelled.classes))) for count in dealt.shots)
+    notes = (
+        *labelled.notes,
+        *_learnt_before(contenders, dealt, digests),
+        *(
+            [f"{_called(known)} is not held against: the examples are no images"]
+            if known and len(ways) == len(plan.ways)
+            else []
+        ),
+        *tally.notes,
+        *_budget(recipe, taken, divisions),
+        *([_overlap(digests, pretrained_on)] if pretrained_on is not None else []),
+        *([store.trouble] if store.trouble else []),
+    )
+    return Proof(labelled.source, tally.points(ways), plan.asked, taken, notes, dealt.left_out)
+
+
+def _outer(contender: Contender) -> Way:
+    return probe_of(f"{contender.name} {PROBE}", lambda _: contender)
 
 
 def _named(encoders: Encoder | Mapping[str, Encoder]) -> dict[str, Encoder]:
@@ -193,22 +197,37 @@ def _lessons(dealt: DealtShots, digests: Sequence[str], number: int, *, skip_unr
 
 @dataclass(slots=True)
 class _Tally:
-    """What came of all divisions so far, by way and number of shots."""
+    """What came of all divisions so far.
 
+    Attributes:
+        dealt: the divisions.
+        found: by way and number of shots.
+        unread: names of examples that could not be read.
+    """
+
+    dealt: DealtShots
     found: dict[tuple[str, int], list[Told]] = field(default_factory=dict)
+    unread: set[str] = field(default_factory=set)
 
-    def take(self, count: int, told: Told) -> None:
-        self.found.setdefault((told.way, count), []).append(told)
+    def take(self, several: Iterable[tuple[int, Told]]) -> None:
+        for count, told in several:
+            self.found.setdefault((told.way, count), []).append(told)
+            self.unread |= told.unread
 
-    def points(self, order: Sequence[str], dealt: DealtShots) -> tuple[CurvePoint, ...]:
-        return tuple(self._points(order, dealt))
+    @property
+    def notes(self) -> tuple[str, ...]:
+        if not self.unread:
+            return ()
+        return (f"{len(self.unread)} examples cannot be read and are left out: {shorten(sorted(self.unread))}",)
 
-    def _points(self, order: Sequence[str], dealt: DealtShots) -> Iterator[CurvePoint]:
-        for count in dealt.shots:
-            for way in order:
-                some = self.found[way, count]
-                accuracies, learnt = tuple(each.accuracy for each in some), tuple(each.learnt for each in some)
-                yield CurvePoint(way, count, accuracies, learnt, dealt.pools, tuple(each.tested for each in some))
+    def points(self, ways: Sequence[Way]) -> tuple[CurvePoint, ...]:
+        names = [name for way in ways for name in way.stages.values()]
+        return tuple(self._point(name, count) for count in self.dealt.shots for name in names)
+
+    def _point(self, way: str, count: int) -> CurvePoint:
+        some = self.found[way, count]
+        accuracies, learnt = tuple(each.accuracy for each in some), tuple(each.learnt for each in some)
+        return CurvePoint(way, count, accuracies, learnt, self.dealt.pools, tuple(each.tested for each in some))
 
 
 def _are_images(data: LabelledSet) -> bool:
@@ -221,18 +240,11 @@ def _are_images(data: LabelledSet) -> bool:
     return values.ndim == 3 or (values.ndim == 4 and values.shape[-1] in (1, 3))
 
 
-def _steps_at(examples: int, steps: int | None) -> int:
-    return steps or steps_from_scratch(examples)
-
-
-def _budget(recipe: str, taken: Sequence[tuple[int, int]], classes: int, divisions: int) -> list[str]:
+def _budget(recipe: str, taken: Sequence[tuple[int, int]], divisions: int) -> tuple[str, str]:
     """What was learnt with, in a sentence each."""
     listed = ", ".join(f"{steps:,} at {count}" for count, steps in taken)
-    (scratch,) = budgeted(SCRATCH, classes, None, 0).stages
-    alike = (
-        f"{recipe} and {SCRATCH} take as many steps of at most {scratch.batch_size} examples: {listed} labels a class"
-    )
-    return [alike, f"random weights are drawn anew in each of the {divisions} divisions"]
+    alike = f"{recipe} and {SCRATCH} take as many steps of at most {BATCH} examples: {listed} labels a class"
+    return alike, f"random weights are drawn anew in each of the {divisions} divisions"
 
 
 def _learnt_before(contenders: Sequence[Contender], dealt: DealtShots, digests: Sequence[str]) -> list[str]:
