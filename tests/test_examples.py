@@ -150,7 +150,13 @@ def test_movements_of_one_person_teach_two_heads_on_convolutions_over_time(tmp_p
 
 
 def test_two_recipes_are_compared_stand_on_a_leaderboard_and_have_a_curve(tmp_path: Path) -> None:
-    printed = run_main("17_two_recipes.py", f"{str(tmp_path / 'runs')!r}, shots=(5, 20), divisions=2", tmp_path)
+    printed = run_main(
+        "17_two_recipes.py", f"{str(tmp_path / 'runs')!r}, shots=(5, 20), divisions=2, repeats=1", tmp_path
+    )
+    simple, printed = printed.split("\n\n", 1)
+    reached = dict(re.findall(r"^(probe|logistic regression on raw input) +(\d\.\d+)", simple, re.M))
+    assert float(reached["probe"]) == pytest.approx(0.53, abs=0.04)
+    assert float(reached["logistic regression on raw input"]) == pytest.approx(0.31, abs=0.04)
     comparison, board, curve = re.split(r"\n(?=clipart \(|shots  way)", printed)
     assert "winner    none that is told apart from all others" in comparison
     assert float(re.findall(r"^probe +(\d\.\d+)", comparison, re.M)[0]) == pytest.approx(0.57, abs=0.03)

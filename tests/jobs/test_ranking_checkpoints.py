@@ -205,7 +205,7 @@ def test_the_best_file_comes_with_the_command_that_fine_tunes_it_where_the_examp
     ranking = transfer.rank(["good.keras"], "rows.npz")
     assert ranking.finetuning == "transfer finetune good.keras rows.npz --at keep -o good_keep"
     assert str(ranking).splitlines()[-1] == f"or        {ranking.finetuning}"
-    typed = transfer.rank(["good.keras"], data, typed=("my rows.npz", "--head", "kind"), seed=4).finetuning
+    typed = transfer.rank(["good.keras"], data, named=("my rows.npz", "--head", "kind"), seed=4).finetuning
     assert typed == "transfer finetune good.keras 'my rows.npz' --at keep --head kind --seed 4 -o good_keep"
     assert transfer.rank([good], "rows.npz").finetuning == ""
 

@@ -116,7 +116,7 @@ def command(
             skip_unreadable=skip_unreadable,
             cache=cache,
             seed=seed,
-            typed=(
+            named=(
                 str(data),
                 *labelled_by.words,
                 *(["--skip-unreadable"] if skip_unreadable else []),

@@ -58,7 +58,8 @@ class EnoughLabels:
         if self.is_sure:
             return f"{self.shots} shots for {self.way}: {told}"
         least = "cannot be told" if self.too_few is None else f"more than {self.too_few} shots"
-        return f"{least} for {self.way}: {told}, which chance may explain"
+        doubt = f"which chance may explain (p {self.gain.p_value:.2g}, adjusted for the number of comparisons)"
+        return f"{least} for {self.way}: {told}, {doubt}"
 
 
 def enough_labels(ways: Sequence[Sequence[CurvePoint]]) -> tuple[EnoughLabels, ...]:

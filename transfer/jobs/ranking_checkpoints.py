@@ -48,7 +48,7 @@ def rank(
     skip_unreadable: bool = False,
     cache: Cache | str | os.PathLike[str] | None = None,
     seed: int = 0,
-    typed: Sequence[str] = (),
+    named: Sequence[str] = (),
     progress: Progress = silent,
 ) -> Ranking:
     """Say which of several networks to start from, and where to cut it.
@@ -72,8 +72,8 @@ def rank(
         skip_unreadable: whether pictures that cannot be decoded are left out instead of ending it.
         cache: a folder, or a `Cache`, in which features are kept for other runs.
         seed: of folds, of random weights and of fine-tuning.
-        typed: how `transfer finetune` is told of the examples, word by word, for the command that goes on with the
-            best; by default their path, where `data` is one.
+        named: how the examples are named in the command that goes on with the best: their path, and what else tells
+            which they are; by default their path, where `data` is one.
         progress: told of what is going on.
 
     Raises:
@@ -131,7 +131,7 @@ def rank(
     before = _before(found)
     unknown = [note for each in before for note in each.notes]
     notes = (*labelled.notes, *left_out, *ordered.notes, *tell_left_out(rows), *verified, *unknown, *trouble)
-    words = typed or (() if isinstance(data, LabelledSet) else (os.fspath(data),))
+    words = named or (() if isinstance(data, LabelledSet) else (os.fspath(data),))
     return replace(
         ranking,
         command=extract_command(ranking.best, best, chosen.labelling, restoring),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,12 @@ from transfer.jobs.clock import Clock
 from transfer.jobs.describing import describe_probe
 from transfer.jobs.dividing import divide, refuse_unlearnt
 from transfer.jobs.feeding import Feed
-from transfer.jobs.following_recipes import follow
+from transfer.jobs.following_recipes import Followed, follow
 from transfer.jobs.learnt_before import LearntBefore
 from transfer.jobs.reading_examples import read_examples
 from transfer.jobs.scoring_answers import Scored
 from transfer.jobs.scoring_baselines import LINEAR, LOGISTIC, NEIGHBOURS, score_baselines
+from transfer.labellings import Labelling
 from transfer.results import Result
 from transfer.specs import Json
 from transfer.tabulating import shorten
@@ -92,67 +93,43 @@ def learn_and_score(
         benchmark: what it is held against besides.
         before: what the network has learnt from already; None where that is nothing.
     """
-    clock, recipe, test = Clock(), learner.recipe, how.test
+    clock, seed, test = Clock(), learner.recipe.seed, how.test
     everything = data if test is None else join_sets(data, test)
     with clock("features"):
         read = read_examples(learner, feed, everything)
     if not skip_unreadable:
         refuse_unreadable(read.failures, len(everything), everything.source)
-    examples = everything.subset(read.places)
-    train, held_out = _divided(examples, read.places, len(data), how, recipe.seed)
-    labels = Labels(examples.labelling, examples.targets)
-    digests = examples.digests()
-    learnt = {digests[place] for place in train}
-    unseen = np.array([place for place in held_out if digests[place] not in learnt], np.int64)
-    refuse_known(len(unseen))
+    split = _divided(everything, read.places, len(data), how, seed)
+    train, unseen, labels = split.train, split.unseen, split.labels
     unlearnt = refuse_unlearnt(labels[train])
     others = rivals(len(train)) if rivals is not None else {}
     learner.begin(read.places[train], read.labels, everything.groups)
     with clock("baselines"):
-        baselines = score_baselines(read, labels, train, unseen, recipe.seed, learner.progress, examples.groups)
-    sides = _Split(everything, read.places, train, unseen)
+        baselines = score_baselines(read, labels, train, unseen, seed, learner.progress, split.examples.groups)
     probe: Scored | None = None
     if benchmark is not None and benchmark.probed is not None:
         with clock("benchmark"):  # before the learning, which a time limit ends
-            probe = _answer(benchmark.probed.learner(learner), benchmark.probed.feed, sides).renamed(benchmark.name)
+            probe = _answer(benchmark.probed.learner(learner), benchmark.probed.feed, split).renamed(benchmark.name)
     followed = follow(learner, read.places[unseen], read.labels, everything.groups, clock)
-    found, decisions = followed.scores, followed.decisions
-    if decisions is not None:
-        learner.calibrate(decisions.slopes(), decisions.offsets())
+    if followed.decisions is not None:
+        learner.calibrate(followed.decisions.slopes(), followed.decisions.offsets())
     for name, rival in others.items():
         with clock("baselines"):
-            baselines = (*baselines, _answer(rival, feed, sides).renamed(name))
-    several = None if data.labelling.is_single else data.labelling
-    tested = examples.subset(unseen[_asked(labels[unseen])])
-    result = Result(
-        classes=data.classes if several is None else (),
-        train_examples=len(train),
-        test_examples=len(unseen),
-        score=found[-1].score,
-        baselines=tuple(each.score for each in baselines if each.score),
-        stages=tuple(each.score for each in found if each.score),
-        probe=describe_probe(followed.probe, data.labelling) if followed.probe is not None else None,
+            baselines = (*baselines, _answer(rival, feed, split).renamed(name))
+    known, tested = before or LearntBefore(), split.tested
+    result = replace(
+        _result(data.labelling, split, followed, baselines),
         left_out=(*data.problems, *(test.problems if test else ()), *read.failures),
-        notes=(
-            *learner.remarks,
-            *(before.notes if before is not None else ()),
-            *(decisions.notes if decisions else ()),
-            *_remarks(len(train), len(held_out) - len(unseen), several is not None),
-            *_compared(found, tested.groups, several is not None),
-        ),
+        notes=(*learner.remarks, *known.notes, *_notes(split, followed, tested.groups)),
         warnings=(
-            *_warnings(examples, digests, train, unseen),
+            *_warnings(split),
             *unlearnt,
-            *(before.warnings([digests[place] for place in unseen]) if before is not None else ()),
-            *_short(found[-1], baselines, tested.groups),
+            *known.warnings([split.digests[place] for place in unseen]),
+            *_short(followed.scores[-1], baselines, tested.groups),
         ),
-        labelling=several,
-        decisions=decisions.to_json() if decisions else None,
-        outputs=tuple(each.outputs for each in (*reversed(found), *baselines) if each.outputs),
     )
-    named = {name: sorted(examples.names[i] for i in rows) for name, rows in (("train", train), ("test", unseen))}
-    answers = _answers([*found, *baselines, *([probe] if probe is not None else [])], tested)
-    return Outcome(result, {"split": named, "learnt": sorted(learnt)}, answers, clock, found[-1], probe)
+    answers = _answers([*followed.scores, *baselines, *([probe] if probe is not None else [])], tested)
+    return Outcome(result, split.to_json(), answers, clock, followed.scores[-1], probe)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,29 +139,98 @@ class _Split:
     Attributes:
         everything: all examples.
         places: of those that could be read.
-        train: of these, those to learn from.
-        unseen: those to answer.
+        examples: these.
+        digests: of their contents.
+        train: rows of them to learn from.
+        unseen: rows to answer.
+        twins: how many more are left out, for the same content is among those learnt from.
     """
 
     everything: LabelledSet
     places: NDArray[np.int64]
+    examples: LabelledSet
+    digests: Sequence[str]
     train: NDArray[np.int64]
     unseen: NDArray[np.int64]
+    twins: int
+
+    @property
+    def labels(self) -> Labels:
+        """Of the examples."""
+        return Labels(self.examples.labelling, self.examples.targets)
+
+    @property
+    def tested(self) -> LabelledSet:
+        """Of the answered ones those of which anything but numbers is known: those that have right answers."""
+        found = self.labels[self.unseen]
+        return self.examples.subset(self.unseen[exact_matches(found.labelling, found.targets, found.targets)[1]])
+
+    def to_json(self) -> Json:
+        """Names of both sides, and digests of what is learnt from."""
+        sides = {"train": self.train, "test": self.unseen}
+        named = {name: sorted(self.examples.names[i] for i in rows) for name, rows in sides.items()}
+        return {"split": named, "learnt": sorted({self.digests[place] for place in self.train})}
 
 
-def _answer(rival: Learner, feed: Feed, sides: _Split) -> Scored:
+def _divided(everything: LabelledSet, places: NDArray[np.int64], count: int, how: Division, seed: int) -> _Split:
+    """What is learnt from and what is answered.
+
+    Args:
+        everything: all examples.
+        places: of those that could be read.
+        count: of those in the set to learn from, which come first.
+        how: to divide them.
+        seed: of the choice.
+
+    Raises:
+        DataError: if nothing is left to test on.
+    """
+    examples = everything.subset(places)
+    if how.test is not None:
+        train, held_out = np.flatnonzero(places < count), np.flatnonzero(places >= count)
+    else:
+        train, held_out = divide(examples, seed=seed, shots=how.shots, test_share=how.share)
+    digests = examples.digests()
+    learnt = {digests[place] for place in train}
+    unseen = np.array([place for place in held_out if digests[place] not in learnt], np.int64)
+    refuse_known(len(unseen))
+    return _Split(everything, places, examples, digests, train, unseen, len(held_out) - len(unseen))
+
+
+def _result(labelling: Labelling, split: _Split, followed: Followed, baselines: Sequence[Scored]) -> Result:
+    """The scores."""
+    found, decisions = followed.scores, followed.decisions
+    return Result(
+        classes=labelling.outputs[0].classes if labelling.is_single else (),
+        train_examples=len(split.train),
+        test_examples=len(split.unseen),
+        score=found[-1].score,
+        baselines=tuple(each.score for each in baselines if each.score),
+        stages=tuple(each.score for each in found if each.score),
+        probe=describe_probe(followed.probe, labelling) if followed.probe is not None else None,
+        labelling=None if labelling.is_single else labelling,
+        decisions=decisions.to_json() if decisions else None,
+        outputs=tuple(each.outputs for each in (*reversed(found), *baselines) if each.outputs),
+    )
+
+
+def _notes(split: _Split, followed: Followed, groups: NDArray[np.int64] | None) -> Iterator[str]:
+    """What a reader of the scores should know."""
+    several = not split.examples.labelling.is_single
+    if followed.decisions is not None:
+        yield from followed.decisions.notes
+    yield from _remarks(len(split.train), split.twins, several)
+    yield from _compared(followed.scores, groups, several)
+
+
+def _answer(rival: Learner, feed: Feed, split: _Split) -> Scored:
     """What another learner comes to on the same examples."""
-    everything, groups = sides.everything, sides.everything.groups
+    everything, groups = split.everything, split.everything.groups
     read = read_examples(rival, feed, everything)
-    if not np.array_equal(read.places, sides.places):
+    if not np.array_equal(read.places, split.places):
         refuse_unreadable(read.failures, len(everything), everything.source)
-    rival.begin(sides.places[sides.train], read.labels, groups)
-    return follow(rival, sides.places[sides.unseen], read.labels, groups, Clock()).scores[-1]
-
-
-def _asked(labels: Labels) -> NDArray[np.bool_]:
-    """(n,), the examples of which anything but numbers is known: those that have right answers."""
-    return exact_matches(labels.labelling, labels.targets, labels.targets)[1]
+    rival.begin(split.places[split.train], read.labels, groups)
+    return follow(rival, split.places[split.unseen], read.labels, groups, Clock()).scores[-1]
 
 
 def _answers(ways: Sequence[Scored], tested: LabelledSet) -> Json:
@@ -197,33 +243,17 @@ def _answers(ways: Sequence[Scored], tested: LabelledSet) -> Json:
     }
 
 
-def _divided(
-    examples: LabelledSet, places: NDArray[np.int64], count: int, how: Division, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of the readable examples to learn from, and those to test on.
-
-    Args:
-        examples: that could be read.
-        places: of them among all.
-        count: of those in the set to learn from, which come first.
-        how: to divide them.
-        seed: of the choice.
-    """
-    if how.test is not None:
-        return np.flatnonzero(places < count), np.flatnonzero(places >= count)
-    return divide(examples, seed=seed, shots=how.shots, test_share=how.share)
-
-
-def _warnings(
-    examples: LabelledSet, digests: Sequence[str], train: NDArray[np.int64], test: NDArray[np.int64]
-) -> tuple[str, ...]:
+def _warnings(split: _Split) -> tuple[str, ...]:
     """What is doubtful about the labels; of several outputs also what cannot be tested."""
+    examples, train = split.examples, split.train
     labelling, targets = examples.labelling, examples.targets
-    doubts = find_doubts(digests, labelling, targets, examples.names, train=train).warnings
+    doubts = find_doubts(split.digests, labelling, targets, examples.names, train=train).warnings
     if labelling.is_single:
         return doubts
     untested = [
-        each.where for each in one_sided(labelling, targets, train, test) if each.found.endswith(" 0 to test on")
+        each.where
+        for each in one_sided(labelling, targets, train, split.unseen)
+        if each.found.endswith(" 0 to test on")
     ]
     return (*doubts, *([f"no example to test on for {shorten(untested)}"] if untested else ()))
 
