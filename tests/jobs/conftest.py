@@ -1,5 +1,7 @@
 """Small sets and students that the jobs work on."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import keras
@@ -123,3 +125,29 @@ def snapshot():
         }
 
     return take
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 4 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = shutil.which("mount") and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], capture_output=True, check=False
+    )
+    if not mounted or mounted.returncode:
+        pytest.skip("file systems cannot be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.fixture
+def leave_room():
+    """A function that fills a disk up to so many bytes, by a file."""
+
+    def fill(disk: Path, size: int) -> Path:
+        filler = disk / "filler"
+        filler.write_bytes(bytes(shutil.disk_usage(disk).free - size))
+        return filler
+
+    return fill

@@ -45,27 +45,6 @@ def pictures(digits_folder, tmp_path) -> Path:
     return shutil.copytree(digits_folder, tmp_path / "pictures")
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 4 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = shutil.which("mount") and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], capture_output=True, check=False
-    )
-    if not mounted or mounted.returncode:
-        pytest.skip("file systems cannot be mounted here")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def leave_room(disk: Path, size: int) -> Path:
-    """Fill a disk up to so many bytes, by a file."""
-    filler = disk / "filler"
-    filler.write_bytes(bytes(shutil.disk_usage(disk).free - size))
-    return filler
-
-
 # What is not finite
 
 
@@ -135,7 +114,7 @@ def test_a_picture_that_is_damaged_after_it_was_listed_is_named(
     ("room", "hit"), [(1_000_000, "training."), (1_500_000, "model.keras")], ids=["states", "the run"]
 )
 def test_a_full_disk_leaves_the_last_good_state_and_the_same_command_goes_on(
-    digits_folder, small_disk, tmp_path, room, hit
+    digits_folder, small_disk, leave_room, tmp_path, room, hit
 ):
     assert run("digits_mlp", digits_folder, tmp_path / "whole", *QUICK).returncode == 0
     filler = leave_room(small_disk, room)
@@ -157,7 +136,7 @@ def test_a_full_disk_leaves_the_last_good_state_and_the_same_command_goes_on(
 
 
 @pytest.mark.slow
-def test_a_disk_without_any_room_is_left_as_it_was(digits_folder, small_disk):
+def test_a_disk_without_any_room_is_left_as_it_was(digits_folder, small_disk, leave_room):
     leave_room(small_disk, 0)
     ended = run("digits_mlp", digits_folder, small_disk / "run", *QUICK)
     assert ended.returncode == 8

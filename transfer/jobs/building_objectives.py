@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ from transfer.jobs.pretraining_requests import PretrainingRequest, method_name
 from transfer.jobs.spooling_unlabelled import UnlabelledRows
 from transfer.models.building import build_model, read_model
 from transfer.models.mirrored_decoders import checked_decoder, mirrored_decoder
+from transfer.models.naming import names_from_the_start
 from transfer.surgery.network import Network
 from transfer.training.pretraining.contrastive import Contrastive
 from transfer.training.pretraining.encoders import Encoder, Scale
@@ -90,6 +92,23 @@ def _decoders(network: Network, rows: UnlabelledRows, own: DecoderBuilder | None
     def make(code: int) -> keras.Model:
         if own is None:
             return mirrored_decoder(network, code=code, seed=seed)
-        return checked_decoder(own(code, rows.shape), code=code, shape=rows.shape)
+        return checked_decoder(_called(own, code, rows.shape, seed), code=code, shape=rows.shape)
 
     return make
+
+
+def _called(own: DecoderBuilder, code: int, shape: tuple[int, ...], seed: int) -> Any:
+    """What a caller's function gives, named and drawn alike each time.
+
+    Raises:
+        LayerError: if it fails.
+    """
+    keras.utils.set_random_seed(seed)
+    try:
+        with names_from_the_start():
+            return own(code, shape)
+    except Exception as error:
+        raise LayerError(
+            f"The decoder's function failed: {type(error).__name__}: {str(error)[:200]}",
+            next_step="mend it; it is called with the length of the code and the shape of an example",
+        ) from error

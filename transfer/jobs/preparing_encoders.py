@@ -15,6 +15,7 @@ from transfer.graphs.cutting import cut
 from transfer.graphs.feature_layers import encoder_layer
 from transfer.models.architectures import build_named
 from transfer.models.building import classes_of, read_model
+from transfer.models.naming import names_from_the_start
 from transfer.models.restoring import Into, Restored, restore_file
 from transfer.specs import Restoring
 from transfer.surgery.network import Network, Selection
@@ -96,7 +97,8 @@ def _opened(architecture: Architecture, into: Into, how: Restoring) -> tuple[ker
         return restore_file(architecture, into, how).model, str(architecture.path), False
     if isinstance(architecture, str | os.PathLike):
         return _named(os.fspath(architecture), into, how)
-    model = architecture() if callable(architecture) else architecture
+    with names_from_the_start():
+        model = architecture() if callable(architecture) else architecture
     if not isinstance(model, keras.Model):
         raise DataError(
             "There is no architecture to pretrain.",
@@ -109,5 +111,6 @@ def _named(text: str, into: Into, how: Restoring) -> tuple[keras.Model, str, boo
     name = text.removeprefix(RANDOM)
     is_builder = ":" in name and not Path(name).exists()
     if is_builder:
-        return build_named(name), name, True
+        with names_from_the_start():
+            return build_named(name), name, True
     return restore_file(open_checkpoint(name), into, how).model, name, name != text

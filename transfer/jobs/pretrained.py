@@ -70,6 +70,8 @@ class Pretrained:
         yield from (f"sign      {each}" for each in self.signs)
         yield from (f"left out  {each}" for each in self.left_out)
         yield from (f"note      {each}" for each in self.notes)
+        if self.resumed_at:
+            yield f"resumed   from step {self.resumed_at:,}"
         if self.path is not None:
             yield f"written   {self.path}, and {self.folder}/"
 
