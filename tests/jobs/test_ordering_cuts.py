@@ -66,8 +66,17 @@ def test_what_is_far_below_the_first_is_told_apart_and_a_cheap_equal_is_named(pl
     ordered = order_cuts(cuts, FOLDS)
     assert [row.ties_best for row in ordered.rows] == [True, True, False]
     assert ordered.line == "a > random:a"
-    assert ordered.notes == ("a at early is not told apart from the best and takes 25 % of its FLOPs",)
+    assert ordered.notes == (
+        "a at early is not told apart from the best (0.895 beside 0.900) and takes 25 % of its FLOPs",
+    )
     assert order_cuts(cuts[::-1], FOLDS) == ordered
+
+
+def test_a_cheap_cut_far_below_is_no_advice_though_the_folds_do_not_tell_it_apart(place):
+    wide = np.tile([-0.3, 0.3, -0.2, 0.2, 0.0], 2)
+    ordered = order_cuts([place("a", "late", 0.6, 100, 40, wide), place("a", "early", 0.5, 25, 8, -wide)], FOLDS)
+    assert [row.ties_best for row in ordered.rows] == [True, True]
+    assert ordered.notes == ()
 
 
 def test_a_candidate_that_is_told_to_be_worse_ties_at_none_of_its_cuts(place):

@@ -31,6 +31,7 @@ def _import_quietly() -> None:
         import keras
         import tensorflow as tf
 
+        tf.get_logger().setLevel("ERROR")  # networks are built anew for each run: that it traces again says nothing
         # the first use of a device logs once more
         keras.ops.convert_to_numpy(tf.zeros(1))
     finally:

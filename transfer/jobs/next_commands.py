@@ -8,21 +8,29 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from transfer.graphs.attaching import free_name
+from transfer.graphs.shapes import shape_of
 from transfer.jobs.features_of_cuts import Fitting
 from transfer.jobs.opening_candidates import OpenedCandidate
 from transfer.labellings import Labelling
 from transfer.rankings import RankedCut
 from transfer.specs import PREPROCESSINGS, Restoring
 
+_AXES = 3  # of an image: height, width, channels
 
-def extract_command(best: RankedCut, opened: OpenedCandidate, labelling: Labelling, restoring: Restoring) -> str:
-    """What to type to have it in a file; empty where `can_be_typed` says no."""
+
+def extract_command(
+    best: RankedCut, opened: OpenedCandidate, labelling: Labelling, fitting: Fitting, restoring: Restoring
+) -> str:
+    """What to type to have it in a file, for images as it was ranked; empty where `can_be_typed` says no."""
     if not can_be_typed(best, opened):
         return ""
     output = labelling.outputs[0]
     head = f"{free_name(opened.network.graph, output.name)}:{len(output.classes)}"
-    words = [*_taking("extract", best, opened, [], restoring), "--head", head, "-o", f"{_stem(best, opened)}.keras"]
-    return shlex.join(words)
+    _, size = fitting.of(opened.network)
+    is_image = len(shape_of(opened.network.graph, opened.network.graph.inputs[0])) == _AXES
+    sized = ["--input-size", f"{size[0]}x{size[1]}"] if size and is_image else []
+    words = [*_taking("extract", best, opened, [], restoring), *sized, "--head", head]
+    return shlex.join([*words, "-o", f"{_stem(best, opened)}.keras"])
 
 
 def finetune_command(

@@ -9,6 +9,7 @@ from math import inf
 import numpy as np
 
 from transfer.evidence.corrected_comparison import compare_over_folds
+from transfer.evidence.enough_labels import LITTLE
 from transfer.evidence.intervals import LEVEL
 from transfer.evidence.repeated_folds import RepeatedFolds
 from transfer.evidence.tiers import Ordering, holm, order_over_folds
@@ -140,10 +141,12 @@ def _notes(rows: Sequence[RankedCut], of_candidates: Ordering) -> Iterator[str]:
     if not best.ties_best:
         yield f"{first.name} has random weights and is better than all that were trained: look at what goes in"
         return
-    cheapest = min((row for row in rows if row.ties_best and not row.is_random), key=lambda row: cost_key(row.cost))
+    near = (row for row in rows if row.ties_best and best.accuracy.value - row.accuracy.value <= LITTLE)
+    cheapest = min((row for row in near if not row.is_random), key=lambda row: cost_key(row.cost))
     if cheapest.cost.flops is not None and best.cost.flops and cheapest.cost.flops < best.cost.flops:
         share = 100 * cheapest.cost.flops / best.cost.flops
-        yield f"{cheapest.name} is not told apart from the best and takes {share:.2g} % of its FLOPs"
+        beside = f"{cheapest.accuracy.value:.3f} beside {best.accuracy.value:.3f}"
+        yield f"{cheapest.name} is not told apart from the best ({beside}) and takes {share:.2g} % of its FLOPs"
     controls = dict.fromkeys(row.candidate for row in rows if row.is_random)
     as_good = [name for name in controls if not _apart(of_candidates, name, best.candidate)]
     if as_good:

@@ -134,7 +134,7 @@ def rank(
     words = named or (() if isinstance(data, LabelledSet) else (os.fspath(data),))
     return replace(
         ranking,
-        command=extract_command(ranking.best, best, chosen.labelling, restoring),
+        command=extract_command(ranking.best, best, chosen.labelling, fitting, restoring),
         finetuning=finetune_command(ranking.best, best, words, fitting, restoring, seed),
         notes=notes,
         warnings=tuple(warning for each in before for warning in each.warnings(chosen.digests())),
