@@ -353,3 +353,19 @@ def test_flipped_labels_of_mnist_are_named_as_often_as_stated(tmp_path: Path) ->
     precision, recall = named_labels(run(sys.executable, str(EXAMPLES / "15_audit.py"), str(WHEEL), cwd=tmp_path))
     assert precision == pytest.approx(0.871, abs=0.05)
     assert recall == pytest.approx(0.952, abs=0.04)
+
+
+def test_pretraining_on_scans_is_held_against_the_same_network_without_it(tmp_path: Path) -> None:
+    digits = "__import__('sklearn.datasets').datasets.load_digits()"
+    images = f"({digits}.images[:700].repeat(3, 1).repeat(3, 2) * 15).astype('uint8')[:, :, :, None]"
+    padded = f"__import__('numpy').pad({images}, ((0, 0), (2, 2), (2, 2), (0, 0)))"
+    labelled = f"__import__('transfer').from_arrays({padded}, {digits}.target[:700])"
+    how = "pace=__import__('transfer').Pace(epochs=4), shots=(1, 5), divisions=3, backbone=None, recipe='probe'"
+    printed = run_main("18_pretrain_unlabelled.py", f"{padded}, {labelled}, ('masked',), {how}", tmp_path)
+    assert "masked: 700 examples" in printed
+    errors = [float(value) for value in re.findall(r"^ +\d  (\d\.\d+)$", printed, re.M)]
+    assert errors[-1] < 0.8 * errors[0]
+    assert {"masked probe", "random features", "scratch"} == set(
+        re.findall(r"^ +5  ([a-z ]+?) +0\.\d{3}", printed, re.M)
+    )
+    assert re.search(r"^verdict +masked probe: ", printed, re.M)
