@@ -51,7 +51,7 @@ def test_numbers_that_may_lie_far_below_the_most_are_not_called_enough():
     assert found.gain.high > 0.05
     assert str(found).startswith("more than 5 shots for tuned: +0.050 [-0.")
     p = f"{found.gain.p_value:.2g}"
-    doubt = f"which chance may explain (p {p}, adjusted for the number of comparisons)"
+    doubt = f"which chance may explain (p {p}, adjusted for the number of comparisons); more divisions tell more"
     assert str(found).endswith(f"] from 10 to 20 shots, {doubt}")
     (found,) = enough_labels([points("tuned", [0.7, 0.75, 0.8], wide)])
     assert (found.too_few, found.shots) == (None, 5)

@@ -13,6 +13,14 @@ def point(way, shots, *accuracies):
     return CurvePoint(way, shots, accuracies, (5 * shots,) * count, (225,) * count, (75,) * count)
 
 
+def test_of_points_that_are_reached_with_no_shots_tried_the_first_stands_for_all():
+    reference = [point("linear", shots, 0.3, 0.3) for shots in (1, 5, 20)]
+    points = [point("probe", shots, height, height) for shots, height in ((1, 0.5), (5, 0.6), (20, 0.7))]
+    (told,) = worth(points, reference)
+    assert told.startswith("probe of 1 shots (0.500) is reached by linear with none")
+    assert len(worth([*points, point("tuned", 5, 0.8, 0.8)], reference)) == 2
+
+
 def test_the_worth_is_read_off_the_reference_straight_over_the_logarithm_of_shots():
     reference = [point("linear", 1, 0.2, 0.2), point("linear", 10, 0.4, 0.4), point("linear", 100, 0.6, 0.6)]
     points = [point("probe", 1, 0.1, 0.1), point("probe", 5, 0.5, 0.5), point("probe", 10, 0.7, 0.7)]

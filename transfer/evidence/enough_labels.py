@@ -58,7 +58,8 @@ class EnoughLabels:
         if self.is_sure:
             return f"{self.shots} shots for {self.way}: {told}"
         least = "cannot be told" if self.too_few is None else f"more than {self.too_few} shots"
-        doubt = f"which chance may explain (p {self.gain.p_value:.2g}, adjusted for the number of comparisons)"
+        p_value = f"p {self.gain.p_value:.2g}, adjusted for the number of comparisons"
+        doubt = f"which chance may explain ({p_value}); more divisions tell more"
         return f"{least} for {self.way}: {told}, {doubt}"
 
 

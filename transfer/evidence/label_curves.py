@@ -126,16 +126,20 @@ class LabelCurve:
 
 
 def worth(points: Sequence[CurvePoint], reference: Sequence[CurvePoint]) -> tuple[str, ...]:
-    """For each point how many shots the reference needs for the same accuracy, in a sentence.
+    """How many shots the reference needs for the same accuracy, in a sentence for each point.
 
-    Between its points the reference is taken as straight over the logarithm of shots; past them nothing is said but
-    that it needs more. Where it is as good at its first point, it is said to need no more than that.
+    Of the points of a way that it reaches with none of its shots the first stands for all. Between its points the
+    reference is taken as straight over the logarithm of shots; past them nothing is said but that it needs more. Where
+    it is as good at its first point, it is said to need no more than that.
 
     Args:
         points: of a way, by shots.
         reference: of another, likewise.
     """
-    return tuple(_worth(each, reference) for each in points)
+    highest = max(each.mean for each in reference)
+    beyond: dict[str, CurvePoint] = {}
+    told = [each for each in points if each.mean <= highest or beyond.setdefault(each.way, each) is each]
+    return tuple(_worth(each, reference) for each in told)
 
 
 def _worth(point: CurvePoint, reference: Sequence[CurvePoint]) -> str:
