@@ -46,6 +46,16 @@ def refuse_existing(path: Path, *, force: bool, parents: bool = False) -> None:
         )
 
 
+def refuse_full(path: Path, size_bytes: int) -> None:
+    """Refuse to begin a file that the disk has no room for: libhdf5 may crash after a write that fails.
+
+    Raises:
+        OSError: as the write would.
+    """
+    if shutil.disk_usage(path.absolute().parent).free < size_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
 @contextmanager
 def placed_file(path: Path, *, force: bool = False) -> Iterator[Path]:
     """Give a temporary name in the folder of `path`; what stands there at the end becomes `path` in one step.

@@ -16,7 +16,7 @@ from transfer.graphs.unparsing import unparse_graph
 from transfer.models.building import build_model, card_of, read_model
 from transfer.models.fingerprints import record_fingerprint
 from transfer.models.variables import describe_variables, name_variables
-from transfer.placing import placed_file, refuse_existing
+from transfer.placing import placed_file, refuse_existing, refuse_full
 from transfer.specs import Writer
 from transfer.weights.cards import Card
 from transfer.weights.finiteness import is_finite, refuse_nonfinite
@@ -24,6 +24,8 @@ from transfer.weights.safetensors import SUFFIX, write_safetensors
 from transfer.weights.signing import write_card
 from transfer.weights.verifying import verify
 from transfer.weights.writing import check_written, halve, halve_kernels, write_legacy
+
+_AROUND = 4096  # bytes that a file takes for each tensor besides
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ def save_weights(
         described = _describe(model, card or card_of(model) or Card(name=model.name), dtype)
         if target.name.endswith(SUFFIX):
             return Saved(str(target), _write_safetensors(model, temporary, described, dtype), nonfinite)
+        refuse_full(temporary, sum(values.nbytes + _AROUND for values in _arrays(model).values()))
         if target.name.endswith(".weights.h5"):
             model.save_weights(temporary)
         else:
