@@ -1,0 +1,1 @@
+"""One self-contained page from results: what a colleague without Python can open."""
