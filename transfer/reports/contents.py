@@ -15,6 +15,11 @@ from transfer.output_scores import ClassScore
 from transfer.results import Result
 from transfer.specs import Json
 
+SECTIONS = (
+    *("verdict", "scores", "restored", "network", "data", "learning", "confusion", "classes", "calibration", "wrong"),
+    *("suspects", "flops", "saturation", "drift", "leaderboard", "reproduce"),
+)  # of a run, as they stand on its page: names for `Contents.absent`
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -163,7 +168,7 @@ class Contents:
         findings: saturation and other faults.
         drift: of the input from what the network was trained on; None where not looked.
         leaderboard: of the task, where other runs lie beside this one.
-        absent: name of a section and why it could not be made.
+        absent: by the name of a section (`SECTIONS`), why it could not be made, in a sentence for readers.
     """
 
     name: str
