@@ -79,3 +79,19 @@ def test_a_run_prints_the_receipt_what_was_done_the_last_stage_first_and_where_i
     ]
     assert repr(Run(result, None)) == str(result)
     assert repr(Run(result, None, Path("a"), reused=True)).startswith("a holds this very run already;")
+
+
+def test_a_receipt_comes_back_from_json_as_it_was():
+    plan = Plan(
+        (Pair("a/kernel", "b/kernel", "order", 6, "float16 → float32"),),
+        missing=("c/bias",),
+        unexpected=("d",),
+        misshapen=(Problem("e", "(2,)", "(3,)"),),
+        surplus=(Problem("f", "none", "a bias"),),
+        ambiguous=(Problem("g", "one", "two"),),
+        skipped=("h",),
+        wanted_parameters=9,
+        wanted_tensors=3,
+    )
+    receipt = Receipt("x.h5", "Keras 3", plan, "verified", ("a note",))
+    assert Receipt.from_json(json.loads(json.dumps(receipt.to_json()))) == receipt

@@ -133,6 +133,18 @@ class Receipt:
         """As plain values, for `--json` and `run.json`."""
         return {**asdict(self), "coverage": self.plan.coverage}
 
+    @classmethod
+    def from_json(cls, values: Json) -> Receipt:
+        """The inverse of `to_json`."""
+        plan: dict[str, Any] = dict(values["plan"])
+        plan["pairs"] = tuple(Pair(**each) for each in plan["pairs"])
+        for name in ("misshapen", "surplus", "ambiguous"):
+            plan[name] = tuple(Problem(**each) for each in plan[name])
+        for name in ("missing", "unexpected", "skipped"):
+            plan[name] = tuple(plan[name])
+        told = {name: values[name] for name in ("source", "dialect", "fingerprint")}
+        return cls(**told, plan=Plan(**plan), notes=tuple(values["notes"]))
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

@@ -116,13 +116,13 @@ def clear(obj: dict[str, Any], cache: Path | None, yes: bool, as_json: bool) -> 
     transfer cache clear
     transfer cache clear --cache features/ --yes
     """
-    from transfer.cli.showing import show_json
+    from transfer.cli.showing import show_json, show_note
     from transfer.data.feature_folders import list_pieces, trim_shards
 
     folder = cache or obj["folder"]
     before = list_pieces(folder)
     if before and not yes and not _is_wanted(f"Take away {_amount(before)} in {folder}?"):
-        click.echo("nothing was taken away", err=True)
+        show_note("nothing was taken away")
         return
     trim_shards(folder, 0, idle_seconds=0)
     after = list_pieces(folder)
@@ -131,7 +131,7 @@ def clear(obj: dict[str, Any], cache: Path | None, yes: bool, as_json: bool) -> 
         return
     click.echo(f"{folder}: {_amount(before)}, now {_amount(after)}")
     if after:
-        click.echo("what is left is in use by a run, or cannot be taken away", err=True)
+        show_note("what is left is in use by a run, or cannot be taken away")
 
 
 def _is_wanted(question: str) -> bool:

@@ -82,7 +82,7 @@ def command(
     transfer curve mobilenet_v2_imagenet photos/ --shots 2,10,40 --recipe probe --recipe scratch
     """
     from transfer.cli.quieting import import_tensorflow
-    from transfer.cli.showing import progress_bar, show_json, show_table
+    from transfer.cli.showing import progress_bar, show_json, show_note, show_table
     from transfer.weights.opening import open_checkpoint
 
     labelled, _ = labelled_by.read(data, strict=False, skip_unreadable=skip_unreadable, leniently=False)
@@ -98,7 +98,7 @@ def command(
     how = Learning(into=into, restoring=restoring, at=at, size=size, preprocessing=preprocessing_named(preprocessing))
     if "scratch" in recipes and labelled.labelling.is_single:
         seconds = forecast_training(checkpoint, labelled, how, "scratch", shots=shots, divisions=divisions)
-        click.echo(f"scratch   trains for about {spoken(seconds)} here in all", err=True)
+        show_note(f"scratch   trains for about {spoken(seconds)} here in all")
     _, student = prepare_file(checkpoint, labelled, how)
     with progress_bar() as progress:
         curve = draw_curve(

@@ -54,9 +54,10 @@ def command(
 
     with begin_opening(file) as opening:
         extracted = _extract(opening, into, None if dry_run else out, extraction, restoring, force=force)
-    if as_json:
-        from transfer.cli.showing import show_json
+    from transfer.cli.showing import show_json, show_receipt
 
+    show_receipt(extracted.receipt)
+    if as_json:
         show_json(extracted.to_json())
     else:
         click.echo(extracted)

@@ -164,7 +164,7 @@ def command(
         raise click.UsageError("Give --baselines all without --time-limit: training from scratch takes its time.")
     from transfer.cli.quieting import import_tensorflow
     from transfer.cli.scores import show_run
-    from transfer.cli.showing import progress_bar, show_json, show_problems
+    from transfer.cli.showing import progress_bar, show_json, show_note, show_problems, show_receipt, show_warnings
     from transfer.data.doubts import refuse_unreadable
     from transfer.jobs.clock import TimeLimit
     from transfer.jobs.run_folders import refuse_foreign
@@ -180,9 +180,9 @@ def command(
     labelled, damaged = labelled_by.read(data, **how_to_read)
     test, more_damaged = labelled_by.alike(labelled)(test_data, **how_to_read) if test_data else (None, ())
     if not labelled.labelling.is_single and not as_json:
-        click.echo(f"labels    {labelled.source}", err=True)
+        show_note(f"labels    {labelled.source}")
         for line in str(labelled.labelling).splitlines():
-            click.echo(f"          {line}", err=True)
+            show_note(f"          {line}")
     share = test_share or 0.25
     count = (
         len(labelled)
@@ -197,6 +197,7 @@ def command(
         checkpoint = opening.checkpoint()
     from transfer.jobs.forecasting import forecast_file
     from transfer.jobs.learning import Learning, learn_file
+    from transfer.results import Receipt
     from transfer.training.devices import make_repeatable
 
     make_repeatable()
@@ -228,8 +229,7 @@ def command(
                 time_limit=limit,
                 progress=progress,
             )
-        for warning in forecast.warnings:
-            click.echo(f"warning: {warning}", err=True)
+        show_warnings(forecast.warnings)
         show_json(forecast.to_json()) if as_json else click.echo(forecast)
         if not skip_unreadable:
             refuse_unreadable(forecast.doubts.unreadable, forecast.doubts.examples, labelled.source)
@@ -249,8 +249,9 @@ def command(
             tensorboard=tensorboard,
             mlflow=mlflow,
         )
-    for warning in run.result.warnings:
-        click.echo(f"warning: {warning}", err=True)
+    show_warnings(run.result.warnings)
+    if run.receipt:
+        show_receipt(Receipt.from_json(run.receipt))
     if as_json:
         told = {"run": str(run.folder), "reused": run.reused, "resumed": run.resumed or None}
         show_json({**told, **run.result.to_json(), "receipt": run.receipt})

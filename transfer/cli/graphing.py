@@ -83,6 +83,7 @@ def _absent(file: str, graph: Graph, paths: Mapping[str, str]) -> frozenset[str]
         graph: the architecture that they are for.
         paths: of layers in it, to the names that they go by.
     """
+    from transfer.cli.showing import show_note
     from transfer.errors import LayerError
     from transfer.specs import Restoring
     from transfer.surgery.planning import plan_into_graph
@@ -92,7 +93,7 @@ def _absent(file: str, graph: Graph, paths: Mapping[str, str]) -> frozenset[str]
     try:
         plan = plan_into_graph(checkpoint, graph, Restoring(era="ignore")).plan
     except LayerError as error:
-        click.echo(f"what of it {file} holds is not known: {error.summary}", err=True)
+        show_note(f"what of it {file} holds is not known: {error.summary}")
         return frozenset()
     found = {each for pair in plan.pairs for each in _around(pair.wanted)}
     lacking = {each for name in (*plan.missing, *(each.where for each in plan.misshapen)) for each in _around(name)}

@@ -8,6 +8,8 @@ import sys
 
 import click
 
+from transfer.cli.volume import is_coloured, telling_time, volume_options, with_volume
+
 COMMANDS = {
     "audit": "transfer.cli.auditing",
     "baselines": "transfer.cli.comparing_baselines",
@@ -46,7 +48,7 @@ class _Commands(click.Group):
         if home is None:
             return None
         command: click.Command = importlib.import_module(home).command
-        return command
+        return with_volume(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -66,7 +68,8 @@ class _Commands(click.Group):
         from transfer.errors import TransferError
 
         try:
-            return super().invoke(ctx)
+            with telling_time():
+                return super().invoke(ctx)
         except TransferError as error:
             from transfer.cli.showing import show_error
 
@@ -74,7 +77,7 @@ class _Commands(click.Group):
             ctx.exit(error.exit_code)
 
 
-@click.group(cls=_Commands)
+@click.group(cls=_Commands, params=volume_options())
 @click.version_option(package_name="h5transfer", prog_name="transfer")
 @click.pass_context
 def transfer(ctx: click.Context) -> None:
@@ -87,6 +90,8 @@ def transfer(ctx: click.Context) -> None:
     transfer predict  runs/photos new/*.jpg
     """
     ctx.obj = {"json": "--json" in sys.argv[1:]}
+    # None: each stream for itself, drawn in colour where it is a terminal
+    ctx.color = None if is_coloured(sys.stdout) or is_coloured(sys.stderr) else False
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ def command(data: Path, labelled_by: LabelChoice, strict: bool, skip_unreadable:
     transfer labelling photos/ --labels labels.csv > food.toml
     transfer labelling photos/ --labels labels.csv --labelling food.toml
     """
-    from transfer.cli.showing import show_json, show_problems
+    from transfer.cli.showing import show_json, show_note, show_problems, show_warnings
     from transfer.data.labelling_files import format_labelling
     from transfer.data.spelling import find_misspellings, spelling_warning
 
@@ -40,6 +40,5 @@ def command(data: Path, labelled_by: LabelChoice, strict: bool, skip_unreadable:
     click.echo(format_labelling(read.labelling), nl=False)
     show_problems("left out", read.problems)
     misspelled = spelling_warning(find_misspellings(read.labelling, read.targets, read.names))
-    for warning in (*read.notes, *([misspelled] if misspelled else [])):
-        click.echo(f"warning: {warning}", err=True)
-    click.echo(repr(read).strip("<>"), err=True)
+    show_warnings((*read.notes, *([misspelled] if misspelled else [])))
+    show_note(repr(read).strip("<>"))

@@ -32,7 +32,7 @@ def command(folders: tuple[Path, ...], published: Path | None, as_csv: bool, as_
     transfer leaderboard runs/
     transfer leaderboard runs/ --published papers.csv --markdown
     """
-    from transfer.cli.showing import show_json, show_table
+    from transfer.cli.showing import show_json, show_note, show_table
     from transfer.evidence.drawn_leaderboards import as_csv as to_csv
     from transfer.evidence.drawn_leaderboards import as_markdown as to_markdown
     from transfer.jobs.listing_runs import leaderboard
@@ -53,4 +53,4 @@ def command(folders: tuple[Path, ...], published: Path | None, as_csv: bool, as_
             for line in board.closing:
                 click.echo(line)
     for line in found.closing:
-        click.echo(line, err=True)
+        show_note(line)

@@ -7,6 +7,8 @@ import gc
 import os
 import sys
 
+from transfer.cli.volume import spending
+
 
 def import_tensorflow() -> None:
     """Import TensorFlow and Keras with the file behind stderr closed to them.
@@ -17,7 +19,8 @@ def import_tensorflow() -> None:
     """
     if "keras" in sys.modules:
         return
-    _import_quietly()
+    with spending("importing TensorFlow"):
+        _import_quietly()
     gc.freeze()
     atexit.register(gc.freeze)
 

@@ -91,7 +91,7 @@ def command(
     """
     into = _targets(targets, files)
     from transfer.cli.quieting import import_tensorflow
-    from transfer.cli.showing import progress_bar, show_json, show_problems
+    from transfer.cli.showing import progress_bar, show_json, show_note, show_problems
 
     labelled, _ = labelled_by.read(data, strict=strict, skip_unreadable=skip_unreadable)
     import_tensorflow()
@@ -101,7 +101,7 @@ def command(
 
     make_repeatable()
     if few := tell_of_few(verify):
-        click.echo(f"note      {few}", err=True)
+        show_note(f"note      {few}")
     with progress_bar() as progress:
         ranking = rank(
             files,

@@ -5,14 +5,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from transfer.cli.volume import is_animated, is_coloured, is_quiet, is_verbose, spend
+
 if TYPE_CHECKING:
     from transfer.errors import Problem, TransferError
+    from transfer.results import Receipt
     from transfer.specs import Progress
 
 SHOWN = 12  # problems written out; the others are counted
@@ -47,12 +51,30 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers
         table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    Console(highlight=False).print(table)
+    Console(highlight=False, color_system="auto" if is_coloured(sys.stdout) else None).print(table)
+
+
+def show_note(text: str) -> None:
+    """Say something beside the result, on stderr; `-q` leaves it out."""
+    if not is_quiet():
+        click.echo(text, err=True)
+
+
+def show_warnings(warnings: Iterable[str]) -> None:
+    """The same, a line each."""
+    for each in warnings:
+        show_note(f"{click.style('warning:', fg='yellow')} {each}")
+
+
+def show_receipt(receipt: Receipt) -> None:
+    """With `-v`: every tensor, where it went and how, on stderr."""
+    if is_verbose():
+        click.echo(str(receipt), err=True)
 
 
 def show_problems(what: str, problems: Sequence[Problem]) -> None:
-    """Name what was left out, on stderr."""
-    if not problems:
+    """Name what was left out, on stderr; `-q` leaves it out."""
+    if not problems or is_quiet():
         return
     click.echo(f"{what}: {len(problems)}", err=True)
     for problem in problems[:SHOWN]:
@@ -64,7 +86,7 @@ def show_problems(what: str, problems: Sequence[Problem]) -> None:
 def show_error(error: TransferError, *, as_json: bool) -> None:
     """Print an error on stderr; as JSON where the result would have been."""
     if not as_json:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
         return
     values = {
         "error": type(error).__name__,
@@ -78,11 +100,9 @@ def show_error(error: TransferError, *, as_json: bool) -> None:
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """A `Progress` that draws on stderr, where that is a terminal."""
-    from transfer.specs import silent
-
-    if not sys.stderr.isatty():
-        yield silent
+    """A `Progress` that draws on stderr, with the time left, where that is a terminal; for `-v` it keeps the time."""
+    if is_quiet() or not is_animated(sys.stderr):
+        yield _Pacer().keep
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -95,14 +115,29 @@ def progress_bar() -> Iterator[Progress]:
         TextColumn("{task.completed}/{task.total}"),
         TimeRemainingColumn(),
     )
-    console = Console(stderr=True)
+    console = Console(stderr=True, color_system="auto" if is_coloured(sys.stderr) else None)
+    pacer = _Pacer()
     # An epoch may take minutes: the time left is told by the pace of the last half hour.
     with Progress(*columns, console=console, transient=True, speed_estimate_period=1800) as bars:
 
         def draw(stage: str, done: int, total: int) -> None:
+            pacer.keep(stage, done, total)
             key = stage.split(",")[0]
             if key not in tasks:
                 tasks[key] = bars.add_task(stage, total=total)
             bars.update(tasks[key], description=stage, completed=done, total=total)
 
         yield draw
+
+
+class _Pacer:
+    """Counts the time between two words of one stage as that stage's."""
+
+    def __init__(self) -> None:
+        self._stage, self._at = "", 0.0
+
+    def keep(self, stage: str, done: int, total: int) -> None:  # noqa: ARG002
+        now, key = time.monotonic(), stage.split(",")[0]
+        if key == self._stage:
+            spend(key, now - self._at)
+        self._stage, self._at = key, now
