@@ -15,7 +15,15 @@ from transfer.jobs.evaluating import evaluate
 from transfer.jobs.learning import Learning, learn_file
 from transfer.results import Result
 
-FILES = ["answers.json", "history.jsonl", "model.keras", "result.json", "run.json", "timing.json"]
+FILES = [
+    "answers.json",
+    "history.jsonl",
+    "model.keras",
+    "predictions.npz",
+    "result.json",
+    "run.json",
+    "timing.json",
+]
 
 
 @pytest.fixture(scope="module")

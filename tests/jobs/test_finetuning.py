@@ -21,7 +21,15 @@ from transfer.training.fitting import Fit
 from transfer.training.solving import solve_head
 from transfer.weights.shipped import shipped_checkpoints
 
-FILES = ("answers.json", "history.jsonl", "model.keras", "result.json", "run.json", "timing.json")
+FILES = (
+    "answers.json",
+    "history.jsonl",
+    "model.keras",
+    "predictions.npz",
+    "result.json",
+    "run.json",
+    "timing.json",
+)
 PROBE = transfer.Recipe(transfer.Stage("probe"))
 
 
@@ -107,7 +115,7 @@ def test_the_run_keeps_which_test_examples_each_way_answered_rightly(digits_run,
     assert "groups" not in kept
 
 
-def test_a_run_is_a_folder_of_six_files_and_its_result_is_read_back_as_it_was(digits_run):
+def test_a_run_is_a_folder_of_seven_files_and_its_result_is_read_back_as_it_was(digits_run):
     assert tuple(sorted(path.name for path in digits_run.folder.iterdir())) == FILES
     written = json.loads((digits_run.folder / "result.json").read_text())
     assert Result.from_json(written) == digits_run.result

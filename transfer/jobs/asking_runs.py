@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from transfer.data.inputs import Examples
 from transfer.errors import DataError, Problem
 from transfer.jobs.feeding import Feed, feed_of_run
+from transfer.jobs.kept_predictions import limits_of
 from transfer.labellings import Labelling
 from transfer.models.taking_rows import inputs_of, take_rows
 from transfer.results import Run
@@ -59,8 +60,7 @@ def ask(run: Run, examples: Examples, progress: Progress) -> Asked:
     runner = make_runner(model, BATCH)
     values, failures = _run(runner, feed, examples, progress)
     probabilities = tuple(values[:, places] for places in logit_places(labelling))
-    thresholds = (run.result.decisions or {}).get("thresholds", {})
-    limits = {name: [each["value"] for each in known["labels"]] for name, known in thresholds.items()}
+    limits = limits_of(run.result.decisions)
     return Asked(labelling, probabilities, decode(labelling, probabilities, limits), failures)
 
 

@@ -202,8 +202,15 @@ def finetune(
         described = receipt.to_json() if receipt is not None else None
         run = Run(result, model, None, described, {**asked, **outcome.split}, resumed=learner.resumed)
         if target is not None:
-            told_too = {"history": learner.history, "answers": outcome.answers, "seconds": outcome.clock.seconds}
-            run = write_run(run, target, **told_too, force=force)
+            run = write_run(
+                run,
+                target,
+                history=learner.history,
+                answers=outcome.answers,
+                seconds=outcome.clock.seconds,
+                predictions=outcome.predictions,
+                force=force,
+            )
         return trackers.finish(run)
 
 

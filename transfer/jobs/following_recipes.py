@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +28,13 @@ class Followed:
         scores: after each stage.
         probe: the solved heads; None of a recipe without any.
         decisions: of the last stage; None of a single output of classes.
+        logits: (n, K) after the last stage, as sure as these decisions make them.
     """
 
     scores: list[Scored]
     probe: tuple[SolvedOutput, ...] | None
     decisions: Decisions | None
+    logits: NDArray[np.floating[Any]] = field(repr=False)
 
 
 def follow(
@@ -47,6 +50,7 @@ def follow(
         clock: told what seconds are spent on.
     """
     recipe, scores, probe, decisions = learner.recipe, list[Scored](), None, None
+    sure: NDArray[np.floating[Any]] = np.empty((len(places), labels.units))
     tested = None if groups is None else groups[places]
     for place, stage in enumerate(recipe.stages):
         with clock(STEPS[stage.kind]):
@@ -56,8 +60,9 @@ def follow(
                 learner.tune(place)
             logits = learner.logits(places)
             decisions = None if labels.labelling.is_single else _decide(learner, labels, groups)
-        scores.append(_scored(_name_of(place, recipe), labels[places], logits, decisions, recipe.seed, tested))
-    return Followed(scores, probe, decisions)
+        sure = logits if decisions is None else logits * decisions.slopes() + decisions.offsets()
+        scores.append(_scored(_name_of(place, recipe), labels[places], sure, decisions, recipe.seed, tested))
+    return Followed(scores, probe, decisions, sure)
 
 
 def _decide(learner: Learner, labels: Labels, groups: NDArray[np.int64] | None) -> Decisions:
@@ -69,16 +74,14 @@ def _decide(learner: Learner, labels: Labels, groups: NDArray[np.int64] | None) 
 def _scored(
     name: str,
     labels: Labels,
-    logits: NDArray[np.float32],
+    logits: NDArray[np.floating[Any]],
     decisions: Decisions | None,
     seed: int,
     groups: NDArray[np.int64] | None,
 ) -> Scored:
     """Each stage by its own calibration and thresholds."""
-    if decisions is None:
-        return score_logits(name, labels, logits, seed=seed, groups=groups)
-    sure = logits * decisions.slopes() + decisions.offsets()
-    return score_logits(name, labels, sure, seed=seed, thresholds=decisions.limits(), groups=groups)
+    thresholds = None if decisions is None else decisions.limits()
+    return score_logits(name, labels, logits, seed=seed, thresholds=thresholds, groups=groups)
 
 
 def _name_of(place: int, recipe: Recipe) -> str:

@@ -12,7 +12,7 @@ from transfer.specs import Json
 
 SCHEMA = 1
 ASKED, RESULT, MODEL, HISTORY, TIMING = "run.json", "result.json", "model.keras", "history.jsonl", "timing.json"
-ANSWERS = "answers.json"
+ANSWERS, PREDICTIONS = "answers.json", "predictions.npz"
 
 
 def read_outputs(folder: Path) -> Labelling | None:

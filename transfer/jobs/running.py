@@ -13,6 +13,7 @@ import keras
 
 from transfer.errors import CheckpointError, LayerError, Problem
 from transfer.jobs.differing_requests import refuse_other
+from transfer.jobs.kept_predictions import KeptPredictions
 from transfer.jobs.run_folders import ANSWERS, ASKED, HISTORY, MODEL, RESULT, SCHEMA, TIMING, read_asked, refuse_foreign
 from transfer.models.restoring import restore
 from transfer.models.saving import save_model
@@ -70,7 +71,14 @@ def refuse_run(folder: Path, *, force: bool, asked: Json = None) -> None:
 
 
 def write_run(
-    run: Run, folder: Path, *, history: Iterable[Json], answers: Json, seconds: Mapping[str, float], force: bool
+    run: Run,
+    folder: Path,
+    *,
+    history: Iterable[Json],
+    answers: Json,
+    seconds: Mapping[str, float],
+    predictions: KeptPredictions | None = None,
+    force: bool,
 ) -> Run:
     """Put a run on disk, whole or not at all.
 
@@ -80,6 +88,7 @@ def write_run(
         history: a line for each stage and epoch.
         answers: `examples`, names of those tested on, and `ways`, by each way of answering whether it got each right.
         seconds: by what they were spent on.
+        predictions: for the test examples; None for none.
         force: whether a run that is there may go.
 
     Raises:
@@ -93,6 +102,8 @@ def write_run(
         (temporary / HISTORY).write_text("".join(json.dumps(each, sort_keys=True) + "\n" for each in history))
         (temporary / ANSWERS).write_text(json.dumps(answers, sort_keys=True) + "\n")
         _write_json(temporary / TIMING, {name: round(each, 3) for name, each in seconds.items()})
+        if predictions is not None:
+            predictions.write(temporary)
         save_model(model, temporary / MODEL)
     return replace(run, folder=folder, asked={"schema": SCHEMA, **run.asked})
 

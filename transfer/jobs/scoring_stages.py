@@ -22,6 +22,7 @@ from transfer.jobs.describing import describe_probe
 from transfer.jobs.dividing import divide, refuse_unlearnt
 from transfer.jobs.feeding import Feed
 from transfer.jobs.following_recipes import Followed, follow
+from transfer.jobs.kept_predictions import KeptPredictions, sorted_predictions
 from transfer.jobs.learnt_before import LearntBefore
 from transfer.jobs.reading_examples import read_examples
 from transfer.jobs.scoring_answers import Scored
@@ -30,6 +31,7 @@ from transfer.labellings import Labelling
 from transfer.results import Result
 from transfer.specs import Json
 from transfer.tabulating import shorten
+from transfer.training.decoding import find_probabilities
 from transfer.training.labels import Labels
 from transfer.training.learner import Learner
 
@@ -44,6 +46,7 @@ class Outcome:
         answers: which of the tested examples each way of answering got right.
         clock: seconds it took.
         last: what the model that is kept came to.
+        predictions: of the model that is kept, for all test examples.
         probe: what the probe on the benchmark came to; None without one.
     """
 
@@ -52,6 +55,7 @@ class Outcome:
     answers: Json
     clock: Clock
     last: Scored
+    predictions: KeptPredictions
     probe: Scored | None = None
 
 
@@ -129,7 +133,13 @@ def learn_and_score(
         ),
     )
     answers = _answers([*followed.scores, *baselines, *([probe] if probe is not None else [])], tested)
-    return Outcome(result, split.to_json(), answers, clock, followed.scores[-1], probe)
+    predictions = sorted_predictions(
+        data.labelling,
+        [split.examples.names[place] for place in unseen],
+        find_probabilities(data.labelling, followed.logits),
+        labels[unseen].targets,
+    )
+    return Outcome(result, split.to_json(), answers, clock, followed.scores[-1], predictions, probe)
 
 
 @dataclass(frozen=True, slots=True)
