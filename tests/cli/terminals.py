@@ -20,17 +20,19 @@ class Spoken:
 
 
 def speak(*arguments, on_terminal=(), env=None, cwd=None) -> Spoken:
-    """Call `transfer`; the streams named in `on_terminal` (stdout, stderr) are each a terminal of its own."""
+    """Call `transfer`; the streams named in `on_terminal` are each a terminal of its own."""
     names = {"TERM": "xterm-256color", "COLUMNS": "100"}
     around = {key: value for key, value in os.environ.items() if key not in {"NO_COLOR", "TF_CPP_MIN_LOG_LEVEL"}}
     command = [sys.executable, "-m", "transfer", *map(str, arguments)]
     ours, theirs = {}, {}
+    keyboard, stdin = pty.openpty() if "stdin" in on_terminal else os.pipe()[::-1]
     for stream in ("stdout", "stderr"):
         ours[stream], theirs[stream] = pty.openpty() if stream in on_terminal else os.pipe()
-    with subprocess.Popen(command, env={**around, **names, **(env or {})}, cwd=cwd, **theirs) as process:
-        for end in theirs.values():
+    with subprocess.Popen(command, env={**around, **names, **(env or {})}, cwd=cwd, stdin=stdin, **theirs) as process:
+        for end in (stdin, *theirs.values()):
             os.close(end)
         found = _read_all(ours)
+    os.close(keyboard)
     return Spoken(process.returncode, found["stdout"], found["stderr"])
 
 

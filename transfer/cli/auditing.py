@@ -11,11 +11,13 @@ from transfer.cli.caching import cache_options
 from transfer.cli.labelling_options import labelling_options
 from transfer.cli.options import (
     PREPROCESSING_NAMES,
+    ChoiceType,
     SizeType,
     at_option,
     drop_n_option,
     drop_option,
     dropped,
+    file_argument,
     force_option,
     into_option,
     json_option,
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @click.command("audit")
-@click.argument("file")
+@file_argument
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option(
     "-o",
@@ -58,7 +60,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--preprocessing",
-    type=click.Choice(PREPROCESSING_NAMES),
+    type=ChoiceType(PREPROCESSING_NAMES),
     help="How images were prepared in training, where FILE has no card.",
 )
 @labelling_options

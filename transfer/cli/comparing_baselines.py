@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from transfer.cli.caching import cache_options
+from transfer.cli.completing import complete_recipes
 from transfer.cli.labelling_options import labelling_options
 from transfer.cli.options import (
     PREPROCESSING_NAMES,
+    ChoiceType,
     SizeType,
     at_option,
+    file_argument,
     into_option,
     json_option,
     preprocessing_named,
@@ -29,13 +32,17 @@ if TYPE_CHECKING:
 
 
 @click.command("baselines")
-@click.argument("file")
+@file_argument
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--shots", type=click.IntRange(min=1), help="Learn from so many of each class in each fold.")
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="To deal DATA into.")
 @click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Deal so many times.")
 @click.option(
-    "--recipe", default="probe", show_default=True, help="What to do with FILE in each fold: a name or a file."
+    "--recipe",
+    shell_complete=complete_recipes,
+    default="probe",
+    show_default=True,
+    help="What to do with FILE in each fold: a name or a file.",
 )
 @click.option("--scratch", is_flag=True, help="Also train the network from random weights in each fold: takes long.")
 @into_option
@@ -44,7 +51,7 @@ if TYPE_CHECKING:
 @click.option(
     "--size", type=SizeType(), help="Fit images to this, keeping their aspect ratio: 160 or 160x224 (height x width)."
 )
-@click.option("--preprocessing", type=click.Choice(PREPROCESSING_NAMES), help="How images are prepared.")
+@click.option("--preprocessing", type=ChoiceType(PREPROCESSING_NAMES), help="How images are prepared.")
 @labelling_options
 @seed_option
 @cache_options

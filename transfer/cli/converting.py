@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from transfer.cli.options import backend_option, era_option, force_option, json_option
+from transfer.cli.completing import complete_architectures
+from transfer.cli.options import backend_option, era_option, file_argument, force_option, json_option
 
 if TYPE_CHECKING:
     from transfer.graphs.graph import Graph
 
 
 @click.command("convert")
-@click.argument("file")
+@file_argument
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option(
     "--into",
     metavar="ARCH",
+    shell_complete=complete_architectures,
     help="The architecture, where FILE holds none: another file that holds it, a JSON config, a shipped checkpoint, "
     "module:function, file.py:function or app:MobileNetV2.",
 )

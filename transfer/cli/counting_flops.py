@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from transfer.cli.options import json_option
+from transfer.cli.completing import complete_architectures
+from transfer.cli.options import file_argument, json_option
 
 if TYPE_CHECKING:
     import keras
@@ -32,10 +33,11 @@ class ShapeType(click.ParamType[Any]):
 
 
 @click.command("flops")
-@click.argument("file")
+@file_argument
 @click.option(
     "--into",
     metavar="ARCH",
+    shell_complete=complete_architectures,
     help="The architecture, where FILE holds none: another file that holds it, a JSON config, a shipped checkpoint, "
     "module:function, file.py:function or app:MobileNetV2.",
 )

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from transfer.cli.caching import cache_options
+from transfer.cli.completing import complete_recipes
 from transfer.cli.labelling_options import labelling_options
 from transfer.cli.options import (
     PREPROCESSING_NAMES,
+    ChoiceType,
     ShotsType,
     SizeType,
     at_option,
+    file_argument,
     into_option,
     json_option,
     preprocessing_named,
@@ -29,13 +32,14 @@ if TYPE_CHECKING:
 
 
 @click.command("curve")
-@click.argument("file")
+@file_argument
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--shots", type=ShotsType(), default="1,5,10,20,50", show_default=True, help="Labels a class to try.")
 @click.option(
     "--recipe",
     "recipes",
     multiple=True,
+    shell_complete=complete_recipes,
     help="A recipe to follow, by name; may be given several times. scratch shows what pretraining is worth, and takes "
     "long.  [default: lp-ft]",
 )
@@ -48,7 +52,7 @@ if TYPE_CHECKING:
 @click.option(
     "--size", type=SizeType(), help="Fit images to this, keeping their aspect ratio: 160 or 160x224 (height x width)."
 )
-@click.option("--preprocessing", type=click.Choice(PREPROCESSING_NAMES), help="How images are prepared.")
+@click.option("--preprocessing", type=ChoiceType(PREPROCESSING_NAMES), help="How images are prepared.")
 @labelling_options
 @seed_option
 @cache_options

@@ -9,7 +9,9 @@ import click
 
 from transfer.cli.options import (
     PREPROCESSING_NAMES,
+    ChoiceType,
     SizeType,
+    file_argument,
     force_option,
     into_option,
     json_option,
@@ -25,14 +27,14 @@ if TYPE_CHECKING:
 
 
 @click.command("diagnose")
-@click.argument("file")
+@file_argument
 @click.argument("data", type=click.Path(path_type=Path))
 @into_option
 @restoring_options
 @click.option("--size", type=SizeType(), help="Fit images to this: 160 or 160x224 (height x width).")
 @click.option(
     "--preprocessing",
-    type=click.Choice(PREPROCESSING_NAMES),
+    type=ChoiceType(PREPROCESSING_NAMES),
     help="How images are prepared, where FILE has no card.",
 )
 @click.option(

@@ -9,7 +9,9 @@ import click
 
 from transfer.cli.options import (
     PREPROCESSING_NAMES,
+    ChoiceType,
     SizeType,
+    file_argument,
     into_option,
     json_option,
     preprocessing_named,
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command("drift")
-@click.argument("file")
+@file_argument
 @click.argument("data", type=click.Path(path_type=Path))
 @into_option
 @restoring_options
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--preprocessing",
-    type=click.Choice(PREPROCESSING_NAMES),
+    type=ChoiceType(PREPROCESSING_NAMES),
     help="How images are prepared, where FILE has no card, or to try another way.",
 )
 @click.option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from transfer.cli.extraction_options import extraction_options
-from transfer.cli.options import force_option, into_option, json_option, restoring_options
+from transfer.cli.options import file_argument, force_option, into_option, json_option, restoring_options
 
 if TYPE_CHECKING:
     from transfer.jobs.extracted import Extracted
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("extract")
-@click.argument("file")
+@file_argument
 @into_option
 @extraction_options
 @click.option(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from transfer.cli.completing import complete_layers
 from transfer.cli.head_texts import HeadType, made_heads
 from transfer.cli.labelling_options import labelling_option
-from transfer.cli.options import SizeType, drop_n_option, drop_option, dropped, seed_option
+from transfer.cli.options import ChoiceType, SizeType, drop_n_option, drop_option, dropped, seed_option
 
 if TYPE_CHECKING:
     from transfer.labellings import Labelling
@@ -25,6 +26,7 @@ _EXTRACTION = (
         "--at",
         multiple=True,
         metavar="LAYER",
+        shell_complete=complete_layers,
         help="The last layer to keep, 'backbone/pool' for one inside a nested model, 'features' for where a "
         "classifier's features end. Given several times: features of several scales.",
     ),
@@ -42,13 +44,19 @@ _EXTRACTION = (
         "--freeze",
         multiple=True,
         metavar="NAME",
+        shell_complete=complete_layers,
         help="Layers to fix: 'backbone' for all that is kept, a name, a path, a pattern with *, or re:EXPRESSION.",
     ),
-    click.option("--freeze-up-to", metavar="LAYER", help="Fix a layer and everything that it depends on."),
+    click.option(
+        "--freeze-up-to",
+        metavar="LAYER",
+        shell_complete=complete_layers,
+        help="Fix a layer and everything that it depends on.",
+    ),
     click.option("--unfreeze-last", type=click.IntRange(min=0), metavar="N", help="Train the last N blocks alone."),
     click.option(
         "--batch-norm",
-        type=click.Choice(["frozen", "adapt", "train"]),
+        type=ChoiceType(["frozen", "adapt", "train"]),
         default="frozen",
         show_default=True,
         help="Where layers are frozen: fix all batch normalization, that in frozen parts, or none.",

@@ -12,12 +12,14 @@ from transfer.cli.caching import cache_options
 from transfer.cli.labelling_options import labelling_options
 from transfer.cli.options import (
     PREPROCESSING_NAMES,
+    ChoiceType,
     SecondsType,
     SizeType,
     at_option,
     drop_n_option,
     drop_option,
     dropped,
+    file_argument,
     force_option,
     into_option,
     json_option,
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @click.command("finetune")
-@click.argument("file")
+@file_argument
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="A new folder for the run.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done and what it would cost, and write nothing.")
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--preprocessing",
-    type=click.Choice(PREPROCESSING_NAMES),
+    type=ChoiceType(PREPROCESSING_NAMES),
     help="How images were prepared in training, where FILE has no card.",
 )
 @click.option("--shots", type=click.IntRange(min=1), help="Learn from this many examples a class, test on the rest.")
@@ -62,7 +64,7 @@ if TYPE_CHECKING:
 @click.option("--test", "test_data", type=click.Path(path_type=Path), help="Test on these instead.")
 @click.option(
     "--baselines",
-    type=click.Choice(("cheap", "all")),
+    type=ChoiceType(("cheap", "all")),
     default="cheap",
     show_default=True,
     help="What the result is held against: all adds a probe on random weights and (slow) training from scratch.",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from transfer.cli.options import force_option, json_option
+from transfer.cli.completing import complete_architectures
+from transfer.cli.options import file_argument, force_option, json_option
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -20,10 +21,11 @@ SUFFIXES = (".svg", ".dot")
 
 
 @click.command("graph")
-@click.argument("file")
+@file_argument
 @click.option(
     "--into",
     metavar="ARCH",
+    shell_complete=complete_architectures,
     help="The architecture, where FILE holds none: another file that holds it, a JSON config, a shipped checkpoint, "
     "module:function, file.py:function or app:MobileNetV2. Layers of which FILE holds nothing are told as new.",
 )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from transfer.cli.options import json_option
+from transfer.cli.options import file_argument, json_option
 
 
 @click.command("inspect")
-@click.argument("file")
+@file_argument
 @click.option("--health", "with_health", is_flag=True, help="Read every tensor: NaN, infinities, one value, denormals.")
 @click.option("--tensors", "every_tensor", is_flag=True, help="A row for each tensor, also of a large file.")
 @json_option

@@ -10,6 +10,7 @@ from transfer.cli.options import (
     backend_option,
     coverage_option,
     era_option,
+    file_argument,
     into_option,
     json_option,
     rule_option,
@@ -27,7 +28,7 @@ DRY = "not checked: nothing was restored"
 
 
 @click.command("match")
-@click.argument("file")
+@file_argument
 @into_option
 @rule_option
 @skip_option

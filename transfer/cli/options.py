@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from transfer.cli.completing import complete_architectures, complete_checkpoints, complete_layers
+
 if TYPE_CHECKING:
     from transfer.specs import Preprocessing
 
@@ -16,7 +18,21 @@ PREPROCESSING_NAMES = ("raw", "unit", "torch", "tf", "caffe")
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+
+class ChoiceType(click.Choice[str]):
+    """One of several words; for a slip the nearest one is offered."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """What is wrong, and what may have been meant."""
+        from transfer.errors import nearest
+
+        return (
+            f"{super().get_invalid_choice_message(value, ctx)} Nearest: {nearest(str(value), self.choices, count=1)}."
+        )
+
+
 json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+file_argument: Decorator = click.argument("file", shell_complete=complete_checkpoints)
 force_option: Decorator = click.option("--force", is_flag=True, help="Replace what is there.")
 seed_option: Decorator = click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of every random choice."
@@ -24,6 +40,7 @@ seed_option: Decorator = click.option(
 into_option: Decorator = click.option(
     "--into",
     metavar="ARCH",
+    shell_complete=complete_architectures,
     help="The original architecture: module:function, file.py:function, app:MobileNetV2, another file that holds it, a "
     "JSON config, or a shipped checkpoint. Not needed where the file holds it.",
 )
@@ -47,14 +64,14 @@ skip_option: Decorator = click.option(
 )
 era_option: Decorator = click.option(
     "--era",
-    type=click.Choice(["refuse", "apply", "ignore"]),
+    type=ChoiceType(["refuse", "apply", "ignore"]),
     default="refuse",
     show_default=True,
     help="Where the writer's defaults change results: name them and stop, rebuild with them, or go on.",
 )
 backend_option: Decorator = click.option(
     "--backend",
-    type=click.Choice(["tensorflow", "theano", "cntk", "jax", "torch"]),
+    type=ChoiceType(["tensorflow", "theano", "cntk", "jax", "torch"]),
     help="That the file was written on, where it does not say it: Theano stores convolutions turned round.",
 )
 coverage_option: Decorator = click.option(
@@ -94,7 +111,10 @@ drop_n_option: Decorator = click.option(
     "--drop-last-n", type=click.IntRange(min=1), metavar="N", help="Drop the last N layers."
 )
 at_option: Decorator = click.option(
-    "--at", metavar="LAYER", help="The last layer to keep; 'features' for where a classifier's features end."
+    "--at",
+    metavar="LAYER",
+    shell_complete=complete_layers,
+    help="The last layer to keep; 'features' for where a classifier's features end.",
 )
 strict_option: Decorator = click.option("--strict", is_flag=True, help="Make anything left out an error.")
 unreadable_option: Decorator = click.option(

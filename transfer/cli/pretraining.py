@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from transfer.cli.completing import complete_architectures
 from transfer.cli.options import (
     PREPROCESSING_NAMES,
+    ChoiceType,
     SecondsType,
     SizeType,
     at_option,
@@ -29,7 +31,7 @@ METHODS = ("autoencoder", "denoising", "masked", "variational", "gan", "rotation
 
 
 @click.command("pretrain")
-@click.argument("architecture", metavar="ARCH")
+@click.argument("architecture", metavar="ARCH", shell_complete=complete_architectures)
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option(
     "-o",
@@ -38,7 +40,7 @@ METHODS = ("autoencoder", "denoising", "masked", "variational", "gan", "rotation
     required=True,
     help="The encoder's checkpoint: NAME.weights.h5, say.",
 )
-@click.option("--method", type=click.Choice(METHODS), default="masked", show_default=True, help="How to pretrain.")
+@click.option("--method", type=ChoiceType(METHODS), default="masked", show_default=True, help="How to pretrain.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the method: share=0.6.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over DATA.  [default: about 600,000 examples seen]")
 @click.option("--batch-size", type=click.IntRange(min=2), default=128, show_default=True, help="Examples of a step.")
@@ -52,7 +54,7 @@ METHODS = ("autoencoder", "denoising", "masked", "variational", "gan", "rotation
 @click.option(
     "--size", type=SizeType(), help="Fit images to this, keeping their aspect ratio: 160 or 160x224 (height x width)."
 )
-@click.option("--preprocessing", type=click.Choice(PREPROCESSING_NAMES), help="How images are prepared.")
+@click.option("--preprocessing", type=ChoiceType(PREPROCESSING_NAMES), help="How images are prepared.")
 @click.option("--time-limit", type=SecondsType(), help="Write it by then, with what was learnt: 90s, 5m, 1h.")
 @proving_options
 @seed_option

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from transfer.cli.caching import cache_options
+from transfer.cli.completing import complete_checkpoints
 from transfer.cli.labelling_options import labelling_options
 from transfer.cli.options import (
     PREPROCESSING_NAMES,
+    ChoiceType,
     SizeType,
     json_option,
     preprocessing_named,
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @click.command("rank")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, shell_complete=complete_checkpoints)
 @click.option("--on", "data", type=click.Path(path_type=Path), required=True, metavar="DATA", help="Labelled examples.")
 @click.option(
     "--into",
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
     "--size", type=SizeType(), help="Fit images to this for networks that take any: 160 or 160x224 (height x width)."
 )
 @click.option(
-    "--preprocessing", type=click.Choice(PREPROCESSING_NAMES), help="How images are prepared, where a FILE has no card."
+    "--preprocessing", type=ChoiceType(PREPROCESSING_NAMES), help="How images are prepared, where a FILE has no card."
 )
 @labelling_options
 @restoring_options

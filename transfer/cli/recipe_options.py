@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from transfer.cli.completing import complete_layers, complete_recipes
 from transfer.cli.options import Decorator, seed_option
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class RateType(click.ParamType[Any]):
 recipe_option: Decorator = click.option(
     "--recipe",
     metavar="NAME|FILE",
+    shell_complete=complete_recipes,
     help="What is trained and how: probe, lp-ft, full, scratch, gradual, bit, lora, or a TOML file.  [default: lp-ft]",
 )
 set_option: Decorator = click.option(
@@ -45,7 +47,10 @@ set_option: Decorator = click.option(
     help="Change a field of the recipe: stages.1.rate=1e-4, stages.1.augment=flip,shift. Stages count from 0.",
 )
 unfreeze_option: Decorator = click.option(
-    "--unfreeze-from", metavar="LAYER", help="After the head is solved, train this layer and all after it."
+    "--unfreeze-from",
+    metavar="LAYER",
+    shell_complete=complete_layers,
+    help="After the head is solved, train this layer and all after it.",
 )
 epochs_option: Decorator = click.option(
     "--epochs", type=click.IntRange(min=1), help="Of what is trained by steps, instead of the recipe's."

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from transfer.cli.completing import complete_recipes
 from transfer.cli.options import json_option, seed_option
 from transfer.cli.recipe_options import chosen_recipe, set_option
 
@@ -23,7 +24,7 @@ def command() -> None:
 
 
 @command.command("show")
-@click.argument("recipe", metavar="[NAME|FILE]", required=False)
+@click.argument("recipe", metavar="[NAME|FILE]", required=False, shell_complete=complete_recipes)
 @set_option
 @click.option(
     "--examples",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from transfer.cli.options import json_option
+from transfer.cli.options import file_argument, json_option
 
 
 @click.command("verify")
-@click.argument("file")
+@file_argument
 @json_option
 @click.pass_context
 def command(context: click.Context, file: str, as_json: bool) -> None:

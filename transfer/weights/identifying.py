@@ -67,6 +67,11 @@ class _Application:
         return self.shapes.total()
 
 
+def application_names() -> tuple[str, ...]:
+    """Names in `keras.applications` that are recognised, sorted."""
+    return tuple(sorted({each.name.partition(" (")[0] for each in _applications()}))
+
+
 def identify(specs: Mapping[str, TensorSpec]) -> Known | None:
     """The network of `keras.applications` that a file holds, whole or as a part; None where it holds none.
 
