@@ -47,6 +47,8 @@ def test_settings_that_say_nothing_are_refused(call, pictures, tmp_path):
     assert call(*how, "--set", "share").code == 2
     assert call(*how, "--set", "shares=1").code == 6
     assert call(*how, "--method", "simclr").code == 2
+    for rate in ("nan", "inf", "0", "-1"):
+        assert call(*how, "--rate", rate).code == 2
 
 
 def test_the_control_is_part_of_the_command(call, pictures, tmp_path, monkeypatch):

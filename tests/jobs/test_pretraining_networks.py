@@ -1,12 +1,15 @@
 """Networks and examples of every kind are pretrained: what is repeated, what is kept, what is told."""
 
+import time
+
 import keras
 import numpy as np
 import pytest
 
 import transfer
-from transfer.errors import DataError, LayerError, OutputError
+from transfer.errors import DataError, LayerError, NotFiniteError, OutputError
 from transfer.jobs.building_objectives import build_objective
+from transfer.jobs.clock import TimeLimit
 from transfer.jobs.feeding import make_feed
 from transfer.jobs.preparing_encoders import prepare_encoder
 from transfer.jobs.pretrained import read_told
@@ -56,6 +59,46 @@ def test_a_decoder_of_ones_own_starts_from_the_seed(digits):
 
     with pytest.raises(LayerError, match="decoder's function failed: KeyError"):
         transfer.pretrain(network, digits[0], pace=PACE, decoder=failing)
+    with pytest.raises(LayerError, match="contrastive gives no rows back, so a decoder would have no effect"):
+        transfer.pretrain(network, digits[0], method="contrastive", pace=PACE, decoder=decoder)
+
+
+def test_another_decoder_is_another_request(digits, tmp_path):
+    def ask(function="relu", units=8, decoder=True):
+        def made(code, shape):
+            layers = [LAYERS.Dense(units, function), LAYERS.Dense(784), LAYERS.Reshape(shape)]
+            return keras.Sequential([keras.Input((code,)), *layers])
+
+        out = tmp_path / "encoder.weights.h5"
+        return transfer.pretrain(network, digits[0], pace=PACE, decoder=made if decoder else None, out=out)
+
+    assert not ask().reused
+    assert ask().reused
+    for other in ({"function": "tanh"}, {"units": 9}, {"decoder": False}):
+        with pytest.raises(OutputError, match="exists already"):
+            ask(**other)
+
+
+class Doubled(LAYERS.Layer):
+    """A class of the caller's own."""
+
+    def call(self, x):
+        """Twice as much."""
+        return 2 * x
+
+
+def test_an_encoder_with_a_class_of_ones_own_is_found_again(tmp_path):
+    def build():
+        x = inputs = keras.Input((6,))
+        return keras.Model(inputs, LAYERS.Dense(4, activation="relu")(Doubled()(x)))
+
+    rows = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+    first, again = (
+        transfer.pretrain(build, rows, method="contrastive", pace=PACE, out=tmp_path / "own.weights.h5")
+        for _ in range(2)
+    )
+    assert again.reused
+    assert same(first, again)
 
 
 def test_what_a_network_does_at_random_repeats_and_is_told(digits):
@@ -164,6 +207,27 @@ def test_examples_that_are_all_the_same_and_dead_encoders_are_told(digits):
         assert any(each.startswith("features are the same for all examples") for each in signs)
 
 
+def test_images_of_one_value_that_is_no_usual_one_are_written(tmp_path):
+    same_all = np.full((20, 28, 28, 1), -7, np.float32)
+    found = transfer.pretrain(network, same_all, pace=PACE, out=tmp_path / "flat.weights.h5")
+    assert found.signs
+    assert (found.folder / "pictures" / "masked.png").is_file()
+
+
+def test_the_last_finite_discriminator_has_the_kernels_that_its_statistics_are_of(digits, tmp_path):
+    def plain():
+        x = inputs = keras.Input((28, 28, 1), name="image")
+        x = LAYERS.Flatten()(LAYERS.Conv2D(4, 3, strides=2, name="conv")(x))
+        return keras.Model(inputs, LAYERS.Dense(8, activation="relu", name="features")(x))
+
+    out, pace = tmp_path / "encoder.weights.h5", transfer.Pace(epochs=400, batch_size=10, rate=1e30, warmup=0.9)
+    with pytest.raises(NotFiniteError):
+        transfer.pretrain(plain, digits[0], method="gan", pace=pace, out=out)
+    kept = keras.models.load_model(tmp_path / f".{out.name}.unfinished" / "last_finite.keras")
+    kernel = kept.get_layer("conv").get_weights()[0]
+    assert np.linalg.svd(kernel.reshape(9, 4), compute_uv=False)[0] == pytest.approx(1, rel=0.2)
+
+
 def test_a_run_cut_off_between_its_folder_and_its_checkpoint_goes_on_and_another_checkpoint_is_not_taken_for_it(
     digits, tmp_path
 ):
@@ -199,6 +263,13 @@ def test_what_cannot_be_is_refused_before_anything_is_read(digits):
         transfer.pretrain(network, digits[0], options={"patch": 28})
     with pytest.raises(ValueError, match="seed: expected"):
         transfer.pretrain(network, digits[0], seed=-1)
+
+
+def test_a_time_limit_that_leaves_no_step_is_a_sign(digits):
+    limit = TimeLimit(60, time.monotonic() - 59)
+    found = transfer.pretrain(network, digits[0], pace=PACE, time_limit=limit)
+    assert found.signs == ("nothing is learnt: the time limit left none for a single step; give more time",)
+    assert str(found).startswith("masked: 30 examples of an array, 0 epochs")
 
 
 def test_seeds_as_large_as_they_may_be_are_taken(digits):

@@ -120,6 +120,17 @@ def test_what_holds_fewer_than_two_examples_or_none_at_all_is_an_error(wrong):
         read_unlabelled(wrong)
 
 
+def test_numbers_that_are_not_read_are_told_where_they_can_stand(tmp_path):
+    (tmp_path / "rows.csv").write_text("a,b\n0.5,1\n0.25,3\n")
+    (tmp_path / "bare.csv").write_text("0.5,1\n0.25,3\n")
+    np.save(tmp_path / "rows.npy", X)
+    for name in ("rows.csv", "bare.csv", "rows.npy"):
+        with pytest.raises(DataError) as refused:
+            read_unlabelled(tmp_path / name)
+        assert "numpy.savez('rows.npz', x=" in refused.value.next_step
+        assert "label" not in str(refused.value)
+
+
 def test_a_path_that_holds_nothing_is_an_error_that_says_what_is_near(photos, tmp_path):
     with pytest.raises(DataError, match="does not exist") as caught:
         read_unlabelled(tmp_path / "photo")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from transfer.cli.options import Decorator, json_option
+from transfer.cli.options import Decorator, FiniteRange, json_option
 
 if TYPE_CHECKING:
     from transfer.data.feature_folders import KeptPiece
@@ -43,7 +43,7 @@ def cache_options(function: Callable[..., Any]) -> Callable[..., Any]:
     decorated: Callable[..., Any] = gathered
     size_option = click.option(
         "--cache-size",
-        type=click.FloatRange(min=0),
+        type=FiniteRange(min=0),
         metavar="GB",
         help=f"That the cache may take after the run; what was used longest ago goes.  [default: {GIGABYTES:g}]",
     )

@@ -13,6 +13,7 @@ from transfer.cli.labelling_options import labelling_options
 from transfer.cli.options import (
     PREPROCESSING_NAMES,
     ChoiceType,
+    FiniteRange,
     SecondsType,
     SizeType,
     at_option,
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
 @click.option("--shots", type=click.IntRange(min=1), help="Learn from this many examples a class, test on the rest.")
 @click.option(
     "--test-share",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=FiniteRange(0, 1, min_open=True, max_open=True),
     help="Share to test on otherwise.  [default: 0.25]",
 )
 @click.option("--test", "test_data", type=click.Path(path_type=Path), help="Test on these instead.")

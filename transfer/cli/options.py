@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,6 +30,16 @@ class ChoiceType(click.Choice[str]):
         return (
             f"{super().get_invalid_choice_message(value, ctx)} Nearest: {nearest(str(value), self.choices, count=1)}."
         )
+
+
+class FiniteRange(click.FloatRange):
+    """A number within bounds, and neither NaN nor infinite."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if not isfinite(found):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return found
 
 
 json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -76,7 +87,7 @@ backend_option: Decorator = click.option(
 )
 coverage_option: Decorator = click.option(
     "--min-coverage",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=1.0,
     show_default=True,
     help="Share of the model's parameters that must be filled.",

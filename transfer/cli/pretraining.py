@@ -11,6 +11,7 @@ from transfer.cli.completing import complete_architectures
 from transfer.cli.options import (
     PREPROCESSING_NAMES,
     ChoiceType,
+    FiniteRange,
     SecondsType,
     SizeType,
     at_option,
@@ -44,7 +45,7 @@ METHODS = ("autoencoder", "denoising", "masked", "variational", "gan", "rotation
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the method: share=0.6.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over DATA.  [default: about 600,000 examples seen]")
 @click.option("--batch-size", type=click.IntRange(min=2), default=128, show_default=True, help="Examples of a step.")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=1e-3, show_default=True, help="Of Adam.")
+@click.option("--rate", type=FiniteRange(min=0, min_open=True), default=1e-3, show_default=True, help="Of Adam.")
 @click.option(
     "--decoder", metavar="MODULE:FUNCTION", help="Makes the decoder from (code, shape), where none mirrors ARCH."
 )

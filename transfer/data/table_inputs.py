@@ -10,7 +10,7 @@ from transfer.data.frames import is_parquet, parquet_sheet
 from transfer.data.inputs import START_BYTES, Inputs
 from transfer.data.locating import Picture, is_picture, locate_picture
 from transfer.data.output_tables import path_column
-from transfer.data.sheets import Sheet, parse_sheet
+from transfer.data.sheets import Sheet, parse_sheet, show_cells
 from transfer.data.tables import table_content
 from transfer.errors import DataError, Problem
 
@@ -24,7 +24,7 @@ def read_table_inputs(table: Path) -> tuple[Inputs, bool]:
         DataError: if it is no such table, or names no picture.
     """
     sheet = _sheet(table)
-    column = path_column(sheet, table.parent) if sheet.is_header or not sheet.begins_with_picture else 0
+    column = _column(sheet, table)
     pictures, problems = _located(sheet, column, table.parent)
     if not pictures:
         step = f"paths count from the folder that holds {table.name}"
@@ -38,6 +38,23 @@ def _sheet(table: Path) -> Sheet:
         if is_parquet(stream.read(START_BYTES)):
             return parquet_sheet(table)
     return parse_sheet(table_content(table), table.name, partial(is_picture, table.parent))
+
+
+def _column(sheet: Sheet, table: Path) -> int:
+    """The column of the paths.
+
+    Raises:
+        DataError: if there is none, or more than one.
+    """
+    if sheet.begins_with_picture and not sheet.is_header:
+        return 0
+    try:
+        return path_column(sheet, table.parent)
+    except DataError as error:
+        wanted = "one column of paths, named file, path, image or filename"
+        found = Problem(sheet.where(sheet.line), wanted, show_cells(sheet.header))
+        step = "name the column so; rows of numbers go into a file of arrays: numpy.savez('rows.npz', x=numbers)"
+        raise DataError(f"{table} does not say which pictures to learn from.", [found], step) from error
 
 
 def _located(sheet: Sheet, column: int, folder: Path) -> tuple[tuple[Picture, ...], tuple[Problem, ...]]:

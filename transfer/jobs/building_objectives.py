@@ -35,7 +35,7 @@ def build_objective(request: PretrainingRequest, decoder: DecoderBuilder | None)
         decoder: makes one from the length of the code and the shape of an example; None mirrors the encoder.
 
     Raises:
-        LayerError: if the method is not for this network.
+        LayerError: if the method is not for this network, or has no use for a decoder that is given.
     """
     rows, seed = request.rows, request.seed
     if request.feed.ids is not None and not isinstance(request.method, Contrastive):
@@ -47,7 +47,13 @@ def build_objective(request: PretrainingRequest, decoder: DecoderBuilder | None)
     network = read_model(request.feed.network)
     network = replace(network, graph=with_input_shapes(network.graph, rows.shape))
     encoder = _encoder(build_model(network, request.prepared.custom_objects), rows, seed)
-    return request.method.build(encoder, _decoders(network, rows, decoder, seed), seed)
+    objective = request.method.build(encoder, _decoders(network, rows, decoder, seed), seed)
+    if decoder is not None and objective.decoder is None:
+        raise LayerError(
+            f"The method {method_name(request.method)} gives no rows back, so a decoder would have no effect.",
+            next_step="leave out --decoder (decoder=…), or take a method that has one: masked, autoencoder, gan",
+        )
+    return objective
 
 
 def usual_preprocessing(prepared: PreparedEncoder, inputs: Inputs) -> str | None:

@@ -61,7 +61,8 @@ class Pretrained:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        yield f"{self.method}: {self.examples:,} examples of {self.source}, {len(self.history)} epochs"
+        epochs = f"{len(self.history)} epoch{'s' if len(self.history) != 1 else ''}"
+        yield f"{self.method}: {self.examples:,} examples of {self.source}, {epochs}"
         if self.history:
             names = list(self.history[-1].outputs)
             places = sorted({round(k * (len(self.history) - 1) / (_SHOWN - 1)) for k in range(_SHOWN)})

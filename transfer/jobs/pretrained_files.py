@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -52,8 +53,14 @@ def _is_left(target: Path, asked: Json) -> bool:
         return False
 
 
-def find_finished(target: Path, asked: Json) -> Pretrained | None:
-    """What stands there already, if it is of this very request."""
+def find_finished(target: Path, asked: Json, custom_objects: Mapping[str, Any] | None = None) -> Pretrained | None:
+    """What stands there already, if it is of this very request.
+
+    Args:
+        target: of the checkpoint.
+        asked: with its digest.
+        custom_objects: classes of the caller's that the encoder holds, by name.
+    """
     if not target.is_file():
         return None
     try:
@@ -61,7 +68,7 @@ def find_finished(target: Path, asked: Json) -> Pretrained | None:
         if told["asked"]["digest"] != asked["digest"]:
             return None
         history = tuple(Epoch(**each) for each in told["history"])
-        model = restore(target).model
+        model = restore(target, custom_objects=custom_objects).model
         if told["weights"] != _weights_digest(model):
             return None
         left_out = tuple(Problem(**each) for each in told["left_out"])
@@ -115,7 +122,8 @@ def _write_pictures(path: Path, learnt: Learnt) -> None:
         return
     pictures = objective.pictures(learnt.shown)
     path.parent.mkdir()
-    write_sheet(path, {name: each - encoder.black for name, each in pictures.items()}, encoder.white - encoder.black)
+    span = encoder.white - encoder.black or 1.0  # of images that are all the same
+    write_sheet(path, {name: each - encoder.black for name, each in pictures.items()}, span)
 
 
 def _weights_digest(model: keras.Model) -> str:

@@ -25,7 +25,7 @@ from transfer.surgery.targets import form_of
 from transfer.training.batching import read_rows
 from transfer.training.pretraining.fitting import Pace, follow
 from transfer.training.pretraining.methods import named_method
-from transfer.training.pretraining.objectives import Method
+from transfer.training.pretraining.objectives import Method, Objective
 from transfer.training.pretraining.signs import evenly, features_of
 
 _SHOWN = 10  # examples of the pictures
@@ -99,13 +99,14 @@ def pretrain(
     with clock("reading"):
         rows = spool_rows(feed, inputs, progress)
     request = PretrainingRequest(prepared, feed, rows, chosen, pace, seed, limit)
-    asked = request.describe()
+    objective = build_objective(request, decoder)
+    asked = request.describe(objective.decoder if decoder is not None else None)
     if target is not None:
-        if not force and (there := find_finished(target, asked)) is not None:
+        if not force and (there := find_finished(target, asked, prepared.custom_objects)) is not None:
             return there
         refuse_target(target, asked, force=force)
     with kept_state(target, asked, force=force) as folder:
-        learnt = _learn(request, asked, decoder, folder, clock, progress)
+        learnt = _learn(request, objective, asked, folder, clock, progress)
         found = tell_pretrained(request, asked, learnt)
         return found if target is None else write_pretrained(found, learnt, target, clock.seconds, force=force)
 
@@ -127,8 +128,8 @@ def _checked(
 
 def _learn(
     request: PretrainingRequest,
+    objective: Objective,
     asked: Json,
-    decoder: DecoderBuilder | None,
     folder: Path | None,
     clock: Clock,
     progress: Progress,
@@ -139,7 +140,6 @@ def _learn(
         NotFiniteError: if a step is not finite; the weights before it lie in the folder.
     """
     rows, limit = request.rows, request.limit
-    objective = build_objective(request, decoder)
     before = features_of(objective, rows, request.batch_size)
     size_bytes = 4 * int(objective.encoder.model.count_params())
     with clock("pretraining"):
@@ -155,6 +155,7 @@ def _learn(
                 progress=progress,
             )
         except NotFiniteError as error:
+            objective.finish()
             raise with_last_finite(
                 error, lambda: encoder_as_it_came(request, objective.encoder.model), folder
             ) from error

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
+from typing import Any
+
+import keras
 
 from transfer.graphs.unparsing import unparse_graph
 from transfer.jobs.clock import TimeLimit
@@ -11,7 +15,7 @@ from transfer.jobs.feeding import Feed
 from transfer.jobs.preparing_encoders import PreparedEncoder
 from transfer.jobs.spooling_unlabelled import UnlabelledRows
 from transfer.specs import Json
-from transfer.training.pretraining.fitting import Pace
+from transfer.training.pretraining.fitting import Pace, digest_variables
 from transfer.training.pretraining.methods import METHODS
 from transfer.training.pretraining.objectives import Method
 from transfer.weights.digests import digest_json, digest_manifest
@@ -45,8 +49,12 @@ class PretrainingRequest:
         """Examples of a step: as many as there are, if these are fewer than was asked for."""
         return min(self.pace.batch_size, len(self.rows))
 
-    def describe(self) -> Json:
-        """As plain values, with their digest."""
+    def describe(self, decoder: keras.Model | None = None) -> Json:
+        """As plain values, with their digest.
+
+        Args:
+            decoder: of the caller's own, as it starts; None for one that mirrors the encoder.
+        """
         graph, tensors = self.prepared.network.graph, self.prepared.network.tensors
         asked = {
             "method": method_name(self.method),
@@ -62,10 +70,20 @@ class PretrainingRequest:
                 "tensors": digest_manifest({name: digest_tensor(values) for name, values in tensors.items()}),
             },
             "data": {"source": self.rows.source, "examples": len(self.rows), "digest": self.rows.digest},
+            **({"decoder": _described(decoder)} if decoder is not None else {}),
             "versions": versions_here(),
         }
         decisive = {**asked, "data": {**asked["data"], "source": ""}}
         return {**asked, "digest": digest_json(decisive)}
+
+
+def _described(decoder: keras.Model) -> Json:
+    """Digests of what a decoder is made of, and of the weights it starts with."""
+    try:
+        made: Any = json.loads(decoder.to_json())
+    except (NotImplementedError, TypeError, ValueError):  # a class of the caller's that does not say it
+        made = type(decoder).__name__
+    return {"layers": digest_json(made), "tensors": digest_variables(decoder)}
 
 
 def method_name(method: Method) -> str:

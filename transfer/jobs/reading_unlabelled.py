@@ -27,6 +27,7 @@ from transfer.data.tables import find_table, looks_tabular
 from transfer.errors import DataError, Problem
 
 _IN_MEMORY_BYTES = 2**26  # of an array of a file; larger ones lie on the disk
+_NPY = b"\x93NUMPY"
 FEWEST = 2  # of one example nothing general is learnt
 
 Unlabelled = (
@@ -106,6 +107,9 @@ def _read_path(path: Path, in_memory_bytes: int) -> tuple[Inputs, bool]:
         read = partial(read_npz_arrays if is_npz else read_hdf5_arrays, in_memory_bytes=in_memory_bytes)
         arrays, is_labelled = spool_array_inputs(path, read)
         return Inputs.of_array(arrays, str(path)), is_labelled
+    if start.startswith(_NPY):
+        step = f"give it one: numpy.savez('{path.stem}.npz', x=numpy.load('{path.name}'))"
+        raise DataError(f"{path} holds an array without a name.", next_step=step)
     if is_parquet(start) or looks_tabular(path, start):
         return read_table_inputs(path)
     return read_inputs([path]), False

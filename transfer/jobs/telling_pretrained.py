@@ -21,6 +21,8 @@ from transfer.training.pretraining.objectives import Objective
 from transfer.training.pretraining.signs import features_of, find_signs
 from transfer.weights.cards import Card
 
+_NO_STEP = "nothing is learnt: the time limit left none for a single step; give more time"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learnt:
@@ -48,7 +50,7 @@ def tell_pretrained(request: PretrainingRequest, asked: Json, learnt: Learnt) ->
         learnt: what was done.
     """
     objective, history, rows = learnt.objective, learnt.followed.history, request.rows
-    signs: tuple[str, ...] = ()
+    signs: tuple[str, ...] = () if learnt.followed.steps else (_NO_STEP,)
     if history:
         after = features_of(objective, rows, request.batch_size)
         signs = find_signs(objective, history[-1], learnt.before, after, batch_size=request.batch_size)

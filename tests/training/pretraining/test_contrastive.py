@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from transfer.training.pretraining.contrastive import chance, nt_xent
 
@@ -33,6 +34,20 @@ def test_the_length_of_a_projection_does_not_matter():
 
 def test_views_that_are_all_the_same_cost_what_chance_does():
     assert float(nt_xent(np.ones((12, 4), np.float32), 0.3)[0]) == pytest.approx(chance(6), rel=1e-5)
+
+
+def test_a_projection_of_no_length_moves_nothing_and_the_others_as_ever():
+    """Black images through an encoder without biases; a length that is held above 0 gave gradients of 1e11."""
+    z = np.random.default_rng(2).normal(size=(8, 3)).astype(np.float32)
+    z[[1, 5]] = 0
+    given = tf.constant(z)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        lost, _ = nt_xent(given, 0.2)
+    moved = tape.gradient(lost, given).numpy()
+    np.testing.assert_array_equal(moved[[1, 5]], 0)
+    assert 0 < np.abs(moved).max() < 10
+    assert np.isfinite(float(lost))
 
 
 def test_pairs_that_agree_and_differ_from_all_others_cost_almost_nothing():

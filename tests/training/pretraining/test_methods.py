@@ -98,6 +98,21 @@ def test_kernels_are_divided_by_their_largest_singular_value(scans):
         np.testing.assert_allclose(model.get_layer(name).get_weights()[0], before / value, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["DepthwiseConv2D", "SeparableConv2D"])
+def test_a_kernel_in_depth_has_a_column_for_each_channel(kind):
+    keras.utils.set_random_seed(4)
+    own = {"filters": 3} if kind == "SeparableConv2D" else {}
+    layer = getattr(keras.layers, kind)(kernel_size=3, depth_multiplier=2, name="deep", **own)
+    model = keras.Sequential([keras.Input((8, 8, 4)), layer])
+    before = layer.get_weights()[0]
+    call = SpectralCall(model, 0)
+    for _ in range(60):
+        call(np.ones((2, 8, 8, 4), np.float32), follows=True)
+    call.bake()
+    largest = np.linalg.svd(before.reshape(9, 8), compute_uv=False)[0]
+    np.testing.assert_allclose(layer.get_weights()[0], before / largest, rtol=1e-3, atol=1e-6)
+
+
 def test_statistics_of_made_up_rows_stay_out_of_a_discriminators_batch_norm(scans):
     model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.BatchNormalization(momentum=0.5)])
     call = SpectralCall(model, 0)

@@ -38,6 +38,14 @@ def test_features_that_vary_in_one_direction_have_collapsed(make_encoder, make_d
     assert told.startswith("features vary in 1.0 directions of 24")
 
 
+def test_an_error_above_the_worst_and_features_that_were_always_poor_are_called_so(make_encoder, make_decoder):
+    flat = RANDOM.normal(size=(200, 1)) @ RANDOM.normal(size=(1, 24))
+    objective = named_method("masked").build(make_encoder(), make_decoder, 0)
+    ignored, poor = find_signs(objective, epoch(error=2.5), flat, flat, batch_size=50)
+    assert "error 2.5 is no better than that of answers" in ignored
+    assert poor.endswith("(effective rank; 1.0 before): they are as poor as they were")
+
+
 def test_a_silent_code_and_a_discriminator_that_has_won_are_told(make_encoder, make_decoder):
     (told,) = signs("variational", make_encoder, make_decoder, loss=0.3, error=0.3, divergence=0.02)
     assert "posterior has collapsed" in told
@@ -48,4 +56,4 @@ def test_a_silent_code_and_a_discriminator_that_has_won_are_told(make_encoder, m
 
 def test_rotation_at_chance_is_told(make_encoder, make_decoder):
     (told,) = signs("rotation", make_encoder, make_decoder, loss=1.386, accuracy=0.25)
-    assert told.startswith("loss 1.39 is about that of answers that ignore the input (1.39)")
+    assert told.startswith("loss 1.39 is hardly better than that of answers that ignore the input (1.39)")

@@ -16,9 +16,7 @@ from typing import ClassVar
 from transfer.training.pretraining.bounds import CODE, Bounds, check
 from transfer.training.pretraining.encoders import Encoder
 from transfer.training.pretraining.objectives import Batch, DecoderMaker, Measures, Objective, Player
-from transfer.training.pretraining.reconstruction import squeezed
-
-ERROR = "error"
+from transfer.training.pretraining.reconstruction import ERROR, squeezed
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +42,4 @@ class Autoencoder:
             return {ERROR: whole.error(whole(batch.rows), batch.rows)}
 
         player = Player("autoencoder", tuple(whole.models.values()), loss)
-        return Objective(
-            encoder, (player,), whole.models, pictures=whole.pictures(), worst={ERROR: encoder.scale.worst}
-        )
+        return whole.objective(player, whole.pictures())

@@ -29,6 +29,7 @@ from transfer.training.pretraining.views import Views
 
 LOSS, ACCURACY = "loss", "accuracy"
 _ITSELF = -1e9  # in place of a view's product with itself
+_NONE = 1e-12  # a length below this has no direction, nor a gradient
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,12 @@ def nt_xent(projected: Any, temperature: float) -> tuple[Any, Any]:
     """The loss in nats, and the share of views that are nearest to the other view of their row.
 
     Args:
-        projected: (2 b, d), first views of b rows and then the second ones, of any length.
+        projected: (2 b, d), first views of b rows and then the second ones, of any length; one of 0, as an encoder
+            without biases gives of a black image, is at right angles to all and moves nothing.
         temperature: τ.
     """
-    length = tf.maximum(tf.norm(projected, axis=1, keepdims=True), 1e-12)
-    directions = projected / length
+    length = tf.norm(projected, axis=1, keepdims=True)
+    directions = tf.where(length > _NONE, projected / tf.maximum(length, _NONE), 0.0)
     count = tf.shape(directions)[0]
     products = tf.matmul(directions, directions, transpose_b=True) / temperature
     products = tf.linalg.set_diag(products, tf.fill([count], tf.constant(_ITSELF, products.dtype)))

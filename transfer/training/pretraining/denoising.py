@@ -17,11 +17,10 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from transfer.training.pretraining.autoencoder import ERROR
 from transfer.training.pretraining.bounds import CODE, Bounds, check
 from transfer.training.pretraining.encoders import Encoder
 from transfer.training.pretraining.objectives import Batch, DecoderMaker, Measures, Objective, Player
-from transfer.training.pretraining.reconstruction import squeezed
+from transfer.training.pretraining.reconstruction import ERROR, squeezed
 
 _SHOWN = (0, 0)  # the seed of the noise in pictures
 
@@ -52,7 +51,7 @@ class Denoising:
 
         player = Player("denoising", tuple(whole.models.values()), loss)
         pictures = whole.pictures(lambda rows: self.disturb(encoder, rows, tf.constant(_SHOWN)))
-        return Objective(encoder, (player,), whole.models, pictures=pictures, worst={ERROR: encoder.scale.worst})
+        return whole.objective(player, pictures)
 
     def disturb(self, encoder: Encoder, rows: Any, seed: Any) -> Any:
         """Raw rows (b, …) with noise."""

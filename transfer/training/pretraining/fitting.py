@@ -14,6 +14,7 @@ from math import cos, pi
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -237,10 +238,17 @@ class _Run:
 
 def _asked(objective: Objective, pace: Pace, seed: int, digest: str) -> str:
     """Digest of all that settles the result, the rows by what the caller says of them."""
-    weights = {
-        f"{model}/{name}": digest_tensor(*copy_values([each]))
-        for model, found in objective.models.items()
-        for name, each in name_variables(found).items()
-    }
-    described = {"inputs": digest, "pace": asdict(pace), "seed": seed, "weights": digest_manifest(weights)}
-    return digest_json(described)
+    weights = digest_variables(*objective.models.values())
+    return digest_json({"inputs": digest, "pace": asdict(pace), "seed": seed, "weights": weights})
+
+
+def digest_variables(*models: keras.Model) -> str:
+    """Of all variables of some models, by their names and values."""
+    several = enumerate(name_variables(each) for each in models)
+    return digest_manifest(
+        {
+            f"{place}/{name}": digest_tensor(*copy_values([each]))
+            for place, named in several
+            for name, each in named.items()
+        }
+    )

@@ -93,6 +93,7 @@ class Gan:
             {"encoder": encoder.model, "judging": _alone(made), "generator": generator},
             variables=judge.variables,
             pictures=pictures,
+            decoder=generator,
             finish=judge.bake,
         )
 

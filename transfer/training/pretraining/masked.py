@@ -22,11 +22,10 @@ import numpy as np
 import tensorflow as tf
 
 from transfer.errors import LayerError, Problem
-from transfer.training.pretraining.autoencoder import ERROR
 from transfer.training.pretraining.bounds import CODE, Bounds, check
 from transfer.training.pretraining.encoders import Encoder
 from transfer.training.pretraining.objectives import Batch, DecoderMaker, Measures, Objective, Player
-from transfer.training.pretraining.reconstruction import squeezed
+from transfer.training.pretraining.reconstruction import ERROR, squeezed
 
 _ACROSS = 7  # patches of the shorter side, where nothing is said
 _SHOWN = (0, 0)  # the seed of the masks in pictures
@@ -72,9 +71,7 @@ class Masked:
             return hide(encoder, rows, self.mask(encoder, len(rows), tf.constant(_SHOWN)))
 
         player = Player("masked", tuple(whole.models.values()), loss)
-        return Objective(
-            encoder, (player,), whole.models, pictures=whole.pictures(shown), worst={ERROR: encoder.scale.worst}
-        )
+        return whole.objective(player, whole.pictures(shown))
 
     def _refuse_whole(self, encoder: Encoder) -> None:
         if encoder.is_image and self.patch is not None and self.patch >= max(encoder.shape[:2]):

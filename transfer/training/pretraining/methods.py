@@ -87,7 +87,7 @@ def _converted(method: str, option: str, old: Any, value: Any) -> Any:
         return value == "true"
     try:
         found = kind(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         found = None
     if found is None or isinstance(value, bool) != (kind is bool) or (kind is int and float(value) != found):
         expected = {int: "a whole number", float: "a number", bool: "true or false"}[kind]

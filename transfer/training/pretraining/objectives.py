@@ -63,6 +63,7 @@ class Objective:
         models: all that holds weights or statistics, by name, the encoder first.
         variables: whatever else a step changes.
         pictures: from raw rows (m, …) to what there is to look at, each (m, …) in raw units; None where nothing is.
+        decoder: among these models, what leads back to rows; None where nothing does.
         worst: the loss of an answer that ignores its input, by the measure's name.
         worst_of_batch: likewise, where it depends on the examples of a step.
         finish: makes the encoder what it is to be once all steps are taken.
@@ -73,6 +74,7 @@ class Objective:
     models: Mapping[str, keras.Model]
     variables: tuple[Any, ...] = ()
     pictures: Pictures | None = field(default=None, repr=False)
+    decoder: keras.Model | None = None
     worst: Mapping[str, float] = field(default_factory=dict)
     worst_of_batch: Callable[[int], Mapping[str, float]] = lambda _: {}
     finish: Callable[[], None] = lambda: None

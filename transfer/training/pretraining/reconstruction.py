@@ -16,8 +16,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from transfer.training.pretraining.encoders import Encoder
-from transfer.training.pretraining.objectives import DecoderMaker
+from transfer.training.pretraining.objectives import DecoderMaker, Objective, Pictures, Player
 
+ERROR = "error"
 _SHARE, _LEAST, _MOST = 8, 2, 128  # entries of a row for one number of the code; and its bounds
 
 
@@ -58,7 +59,12 @@ class Reconstruction:
         whole = tf.broadcast_to(weights, tf.shape(squares))
         return tf.reduce_sum(squares * whole) / tf.maximum(tf.reduce_sum(whole), 1.0)
 
-    def pictures(self, change: Callable[[Any], Any] | None = None) -> Callable[[NDArray[Any]], dict[str, NDArray[Any]]]:
+    def objective(self, player: Player, pictures: Pictures) -> Objective:
+        """What the one player of a method makes of it, whose measure `ERROR` is the error."""
+        worst = {ERROR: self.encoder.scale.worst}
+        return Objective(self.encoder, (player,), self.models, pictures=pictures, decoder=self.decoder, worst=worst)
+
+    def pictures(self, change: Callable[[Any], Any] | None = None) -> Pictures:
         """What makes pictures of raw rows: as they are, as they are changed, and as they are given back."""
 
         def made(rows: NDArray[Any]) -> dict[str, NDArray[Any]]:

@@ -12,12 +12,13 @@ from transfer.analysis.effective_rank import Scatter
 from transfer.training.batching import Readable, read_rows
 from transfer.training.history import Epoch
 from transfer.training.pretraining import gan, variational
-from transfer.training.pretraining.autoencoder import ERROR
 from transfer.training.pretraining.objectives import Objective
+from transfer.training.pretraining.reconstruction import ERROR
 
 LOOKED_AT = 1000  # rows, for the features
 _NEAR = 0.95  # of the loss of who ignores what he is given
 _FEW, _LESS = 3.0, 0.1  # directions; and share of those before
+_KEPT = 0.9  # of the directions before: what has no fewer has not collapsed
 _ALWAYS = 0.99  # of a discriminator's answers
 _SILENT = 1.0  # nats of a code, of an example
 
@@ -71,7 +72,8 @@ def _ignored(worst: Mapping[str, float], means: Mapping[str, float]) -> Iterator
     for name, most in worst.items():
         if means.get(name, 0.0) >= _NEAR * most:
             yield (
-                f"{name} {means[name]:.3g} is about that of answers that ignore the input ({most:.3g}): so far "
+                f"{name} {means[name]:.3g} is {'no' if means[name] >= most else 'hardly'} better than that of answers "
+                f"that ignore the input ({most:.3g}): so far "
                 f"{'nothing but the mean' if name == ERROR else 'nothing'} is learnt; give more epochs or another rate"
             )
 
@@ -82,10 +84,8 @@ def _collapsed(before: NDArray[np.floating[Any]], after: NDArray[np.floating[Any
     if not last:
         yield "features are the same for all examples: no unit of the encoder's end answers to what it is given"
     elif last < min(_FEW, most / 2) or last < _LESS * first:
-        yield (
-            f"features vary in {last:.1f} directions of {after.shape[1]} (effective rank; {first:.1f} before): the "
-            "representation has collapsed"
-        )
+        told = "the representation has collapsed" if last < _KEPT * first else "they are as poor as they were"
+        yield f"features vary in {last:.1f} directions of {after.shape[1]} (effective rank; {first:.1f} before): {told}"
 
 
 def _silent(means: Mapping[str, float]) -> Iterator[str]:

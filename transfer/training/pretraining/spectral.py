@@ -1,7 +1,8 @@
 """Spectral normalization from outside: kernels divided by their largest singular value, whatever layers hold them.
 
-The value is followed by one step of power iteration at each use, from where the last one ended. The gradient goes
-through the quotient, with the singular vectors held.
+A kernel is a matrix with a column for each channel or unit that comes out; of convolutions in depth these are the
+channels that go in, as often as each is multiplied. The value is followed by one step of power iteration at each use,
+from where the last one ended. The gradient goes through the quotient, with the singular vectors held.
 
 Source: Miyato et al. (2018), "Spectral normalization for generative adversarial networks", ICLR, sections 2.1 and 3,
 algorithm 1.
@@ -14,8 +15,11 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 _LEAST = 1e-12
+_SEPARABLE = keras.layers.SeparableConv1D, keras.layers.SeparableConv2D
+_DEPTHWISE = keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D
 
 
 class SpectralCall:
@@ -33,10 +37,15 @@ class SpectralCall:
             seed: of the vectors to start from.
         """
         self._model, random = model, np.random.default_rng(seed)
-        self._vectors = {
-            place: tf.Variable(_unit(random.normal(size=int(each.shape[-1])).astype(np.float32)), trainable=False)
+        in_depth = _kernels_in_depth(model)
+        self._columns = {
+            place: int(np.prod(each.shape[-2:] if id(each) in in_depth else each.shape[-1:]))
             for place, each in enumerate(model.trainable_variables)
             if len(each.shape) >= 2 and each.path.endswith("kernel")
+        }
+        self._vectors = {
+            place: tf.Variable(_unit(random.normal(size=count).astype(np.float32)), trainable=False)
+            for place, count in self._columns.items()
         }
         self.variables = tuple(self._vectors.values())
 
@@ -58,14 +67,17 @@ class SpectralCall:
         return found
 
     def bake(self) -> None:
-        """Give the model the normalized kernels for its own."""
-        for place, variable in enumerate(self._model.trainable_variables):
-            variable.assign(self._normalized(place, variable.value, follows=False))
+        """Give the model the normalized kernels for its own, also where they have grown beyond single precision."""
+        for place, right in self._vectors.items():
+            variable = self._model.trainable_variables[place]
+            kernel = np.asarray(keras.ops.convert_to_numpy(variable), np.float64)
+            norm = _norm(kernel.reshape(-1, self._columns[place]), np.asarray(right.numpy(), np.float64))
+            variable.assign((kernel / max(norm, _LEAST)).astype(variable.dtype))
 
     def _normalized(self, place: int, weight: Any, *, follows: bool) -> Any:
         if place not in self._vectors:
             return tf.convert_to_tensor(weight)
-        matrix = tf.reshape(tf.cast(weight, tf.float32), (-1, tf.shape(weight)[-1]))
+        matrix = tf.reshape(tf.cast(weight, tf.float32), (-1, self._columns[place]))
         right = self._vectors[place]
         held = tf.stop_gradient(matrix)
         left = _unit(tf.linalg.matvec(held, right))
@@ -74,6 +86,21 @@ class SpectralCall:
             right.assign(vector)
         sigma = tf.tensordot(left, tf.linalg.matvec(matrix, tf.stop_gradient(vector)), 1)
         return tf.cast(tf.cast(weight, tf.float32) / tf.maximum(sigma, _LEAST), weight.dtype)
+
+
+def _kernels_in_depth(model: keras.Model) -> frozenset[int]:
+    """Identities of the kernels (…, channels, multiplier) whose channels do not meet."""
+    layers = model._flatten_layers(include_self=False)
+    kernels = [each.depthwise_kernel for each in layers if isinstance(each, _SEPARABLE)]
+    return frozenset(map(id, [*kernels, *(each.kernel for each in layers if isinstance(each, _DEPTHWISE))]))
+
+
+def _norm(matrix: NDArray[np.float64], right: NDArray[np.float64]) -> float:
+    """The largest singular value, as one step of power iteration finds it; computed anew where the vector is lost."""
+    if not np.isfinite(right).all():
+        return float(np.linalg.norm(matrix, 2))
+    left = matrix @ right
+    return float(np.linalg.norm(matrix.T @ (left / max(float(np.linalg.norm(left)), _LEAST))))
 
 
 def _unit(vector: Any) -> Any:

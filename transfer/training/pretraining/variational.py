@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from transfer.training.pretraining.bounds import CODE, Bounds, check
 from transfer.training.pretraining.encoders import Encoder
 from transfer.training.pretraining.objectives import Batch, DecoderMaker, Measures, Objective, Player
-from transfer.training.pretraining.reconstruction import Reconstruction, code_size, glorot
+from transfer.training.pretraining.reconstruction import ERROR, Reconstruction, code_size, glorot
 
-LOSS, ERROR, DIVERGENCE = "loss", "error", "divergence"
+LOSS, DIVERGENCE = "loss", "divergence"
 _WIDEST = 10.0  # log variances beyond this would overflow
 _SHOWN = 0  # the seed of what is drawn for pictures
 
@@ -69,9 +69,7 @@ class Variational:
             }
 
         player = Player("variational", tuple(whole.models.values()), loss)
-        return Objective(
-            encoder, (player,), whole.models, pictures=_pictures(whole, size), worst={ERROR: encoder.scale.worst}
-        )
+        return whole.objective(player, _pictures(whole, size))
 
 
 def kl_to_normal(mean: Any, log_variance: Any) -> Any:
