@@ -56,6 +56,16 @@ def test_an_application_of_keras_is_built_without_weights():
     assert build_named("app:MobileNetV2").count_params() == 3_538_984  # as Keras's documentation says
 
 
+def test_an_application_is_built_at_a_size_that_is_asked_for_where_it_takes_one():
+    smaller = build_named("app:MobileNetV2", (96, 64))
+    assert smaller.input_shape == (None, 96, 64, 3)
+    assert smaller.layers[-2].name == "global_average_pooling2d"
+    assert build_named("app:MobileNetV3Small", (96, 64)).input_shape == (None, None, None, 3)
+    with pytest.raises(LayerError, match="MobileNetV2 takes no images of that size") as refused:
+        build_named("app:MobileNetV2", (16, 16))
+    assert refused.value.problems[0].found.startswith("(16, 16): ")
+
+
 @pytest.mark.usefixtures("folder")
 def test_what_is_not_there_is_told_with_what_is():
     assert "'create'" in fault("my_networks:creat").next_step

@@ -51,6 +51,7 @@ def prepare_encoder(
     into: Into = None,
     restoring: Restoring | None = None,
     at: str | None = None,
+    size: tuple[int, int] | None = None,
     seed: int = 0,
 ) -> PreparedEncoder:
     """Take an architecture up to where its features end.
@@ -62,12 +63,13 @@ def prepare_encoder(
         into: the architecture of a file that holds none.
         restoring: how the file is brought into it.
         at: the last layer to keep; by default all but a classifier.
+        size: (h, w) of images, at which `app:NAME` is built.
         seed: of random weights.
 
     Raises:
         TransferError: of the kind that fits: the file, the architecture, the layer.
     """
-    model, name, is_fresh = _opened(architecture, into, restoring or Restoring())
+    model, name, is_fresh = _opened(architecture, into, restoring or Restoring(), size)
     own: dict[str, Any] = classes_of(model)
     whole = read_model(model)
     if len(whole.graph.inputs) != 1:
@@ -87,7 +89,9 @@ def prepare_encoder(
     return PreparedEncoder(network, own, dropped, f"{name} starts from {begins} and ends at {end!r}{gone}")
 
 
-def _opened(architecture: Architecture, into: Into, how: Restoring) -> tuple[keras.Model, str, bool]:
+def _opened(
+    architecture: Architecture, into: Into, how: Restoring, size: tuple[int, int] | None
+) -> tuple[keras.Model, str, bool]:
     """A model, what it is called, and whether its weights mean nothing."""
     if isinstance(architecture, keras.Model):
         return architecture, architecture.name, False
@@ -96,7 +100,7 @@ def _opened(architecture: Architecture, into: Into, how: Restoring) -> tuple[ker
     if isinstance(architecture, Checkpoint):
         return restore_file(architecture, into, how).model, str(architecture.path), False
     if isinstance(architecture, str | os.PathLike):
-        return _named(os.fspath(architecture), into, how)
+        return _named(os.fspath(architecture), into, how, size)
     with names_from_the_start():
         model = architecture() if callable(architecture) else architecture
     if not isinstance(model, keras.Model):
@@ -107,10 +111,10 @@ def _opened(architecture: Architecture, into: Into, how: Restoring) -> tuple[ker
     return model, getattr(architecture, "__name__", model.name), True
 
 
-def _named(text: str, into: Into, how: Restoring) -> tuple[keras.Model, str, bool]:
+def _named(text: str, into: Into, how: Restoring, size: tuple[int, int] | None) -> tuple[keras.Model, str, bool]:
     name = text.removeprefix(RANDOM)
     is_builder = ":" in name and not Path(name).exists()
     if is_builder:
         with names_from_the_start():
-            return build_named(name), name, True
+            return build_named(name, size), name, True
     return restore_file(open_checkpoint(name), into, how).model, name, name != text

@@ -70,7 +70,7 @@ def pretrain(
         decoder: makes one from the length of the code and the shape of an example; by default it mirrors the encoder.
         preprocessing: how images are prepared, or the name of a common way; by default what the card says, else `unit`
             where nothing in the architecture does it.
-        size: (h, w) to which images are fitted.
+        size: (h, w) to which images are fitted, and at which `app:NAME` is built.
         out: `NAME.weights.h5`, say; None to write nothing.
         force: whether what is there may be replaced.
         time_limit: seconds by which it is written, with what was learnt by then; such a run does not repeat to the bit.
@@ -87,7 +87,7 @@ def pretrain(
     chosen = named_method(method, options) if isinstance(method, str) else method
     target, limit = _checked(out, time_limit, seed)
     clock, pace = Clock(), pace or Pace()
-    prepared = prepare_encoder(architecture, into=into, restoring=restoring, at=at, seed=seed)
+    prepared = prepare_encoder(architecture, into=into, restoring=restoring, at=at, size=size, seed=seed)
     inputs = read_unlabelled(data)
     feed = make_feed(
         prepared.network,

@@ -20,18 +20,24 @@ import keras
 from transfer.errors import LayerError, Problem, nearest
 from transfer.graphs.parsing import parse_config
 from transfer.models.building import build_graph
+from transfer.models.naming import names_from_the_start
 from transfer.weights.opening import open_checkpoint
 from transfer.weights.shipped import shipped_checkpoints
 
 
-def build_named(name: str) -> keras.Model:
+def build_named(name: str, size: tuple[int, int] | None = None) -> keras.Model:
     """A fresh model for `module:function`, `file.py:function`, `app:MobileNetV2`, or a name from `checkpoints/`.
 
+    Args:
+        name: of it.
+        size: (h, w) of the images of an application; by default, and where it takes any, as it comes.
+
     Raises:
-        LayerError: if there is no such module, function, application or checkpoint, or it gives no model.
+        LayerError: if there is no such module, function, application or checkpoint, or it gives no model, or the
+            application takes no images of that size.
     """
     if name.startswith("app:"):
-        return _application(name.removeprefix("app:"))
+        return _application(name.removeprefix("app:"), size)
     if ":" in name:
         return _call(name)
     shipped = shipped_checkpoints()
@@ -43,13 +49,21 @@ def build_named(name: str) -> keras.Model:
     return build_graph(parse_config(open_checkpoint(shipped[name]).architecture))
 
 
-def _application(name: str) -> keras.Model:
+def _application(name: str, size: tuple[int, int] | None) -> keras.Model:
     applications = {
         each: found for each, found in vars(keras.applications).items() if callable(found) and each[0].isupper()
     }
     if name not in applications:
         raise LayerError(f"keras.applications has no {name!r}.", next_step=f"nearest: {nearest(name, applications)}")
-    return applications[name](weights=None)
+    usual: keras.Model = applications[name](weights=None)
+    if size is None or usual.input_shape[1:3] in ((None, None), size):
+        return usual
+    try:
+        with names_from_the_start():  # the layers of the usual one have taken the first
+            return applications[name](weights=None, input_shape=(*size, 3))
+    except ValueError as error:
+        found = Problem("size", "one that it can be built at", f"{size}: {str(error).strip()[:200]}")
+        raise LayerError(f"{name} takes no images of that size.", [found], "give a larger one") from error
 
 
 def named_function(name: str) -> Callable[..., Any]:
