@@ -369,3 +369,12 @@ def test_pretraining_on_scans_is_held_against_the_same_network_without_it(tmp_pa
         re.findall(r"^ +5  ([a-z ]+?) +0\.\d{3}", printed, re.M)
     )
     assert re.search(r"^verdict +masked probe: ", printed, re.M)
+
+
+def test_a_run_is_written_for_other_runtimes_and_answers_alike(tmp_path: Path) -> None:
+    pictures = str(EXAMPLES / "data" / "clipart")
+    run("transfer", "finetune", "digits_mlp", pictures, "--shots", "5", "--recipe", "probe", "-o", "run", cwd=tmp_path)
+    printed = run_main("19_export.py", f"'run', {pictures!r}, 'exported', ('saved_model', 'litert')", tmp_path)
+    found = re.findall(r"^(\S+) +(\d+\.\d) MB +(\S+)$", printed, re.M)
+    assert [name for name, _, _ in found] == ["saved_model", "litert"]
+    assert all(float(difference) < 1e-5 for _, _, difference in found)

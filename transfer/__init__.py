@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from transfer.jobs.diagnosing import diagnose as diagnose
     from transfer.jobs.drawing_curves import draw_curve as draw_curve
     from transfer.jobs.evaluating import evaluate as evaluate
+    from transfer.jobs.exporting import Exported as Exported
+    from transfer.jobs.exporting import export as export
     from transfer.jobs.finetuning import finetune as finetune
     from transfer.jobs.listing_runs import leaderboard as leaderboard
     from transfer.jobs.measuring_drift import measure_drift as measure_drift
@@ -73,6 +75,7 @@ _HOMES = {
     "Comparison": "transfer.evidence.run_comparisons",
     "Diagnosis": "transfer.analysis.diagnosis",
     "Drift": "transfer.analysis.drift",
+    "Exported": "transfer.jobs.exporting",
     "Flops": "transfer.analysis.flops",
     "Head": "transfer.specs",
     "LabelAudit": "transfer.evidence.label_audit",
@@ -99,6 +102,7 @@ _HOMES = {
     "diagnose": "transfer.jobs.diagnosing",
     "draw_curve": "transfer.jobs.drawing_curves",
     "evaluate": "transfer.jobs.evaluating",
+    "export": "transfer.jobs.exporting",
     "extract": "transfer.models.extracting",
     "finetune": "transfer.jobs.finetuning",
     "from_arrays": "transfer.data.arrays",

@@ -22,6 +22,7 @@ COMMANDS = {
     "diagnose": "transfer.cli.diagnosing",
     "drift": "transfer.cli.drifting",
     "evaluate": "transfer.cli.evaluating",
+    "export": "transfer.cli.exporting",
     "extract": "transfer.cli.extracting",
     "finetune": "transfer.cli.finetuning",
     "flops": "transfer.cli.counting_flops",
