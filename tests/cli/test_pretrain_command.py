@@ -65,8 +65,18 @@ def test_the_control_is_part_of_the_command(call, pictures, tmp_path, monkeypatc
     assert {each["way"] for each in kept["points"]} >= {"masked probe", "masked lp-ft", "random features", "scratch"}
     weights = out.read_bytes()
     again = call(*how, *proving, "--json")
-    assert again.json["proof"] == kept
+    assert again.json["proof"] == {name: each for name, each in kept.items() if name != "request"}
     assert out.read_bytes() == weights
+    first = (tmp_path / "encoder.pretraining" / "proof.json").read_bytes()
+    other = call(*how, *proving, "--prove-steps", "3", "--no-backbone")
+    assert other.stdout.endswith(f"written   {tmp_path / 'encoder.pretraining' / 'proof_2.json'}\n")
+    assert "mobilenet" not in other.stdout.partition("\n\n")[2]
+    assert "take as many steps of at most 32 examples: 3 at 1 labels a class" in other.stdout
+    assert (tmp_path / "encoder.pretraining" / "proof.json").read_bytes() == first
+    assert sorted(each.name for each in out.with_name("encoder.pretraining").glob("proof*")) == [
+        "proof.json",
+        "proof_2.json",
+    ]
 
 
 def test_a_proof_that_cannot_be_made_is_refused_before_anything_is_pretrained(call, pictures, tmp_path):
@@ -77,4 +87,8 @@ def test_a_proof_that_cannot_be_made_is_refused_before_anything_is_pretrained(ca
     idle = call(*how, "--shots", "1,5", "--labels", "labels.csv")
     assert idle.code == 2
     assert "--shots and --labels would have no effect without --prove" in idle.stderr
+    assert call(*how, "--no-backbone").code == 2
+    assert call(*how, "--prove", str(pictures), "--backbone", "digits_mlp", "--no-backbone").code == 2
+    lacking = call(*how, "--prove", str(pictures), "--shots", "1", "--backbone", str(tmp_path / "no.h5"))
+    assert lacking.code == 3
     assert not out.exists()

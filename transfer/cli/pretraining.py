@@ -103,14 +103,14 @@ def command(
     options = dict(_parted(each) for each in settings)
     import_tensorflow()
     from transfer.jobs.pretraining import pretrain
-    from transfer.jobs.proof_files import PROOF, prove_beside, refuse_proof
+    from transfer.jobs.proof_files import prove_beside, refuse_proof
     from transfer.models.architectures import named_function
     from transfer.training.devices import make_repeatable
     from transfer.training.pretraining.fitting import Pace
 
     make_repeatable()
     if proof is not None:
-        refuse_proof(proof.labelled, proof.shots, divisions=proof.divisions, seed=seed)
+        refuse_proof(proof.labelled, proof.shots, divisions=proof.divisions, backbone=proof.backbone, seed=seed)
     with progress_bar() as progress:
         found = pretrain(
             architecture,
@@ -130,14 +130,16 @@ def command(
             seed=seed,
             progress=progress,
         )
-        told = None
+        told, kept = None, None
         if proof is not None:
-            told = prove_beside(
+            told, kept = prove_beside(
                 found,
                 data,
                 proof.labelled,
                 shots=proof.shots,
                 divisions=proof.divisions,
+                steps=proof.steps,
+                backbone=proof.backbone,
                 size=size,
                 seed=seed,
                 progress=progress,
@@ -151,7 +153,7 @@ def command(
         )
     click.echo(found)
     if told:
-        click.echo(f"\n{told}\nwritten   {found.folder}/{PROOF}")
+        click.echo(f"\n{told}\nwritten   {kept}")
 
 
 def _parted(text: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from transfer.data.labelled import LabelledSet
 
 SHOTS, DIVISIONS = (1, 5, 10, 50), 5
+BACKBONE = "mobilenet_v2_imagenet"
 _OPTIONS: tuple[Decorator, ...] = (
     click.option(
         "--prove",
@@ -32,6 +33,13 @@ _OPTIONS: tuple[Decorator, ...] = (
         type=click.IntRange(min=2),
         help="Of those examples, to learn and test.  [default: 5]",
     ),
+    click.option(
+        "--prove-steps",
+        type=click.IntRange(min=1),
+        help="That fine-tuning and training from scratch take.  [default: 500 or more, by how much is learnt from]",
+    ),
+    click.option("--backbone", metavar="FILE", help=f"That the encoder is held against.  [default: {BACKBONE}]"),
+    click.option("--no-backbone", is_flag=True, help="Hold the encoder against none."),
 )
 
 
@@ -43,11 +51,15 @@ class ProofChoice:
         labelled: the examples.
         shots: labels a class.
         divisions: of the examples.
+        steps: of fine-tuning and of training from scratch; None for the usual ones.
+        backbone: that the encoder is held against; None for none.
     """
 
     labelled: LabelledSet
     shots: tuple[int, ...]
     divisions: int
+    steps: int | None
+    backbone: str | None
 
 
 def proving_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -59,15 +71,23 @@ def proving_options(command: Callable[..., None]) -> Callable[..., None]:
         prove: Path | None,
         shots: tuple[int, ...] | None,
         divisions: int | None,
+        prove_steps: int | None,
+        backbone: str | None,
+        no_backbone: bool,
         labelled_by: LabelChoice,
         **given: Any,
     ) -> None:
         if prove is None:
-            _refuse_idle(shots, divisions, labelled_by)
+            values = {"--shots": shots, "--divisions": divisions, "--prove-steps": prove_steps, "--backbone": backbone}
+            _refuse_idle({**values, "--no-backbone": no_backbone or None}, labelled_by)
             command(**given, proof=None)
             return
+        if no_backbone and backbone is not None:
+            raise click.UsageError("Give one of --backbone and --no-backbone.")
+        against = None if no_backbone else backbone or BACKBONE
         labelled, _ = labelled_by.read(prove, strict=False, skip_unreadable=True)
-        command(**given, proof=ProofChoice(labelled, shots or SHOTS, divisions or DIVISIONS))
+        chosen = ProofChoice(labelled, shots or SHOTS, divisions or DIVISIONS, prove_steps, against)
+        command(**given, proof=chosen)
 
     decorated: Callable[..., None] = labelling_options(with_choice)
     for option in reversed(_OPTIONS):
@@ -75,9 +95,8 @@ def proving_options(command: Callable[..., None]) -> Callable[..., None]:
     return decorated
 
 
-def _refuse_idle(shots: tuple[int, ...] | None, divisions: int | None, labelled_by: LabelChoice) -> None:
-    """Refuse what would have no effect without `--prove`."""
-    given = {"--shots": shots, "--divisions": divisions}
+def _refuse_idle(given: Mapping[str, object], labelled_by: LabelChoice) -> None:
+    """Refuse what would have no effect without `--prove`: options that are not None."""
     idle = [name for name, value in given.items() if value is not None]
     idle += [word for word in labelled_by.words if word.startswith("--")]
     if idle:
