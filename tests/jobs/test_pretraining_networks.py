@@ -107,7 +107,12 @@ def test_what_a_network_does_at_random_repeats_and_is_told(digits):
 
     first, second = (transfer.pretrain(build, digits[0], method="gan", pace=PACE) for _ in range(2))
     assert same(first, second)
-    assert any(each.startswith("random_flip, random_contrast of the network") for each in first.notes)
+    told = "random_flip, random_contrast of the network change examples at random while it learns, "
+    assert f"{told}beside what the method does" in first.notes
+    masked = transfer.pretrain(build, digits[0], method="masked", pace=PACE).notes
+    assert f"{told}and they are to be given back as they were: what cannot be known then stays in the error" in masked
+    turned = transfer.pretrain(network(lambda: LAYERS.RandAugment((0, 255))), digits[0], method="rotation", pace=PACE)
+    assert any("changes examples at random while it learns, after they are turned" in each for each in turned.notes)
 
 
 def test_what_a_normalization_measured_is_kept_and_what_is_frozen_is_trained_and_told(digits):
@@ -121,6 +126,11 @@ def test_what_a_normalization_measured_is_kept_and_what_is_frozen_is_trained_and
     found = transfer.pretrain(build, digits[0], pace=PACE)
     assert float(np.ravel(found.model.get_layer("measured").mean)[0]) == pytest.approx(digits[0].mean(), rel=1e-4)
     assert "what is frozen there is trained as well: conv2d" in found.notes
+    inner = network(name="inner")
+    inner.layers[1].trainable = False
+    inputs = keras.Input((28, 28, 1))
+    nested = transfer.pretrain(keras.Model(inputs, inner(inputs)), digits[0], pace=PACE)
+    assert f"what is frozen there is trained as well: inner/{inner.layers[1].name}" in nested.notes
     start = transfer.pretrain(build, digits[0], pace=transfer.Pace(epochs=1, batch_size=30, rate=1e-12))
     moved = [np.abs(a - b).max() for a, b in zip(found.model.get_weights(), start.model.get_weights(), strict=True)]
     assert moved[3] > 1e-4  # the frozen kernel, after what was measured

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from transfer.errors import Problem
 from transfer.evidence.corrected_comparison import FoldDifference
-from transfer.evidence.curve_points import COLUMNS, NUMBERS, CurvePoint
+from transfer.evidence.curve_points import COLUMNS, NUMBERS, CurvePoint, CurvePoints, adjusted
 from transfer.evidence.enough_labels import LEAST_DIVISIONS, TOO_FEW_DIVISIONS, EnoughLabels, enough_labels
-from transfer.evidence.tiers import holm
 from transfer.specs import Json
 from transfer.tabulating import format_table
 
 
 @dataclass(frozen=True, slots=True)
-class LabelCurve:
+class LabelCurve(CurvePoints):
     """Accuracy against labels of several ways of learning; printed, it is a table and what it comes to.
 
     Attributes:
-        source: of the examples.
-        points: by shots, then way, in the order asked.
+        source, points: as all curves have them.
         without: the ways that know nothing from before.
         reference: the best of these at the most shots, against which the others are held.
         left_out: numbers of shots that could not be tried, and why.
@@ -30,22 +28,11 @@ class LabelCurve:
         warnings: what makes the numbers doubtful.
     """
 
-    source: str
-    points: tuple[CurvePoint, ...]
     without: tuple[str, ...]
     reference: str
     left_out: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-
-    def of(self, way: str) -> tuple[CurvePoint, ...]:
-        """The points of one way, by shots."""
-        return tuple(sorted((each for each in self.points if each.way == way), key=lambda each: each.shots))
-
-    @property
-    def ways(self) -> tuple[str, ...]:
-        """In the order asked."""
-        return tuple(dict.fromkeys(each.way for each in self.points))
 
     @property
     def table(self) -> tuple[Sequence[str], Sequence[Sequence[str]], Sequence[str]]:
@@ -62,11 +49,7 @@ class LabelCurve:
             if way not in self.without
             for each in self.of(way)
         ]
-        adjusted = holm(np.array([found.p_value for _, _, found in told]))
-        return tuple(
-            (way, shots, replace(found, p_value=float(p)))
-            for (way, shots, found), p in zip(told, adjusted, strict=True)
-        )
+        return adjusted(told)
 
     @property
     def worth(self) -> tuple[str, ...]:
@@ -103,11 +86,6 @@ class LabelCurve:
 
     def to_json(self) -> Json:
         """As plain values."""
-        points = [
-            {**asdict(each), "mean": each.mean, "low": found.low, "high": found.high}
-            for each in self.points
-            for found in (each.less(),)
-        ]
         left_out = [asdict(each) for each in self.left_out]
         paid = [{"way": way, "shots": shots, **asdict(found)} for way, shots, found in self.paid]
         return {
@@ -115,7 +93,7 @@ class LabelCurve:
             "source": self.source,
             "without": list(self.without),
             "reference": self.reference,
-            "points": points,
+            "points": self.described,
             "paid": paid,
             "worth": list(self.worth),
             "enough": [{**asdict(each), "is_sure": each.is_sure} for each in self.enough],

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-
-import numpy as np
+from dataclasses import asdict, dataclass
 
 from transfer.errors import Problem
 from transfer.evidence.corrected_comparison import FoldDifference
-from transfer.evidence.curve_points import COLUMNS, CurvePoint
+from transfer.evidence.curve_points import COLUMNS, CurvePoints, adjusted
 from transfer.evidence.label_curves import worth
-from transfer.evidence.tiers import holm
 from transfer.specs import Json
 from transfer.tabulating import format_table
 
@@ -21,33 +18,21 @@ _NUMBERS = ("shots", "accuracy", "less scratch", "p")
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(CurvePoints):
     """Encoders held against training from scratch; printed, it is a table and a verdict for each way of using one.
 
     Attributes:
-        source: of the labelled examples.
-        points: by shots, then way, in the order asked; all of the same divisions.
+        source, points: as all curves have them.
         asked: (way, reference): a way of using an encoder, and training its own architecture from scratch.
         steps: (shots, steps) that fine-tuning and training from scratch take alike.
         notes: what else there is to know.
         left_out: numbers of shots that could not be tried, and why.
     """
 
-    source: str
-    points: tuple[CurvePoint, ...]
     asked: tuple[tuple[str, str], ...]
     steps: tuple[tuple[int, int], ...] = ()
     notes: tuple[str, ...] = ()
     left_out: tuple[Problem, ...] = ()
-
-    def of(self, way: str) -> tuple[CurvePoint, ...]:
-        """The points of one way, by shots."""
-        return tuple(sorted((each for each in self.points if each.way == way), key=lambda each: each.shots))
-
-    @property
-    def ways(self) -> tuple[str, ...]:
-        """In the order asked."""
-        return tuple(dict.fromkeys(each.way for each in self.points))
 
     @property
     def differences(self) -> tuple[tuple[str, int, FoldDifference], ...]:
@@ -60,11 +45,7 @@ class Proof:
             for way, reference in self.asked
             for one, other in zip(self.of(way), self.of(reference), strict=True)
         ]
-        adjusted = holm(np.array([found.p_value for _, _, found in told]))
-        return tuple(
-            (way, shots, replace(found, p_value=float(p)))
-            for (way, shots, found), p in zip(told, adjusted, strict=True)
-        )
+        return adjusted(told)
 
     @property
     def verdicts(self) -> tuple[str, ...]:
@@ -109,15 +90,10 @@ class Proof:
 
     def to_json(self) -> Json:
         """As plain values."""
-        points = [
-            {**asdict(each), "mean": each.mean, "low": found.low, "high": found.high}
-            for each in self.points
-            for found in (each.less(),)
-        ]
         return {
             "schema": 1,
             "source": self.source,
-            "points": points,
+            "points": self.described,
             "asked": [{"way": way, "reference": reference} for way, reference in self.asked],
             "differences": [
                 {"way": way, "shots": shots, **asdict(found), "told_apart": found.told_apart}

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.graphs.layer_kinds import AUGMENTATIONS
 from transfer.graphs.walking import walk
 from transfer.jobs.pretrained import Pretrained
 from transfer.jobs.pretraining_requests import PretrainingRequest, method_name
@@ -21,6 +22,12 @@ from transfer.training.pretraining.objectives import Objective
 from transfer.training.pretraining.signs import features_of, find_signs
 from transfer.weights.cards import Card
 
+_AT_RANDOM = AUGMENTATIONS - {"Equalization"}
+_AS_THEY_WERE = "and they are to be given back as they were: what cannot be known then stays in the error"
+_MEANING = {
+    **dict.fromkeys(("autoencoder", "denoising", "masked", "variational"), _AS_THEY_WERE),
+    "rotation": "after they are turned: where that turns or flips them, the answer cannot be known",
+}
 _NO_STEP = "nothing is learnt: the time limit left none for a single step; give more time"
 
 
@@ -104,10 +111,14 @@ def _notes(request: PretrainingRequest, followed: Followed) -> Iterator[str]:
     yield request.feed.note
     if request.batch_size < request.pace.batch_size:
         yield f"batches hold {request.batch_size} examples: there are no more"
-    if frozen := [each.name for each in request.prepared.network.graph if each.config.get("trainable") is False]:
+    places = tuple(walk(request.prepared.network.graph))
+    if frozen := [each.name for each in places if each.config.get("trainable") is False]:
         yield f"what is frozen there is trained as well: {_listed(frozen)}"
-    if random := [each.name for each in walk(request.prepared.network.graph) if each.kind.startswith("Random")]:
-        yield f"{_listed(random)} of the network change examples at random while it learns, beside what the method does"
+    if random := [each.name for each in places if each.kind in _AT_RANDOM]:
+        yield (
+            f"{_listed(random)} of the network change{'s' if len(random) == 1 else ''} examples at random while it "
+            f"learns, {_MEANING.get(method_name(request.method), 'beside what the method does')}"
+        )
     if followed.ended == "deadline":
         yield f"the time limit ended it after {followed.steps} steps, {len(followed.history)} complete epochs"
 
