@@ -157,7 +157,11 @@ def history():
                     "validation_accuracy": right,
                 }
             )
-        lines += [{"stage": "choice", "alpha": 0.4, "kept": 1.197}] if stage == "trial" else []
+        lines += (
+            [{"stage": "choice", "alpha": 0.4, "kept": 1.197, "before": 1.205, "after": 1.202, "examples": 40}]
+            if stage == "trial"
+            else []
+        )
     return tuple(lines)
 
 

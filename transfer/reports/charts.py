@@ -8,6 +8,7 @@ identifier drawn at random) is taken out: one style for all charts, dark and lig
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -21,6 +22,9 @@ from pygal.style import Style
 from transfer.reports.scales import spread_ticks
 from transfer.reports.shown_text import shown
 from transfer.tabulating import format_scaled
+
+# pygal leaves a finder of maps among Python's own, of a kind that Python 3.11 warns of whenever a module is not found.
+sys.meta_path[:] = [each for each in sys.meta_path if type(each).__module__ != "pygal"]
 
 WIDTH, HEIGHT = 420, 230  # near what a phone has, so that letters keep their size there
 _LETTERS = 12

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from transfer.evidence.run_comparisons import Comparison
 from transfer.evidence.run_pairs import RunPair
 from transfer.reports.contents import Page
-from transfer.reports.interval_charts import Line, draw_intervals
-from transfer.reports.scales import number
-from transfer.reports.shown_text import shown, told
+from transfer.reports.interval_charts import draw_intervals, line_of
+from transfer.reports.shown_text import part_headings, shown
 from transfer.reports.tables import table_of
 
 
@@ -17,30 +15,16 @@ def compare_page(page: Page) -> dict[str, Any] | None:
     """What stands above several runs; None of one."""
     if len(page.runs) < 2 and page.comparison is None:
         return None
-    lines = [
-        Line(
-            run.name,
-            score.accuracy.value,
-            score.accuracy.low,
-            score.accuracy.high,
-            "kept",
-            number(score.accuracy.value),
-        )
-        for run in page.runs
-        if (score := run.result.score) is not None
-    ]
+    scores = [(run.name, run.result.score) for run in page.runs]
+    lines = [line_of(name, score, "kept") for name, score in scores if score is not None]
     comparison = page.comparison
     return {
         "chart": draw_intervals(lines, "accuracy", low=0.0, high=1.0) if lines else None,
         "pairs": [_told(each) for each in comparison.pairs] if comparison else [],
         "tables": [table_of("runs side by side", *each) for each in comparison.tables] if comparison else [],
-        "closing": _closing(comparison) if comparison else (),
+        "closing": part_headings(comparison.closing) if comparison else (),
         "absent": "" if comparison else "The runs were tested on other examples: their scores are not comparable.",
     }
-
-
-def _closing(comparison: Comparison) -> tuple[str, ...]:
-    return tuple(told(" ".join(line.split())) for line in comparison.closing)
 
 
 def _told(pair: RunPair) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from transfer.reports.shown_text import shown
 from transfer.reports.tables import Cell, Table, table_of
 
 MOST_CLASSES = 20  # on a map that can be read
-_PAIRS = 15
+_PAIRS, _BESIDE = 15, 5  # that are listed: by themselves, and below a map
 _SHADES = 9
 
 
@@ -54,7 +54,9 @@ def map_confusion(output: OutputContents) -> ConfusionMap | None:
     classes = tuple(shown(each, 60) for each in output.classes)
     drawn = output.confusion if len(classes) <= MOST_CLASSES else ()
     rows = tuple((classes[place], _squares(place, counts, classes), sum(counts)) for place, counts in enumerate(drawn))
-    return ConfusionMap(shown(output.name), classes, rows, _pairs(output.confusion, classes))
+    return ConfusionMap(
+        shown(output.name), classes, rows, _pairs(output.confusion, classes, _BESIDE if rows else _PAIRS)
+    )
 
 
 def _squares(place: int, counts: tuple[int, ...], classes: tuple[str, ...]) -> tuple[Square, ...]:
@@ -70,7 +72,7 @@ def _squares(place: int, counts: tuple[int, ...], classes: tuple[str, ...]) -> t
     )
 
 
-def _pairs(confusion: tuple[tuple[int, ...], ...], classes: tuple[str, ...]) -> Table | None:
+def _pairs(confusion: tuple[tuple[int, ...], ...], classes: tuple[str, ...], most: int) -> Table | None:
     found = [
         (count, sum(counts), one, other)
         for one, counts in enumerate(confusion)
@@ -82,7 +84,7 @@ def _pairs(confusion: tuple[tuple[int, ...], ...], classes: tuple[str, ...]) -> 
     found.sort(key=lambda each: (-each[0], each[1], each[2], each[3]))
     rows = [
         (classes[one], classes[other], f"{count}", Cell(f"{100 * count / whole:.0f} % of {whole}", count / whole))
-        for count, whole, one, other in found[:_PAIRS]
+        for count, whole, one, other in found[:most]
     ]
     columns = ("class", "taken for", "times", "of the class")
     return table_of("classes most often mixed up", columns, rows, ("times", "of the class"))

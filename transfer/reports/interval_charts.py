@@ -12,9 +12,11 @@ from math import isfinite
 
 from markupsafe import Markup
 
-from transfer.output_scores import Measure, WayScores
+from transfer.output_scores import Measure
+from transfer.reports.answering_ways import baselines_of, is_error, kept_of
 from transfer.reports.scales import number, spread_ticks
 from transfer.reports.shown_text import shown
+from transfer.results import Result
 from transfer.scores import Score
 
 
@@ -83,33 +85,35 @@ def chart_scores(scores: Sequence[Score], baselines: int, kept: str, measure: st
         measure: what is shared out.
     """
     first = len(scores) - baselines
-    lines = [
-        _line(
-            each.name, each.accuracy.value, each.accuracy.low, each.accuracy.high, _role(place, first, each.name, kept)
-        )
-        for place, each in enumerate(scores)
-    ]
+    lines = [line_of(each.name, each, _role(place, first, each.name, kept)) for place, each in enumerate(scores)]
     return draw_intervals(lines, measure, low=0.0, high=1.0)
 
 
-def chart_ways(ways: Sequence[WayScores], place: int, baselines: Sequence[str]) -> IntervalChart | None:
+def chart_ways(result: Result, place: int) -> IntervalChart | None:
     """Ways of answering one of several outputs, by its foremost measure; None where it has none.
 
     Args:
-        ways: the one that is kept first.
+        result: of several outputs.
         place: of the output.
-        baselines: names of the ways that are.
     """
-    found = [(way.name, way.outputs[place].foremost) for way in ways if place < len(way.outputs)]
-    measured = [(name, each) for name, each in found if each is not None and isfinite(each.value)]
-    if not measured:
-        return None
+    kept, simple = kept_of(result), baselines_of(result)
+    found = [(way, way.outputs[place].foremost) for way in result.outputs if place < len(way.outputs)]
     lines = [
-        _line(name, each.value, each.low, each.high, "baseline" if name in baselines else "stage" if rank else "kept")
-        for rank, (name, each) in enumerate(measured)
+        _line(
+            *(way.name, each.value, each.low, each.high),
+            "baseline" if way.name in simple else "kept" if way is kept else "stage",
+        )
+        for way, each in found
+        if each is not None and isfinite(each.value)
     ]
+    if kept is None or not lines:
+        return None
+    output = kept.outputs[place]
     is_share = all(0 <= each <= 1 for line in lines for each in _ends(line))
-    return draw_intervals(lines, measured[0][1].name, low=0.0, high=1.0 if is_share else None)
+    measure = output.foremost.name if output.foremost else "value"
+    return draw_intervals(
+        lines, measure, low=0.0, high=1.0 if is_share else None, fewer_is_better=is_error(output.kind)
+    )
 
 
 def draw_measure(measure: Measure) -> Markup:
@@ -121,7 +125,12 @@ def draw_measure(measure: Measure) -> Markup:
 
 
 def draw_intervals(
-    lines: Sequence[Line], measure: str, *, low: float | None = None, high: float | None = None
+    lines: Sequence[Line],
+    measure: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    fewer_is_better: bool = False,
 ) -> IntervalChart:
     """Draw values on one scale, with a dashed line at the best of the baselines.
 
@@ -130,18 +139,27 @@ def draw_intervals(
         measure: what the scale is of.
         low: where the scale begins, if no value lies below.
         high: where it ends; by default where the values do.
+        fewer_is_better: whether the best baseline is the lowest.
     """
     ends = [end for line in lines for end in _ends(line)]
     start = min(ends if low is None else [*ends, low])
     ticks = spread_ticks(start, max(ends if high is None else [*ends, high]))
     baselines = [line for line in lines if line.role == "baseline"]
-    best = max(baselines, key=lambda line: line.value, default=None)
-    fewer_is_better = high is None  # errors of numbers
-    if best is not None and fewer_is_better:
-        best = min(baselines, key=lambda line: line.value)
+    best = (min if fewer_is_better else max)(baselines, key=lambda line: line.value, default=None)
     mark = None if best is None else best.value
     rows = tuple(Row(shown(line.name), line.role, line.text, _draw(line, ticks[0], ticks[-1], mark)) for line in lines)
     return IntervalChart(rows, _draw_scale(ticks), shown(measure), "" if best is None else shown(best.name))
+
+
+def line_of(name: str, score: Score, role: str) -> Line:
+    """The line of a score.
+
+    Args:
+        name: of what has it.
+        score: of it.
+        role: as of a `Line`.
+    """
+    return _line(name, score.accuracy.value, score.accuracy.low, score.accuracy.high, role)
 
 
 def _line(name: str, value: float, low: float | None, high: float | None, role: str) -> Line:

@@ -78,10 +78,14 @@ def draw_saturation(layers: Sequence[LayerRow]) -> Markup:
 
 
 def draw_drift(drift: Drift) -> Markup:
-    """The score of each batch norm."""
+    """The score of each batch norm; one that is not finite as high as the highest."""
+    top = max([FAR, *(each.score for each in drift.layers if isfinite(each.score))])
     points = [
         Point(
-            place, each.score, f"{shown(each.layer, 60)}: {each.score:.3f} nats", "far" if each.score > FAR else "near"
+            place,
+            min(each.score, top),
+            f"{shown(each.layer, 60)}: {each.score:.3f} nats",
+            "near" if each.score <= FAR else "far",
         )
         for place, each in enumerate(drift.layers)
     ]

@@ -15,8 +15,8 @@ from transfer.reports.shown_text import shown
 from transfer.specs import Json
 
 _SAID = {
-    "trial": "trial on a part of the examples, to choose how far to go",
-    "tune": "training on all examples",
+    "trial": "on a part of the examples, to choose how far to go",
+    "tune": "on all examples",
 }
 
 
@@ -59,7 +59,7 @@ def draw_learning(history: Sequence[Json]) -> LearningCurves | None:
         if all("loss" in each and "number" in each for each in lines):
             curves.append(_curve(stage, lines))
         else:
-            remarks += [f"{shown(stage)}: {_listed(each)}" for each in lines]
+            remarks += [_remark(stage, each) for each in lines]
     return LearningCurves(tuple(curves), tuple(remarks)) if curves or remarks else None
 
 
@@ -93,7 +93,8 @@ def _curve(stage: str, lines: Sequence[Json]) -> Curve:
         y_range=(0.0, 1.0),
     )
     last = lines[-1]
-    ended = f"{len(lines)} epochs; loss {_told(lines[0]['loss'])} in the first, {_told(last['loss'])} in the last"
+    count = f"{len(lines)} epoch{'s' if len(lines) > 1 else ''}"
+    ended = f"{count}; loss {_told(lines[0]['loss'])} in the first, {_told(last['loss'])} in the last"
     if _is_number(last.get("validation_loss")):
         ended += f"; validation loss {_told(last['validation_loss'])} in the last"
     title = f"{shown(stage)}: {name}" if name else shown(stage)
@@ -117,10 +118,14 @@ def _told(value: Json) -> str:
     return number(float(value)) if isinstance(value, int | float) else shown(value)
 
 
-def _listed(line: Json) -> str:
+def _remark(stage: str, line: Json) -> str:
+    if stage == "choice" and {"alpha", "kept", "before", "after"} <= line.keys():
+        way = f"kept {100 * line['alpha']:.0f} % of the way" if _is_number(line["alpha"]) else "kept"
+        losses = f"{_told(line['kept'])} ({_told(line['before'])} before, {_told(line['after'])} after)"
+        return f"choice: {way}; validation loss {losses}"
     told = [
         f"{shown(name).replace('_', ' ')} {_told(value)}"
         for name, value in line.items()
         if name != "stage" and isinstance(value, int | float | str)
     ]
-    return ", ".join(told)
+    return f"{shown(stage)}: {', '.join(told)}"

@@ -14,11 +14,11 @@ from transfer.reports.shown_text import shown
 from transfer.tabulating import format_scaled
 
 _WIDTH, _BOX, _HEIGHT, _GAP = 340, 262, 40, 14
-_LETTERS = 32  # of a name in a box
+_LETTERS, _SMALL = 25, 40  # of a name in a box, and of what stands below it
 _LANES = 6
 _MOST = 400  # layers drawn of one block
 _SAID = {
-    "input": "input and what holds no weights before the first",
+    "input": "input",
     "frozen": "frozen",
     "trained": "trained",
     "new": "new",
@@ -123,10 +123,11 @@ def _box(place: int, node: Node) -> Markup:
     inside = Markup(
         '<g class="hover part-{0}"><title>{1}</title><rect class="box" x="2" y="{2}" width="{3}" height="{4}" rx="5"/>'
         '<rect class="stripe" x="6" y="{5}" width="8" height="{6}" rx="2"/>'
-        '<text class="name" x="22" y="{7}">{8}</text><text class="about" x="22" y="{9}">{10}</text></g>'
+        '<svg x="22" y="{2}" width="{7}" height="{4}"><text class="name" y="17">{8}</text>'
+        '<text class="about" y="32">{9}</text></svg></g>'
     ).format(
         *(node.part, node.told, top, _BOX, _HEIGHT, top + 4, _HEIGHT - 8),
-        *(top + 17, shown(node.name, _LETTERS), top + 32, shown(node.about, 44)),
+        *(_BOX - 24, shown(node.name, _LETTERS), shown(node.about, _SMALL)),
     )
     return Markup('<a href="#{}">{}</a>').format(node.target, inside) if node.target else inside
 
@@ -199,4 +200,5 @@ def _by_part(layers: Sequence[LayerRow]) -> list[tuple[str, list[LayerRow]]]:
 
 def _count(rows: Sequence[LayerRow]) -> str:
     weights = sum(row.parameters for row in rows)
-    return f"{len(rows)} layers" + (f", {weights:,} parameters" if weights else "")
+    layers = f"{len(rows)} layer{'s' if len(rows) > 1 else ''}"
+    return layers + (f", {weights:,} parameters" if weights else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -86,7 +87,7 @@ def _branches(plan: Json, pairs: Sequence[Json]) -> Iterator[Branch]:
     if converted:
         ways = groupby(sorted(converted, key=lambda each: str(each["converted"])), lambda each: str(each["converted"]))
         kinds = [(way, list(several)) for way, several in ways]
-        inside = tuple(Branch(shown(way), _tensors(len(found)), branches=_layers(found)) for way, found in kinds)
+        inside = tuple(Branch(shown(way), _tensors(len(found)), leaves=_names_of_layers(found)) for way, found in kinds)
         yield Branch("Converted on the way (of those matched)", _tensors(len(converted)), branches=inside, tone="note")
     for name, what in (
         ("missing", "Missing in the file"),
@@ -114,11 +115,17 @@ def _layers(pairs: Sequence[Json]) -> tuple[Branch, ...]:
     for layer, several in groupby(pairs[:_MOST], lambda each: str(each.get("wanted", "")).rpartition("/")[0]):
         tensors = list(several)
         parameters = sum(each.get("parameters", 0) for each in tensors)
-        count = f"{_tensors(len(tensors))}, {parameters:,} parameters"
+        count = f"{_tensors(len(tensors))}, {parameters:,} parameter{'' if parameters == 1 else 's'}"
         found.append(Branch(shown(layer or "tensors"), count, leaves=tuple(map(_leaf, tensors))))
     if len(pairs) > _MOST:
         found.append(Branch("…", f"{len(pairs) - _MOST:,} more"))
     return tuple(found)
+
+
+def _names_of_layers(pairs: Sequence[Json]) -> tuple[str, ...]:
+    """Where tensors went that stand in the tree already, a line for each layer."""
+    layers = Counter(str(each.get("wanted", "")).rpartition("/")[0] for each in pairs)
+    return _cut([f"{shown(layer or 'tensors')} ({_tensors(count)})" for layer, count in layers.items()])
 
 
 def _leaf(pair: Json) -> str:

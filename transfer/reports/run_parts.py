@@ -6,6 +6,7 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any
 
+from transfer.reports.answering_ways import kept_of
 from transfer.reports.class_tables import tabulate_counts, tabulate_scores
 from transfer.reports.confusions import map_confusion
 from transfer.reports.contents import SECTIONS, Contents, Picture, Suspect, WrongAnswer
@@ -24,7 +25,7 @@ from transfer.reports.network_drawing import draw_network
 from transfer.reports.receipt_tree import grow_tree
 from transfer.reports.reliability import draw_reliability, tabulate_bins, tabulate_thresholds
 from transfer.reports.reproducing import reproduce
-from transfer.reports.shown_text import shown, told
+from transfer.reports.shown_text import part_headings, shown, told
 from transfer.reports.tables import Table, table_of
 from transfer.reports.verdicts import find_headlines
 from transfer.results import Result
@@ -131,26 +132,21 @@ def _listed(found: Any) -> list[Any] | None:
 
 
 def _charts(result: Result) -> list[tuple[str, IntervalChart]]:
-    charts = []
     if result.labelling is None:
-        kept = result.score.name if result.score else ""
-        return [("", chart_scores(result.scores, len(result.baselines), kept))] if result.scores else []
-    baselines = [each.name for each in result.outputs if each.name not in {one.name for one in result.stages}]
-    kept_way = result.outputs[0] if result.outputs else None
-    baselines = [name for name in baselines if kept_way is not None and name not in (kept_way.name, "probe", "tuned")]
-    for place, output in enumerate(kept_way.outputs if kept_way else ()):
-        chart = chart_ways(result.outputs, place, baselines)
-        if chart is not None:
-            charts.append((shown(output.name), chart))
-    return charts
+        name = result.score.name if result.score else ""
+        return [("", chart_scores(result.scores, len(result.baselines), name))] if result.scores else []
+    kept = kept_of(result)
+    charts = [(shown(each.name), chart_ways(result, place)) for place, each in enumerate(kept.outputs if kept else ())]
+    return [(name, chart) for name, chart in charts if chart is not None]
 
 
 def _measures(result: Result) -> list[Table]:
     """All measures of the outputs of the model that was kept."""
-    if not result.outputs:
+    kept = kept_of(result)
+    if kept is None:
         return []
     columns = ("output", "measure", "value", "95 % interval", "examples")
-    rows = [row for output in result.outputs[0].outputs for row in output.rows]
+    rows = [row for output in kept.outputs for row in output.rows]
     return [table_of("all measures of the model that was kept", columns, rows, ("value", "examples"))] if rows else []
 
 
@@ -291,5 +287,5 @@ def _boards(contents: Contents) -> dict[str, Any] | None:
             }
             for each in board.boards
         ],
-        "closing": tuple(map(told, board.closing)),
+        "closing": part_headings(board.closing),
     }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 LONGEST = 160
+_HEADING = 10  # columns of print that a heading takes
 
 
 def shown(text: object, longest: int = LONGEST) -> str:
@@ -15,9 +18,8 @@ def shown(text: object, longest: int = LONGEST) -> str:
         longest: characters that are kept.
     """
     whole = str(text)
-    half = longest // 2
-    short = whole if len(whole) <= longest else f"{whole[:half]} … {whole[-(longest - half) :]}"
-    return "".join(each if each.isprintable() else _written_out(each) for each in short)
+    written = "".join(map(_written, whole if len(whole) <= 4 * longest else _shortened(whole, 4 * longest)))
+    return written if len(written) <= longest else _shortened(written, longest)
 
 
 def told(text: str) -> str:
@@ -25,5 +27,15 @@ def told(text: str) -> str:
     return "\n".join(shown(line, 2000) for line in text[:20_000].splitlines())
 
 
-def _written_out(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+def part_headings(lines: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Lines of print, each with the word that heads it in its first ten columns; empty where it has none."""
+    return tuple((line[:_HEADING].strip(), told(line[_HEADING:].strip())) for line in lines)
+
+
+def _written(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+
+
+def _shortened(text: str, longest: int) -> str:
+    half = longest // 2
+    return f"{text[:half]} … {text[half - longest :]}"

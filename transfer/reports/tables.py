@@ -14,6 +14,7 @@ _NUMBER = re.compile(r"^[≥~]?\s*([-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?|inf)\s*
 _FACTORS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "%": 0.01}
 
 _NOTHING = Markup()
+_SHORT, _LONG = 16, 24  # letters of a cell, and of a word
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,13 @@ class Cell:
     key: float | None = None
     note: str = ""
     drawn: Markup = _NOTHING
+
+    @property
+    def width(self) -> str:
+        """How it may be broken: `short` nowhere, `long` within words, else between them."""
+        if len(self.text) <= _SHORT:
+            return "short"
+        return "long" if max(map(len, self.text.split()), default=0) > _LONG else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from math import isfinite
 from markupsafe import Markup
 
 from transfer.output_scores import Measure
+from transfer.reports.answering_ways import baselines_of, is_error, kept_of
 from transfer.reports.interval_charts import Line, draw_intervals
 from transfer.reports.scales import number
 from transfer.reports.shown_text import shown
@@ -44,29 +45,25 @@ def find_headlines(result: Result) -> tuple[Headline, ...]:
         share = score.accuracy
         own = Measure("accuracy", share.value, share.low, share.high, score.examples)
         others = [(each.name, Measure("accuracy", each.accuracy.value, None, None, 0)) for each in result.baselines]
-        return (_headline("", own, others, about),)
+        return (_headline("", own, others, about, fewer_is_better=False),)
     return tuple(_of_outputs(result))
 
 
 def _of_outputs(result: Result) -> Iterator[Headline]:
-    names = {each.name for each in result.baselines}
-    if not result.outputs:
-        return
-    kept, *others = result.outputs
-    for place, output in enumerate(kept.outputs):
+    kept, simple = kept_of(result), baselines_of(result)
+    for place, output in enumerate(kept.outputs if kept else ()):
         own = output.foremost
         if own is None or not isfinite(own.value):
             continue
-        rest = [(way.name, way.outputs[place].foremost) for way in others if place < len(way.outputs)]
-        known = [(name, each) for name, each in rest if each is not None and _is_baseline(name, names, result)]
-        yield _headline(output.name, own, known, f"{own.name} on {own.examples} test examples")
+        others = [way for way in result.outputs if way.name in simple and place < len(way.outputs)]
+        known = [(way.name, each) for way in others if (each := way.outputs[place].foremost) is not None]
+        about = f"{own.name} on {own.examples} test examples"
+        yield _headline(output.name, own, known, about, fewer_is_better=is_error(output.kind))
 
 
-def _is_baseline(name: str, baselines: set[str], result: Result) -> bool:
-    return name in baselines or name not in {each.name for each in result.stages} | {"probe", "tuned"}
-
-
-def _headline(output: str, own: Measure, others: list[tuple[str, Measure]], about: str) -> Headline:
+def _headline(
+    output: str, own: Measure, others: list[tuple[str, Measure]], about: str, *, fewer_is_better: bool
+) -> Headline:
     ends = [each for each in (own.value, own.low, own.high) if each is not None]
     is_share = all(0 <= each <= 1 for each in ends)
     text = _percent if is_share and own.name == "accuracy" else number
@@ -75,11 +72,10 @@ def _headline(output: str, own: Measure, others: list[tuple[str, Measure]], abou
     finite = [(name, each) for name, each in others if isfinite(each.value)]
     baseline = ""
     if finite:
-        pick = max if is_share else min
-        name, best = pick(finite, key=lambda each: each[1].value)
+        name, best = (min if fewer_is_better else max)(finite, key=lambda each: each[1].value)
         lines.append(Line(name, best.value, None, None, "baseline", text(best.value)))
         baseline = f"best baseline: {shown(name, 60)}, {text(best.value)}"
-    chart = draw_intervals(lines, own.name, low=0.0, high=1.0 if is_share else None)
+    chart = draw_intervals(lines, own.name, low=0.0, high=1.0 if is_share else None, fewer_is_better=fewer_is_better)
     return Headline(shown(output, 60), text(own.value), shown(about), bounds, baseline, chart.rows[0].drawn)
 
 
