@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from transfer.errors import Problem
+from transfer.html_tables import as_html
 from transfer.labellings import Kind, Labelling
 from transfer.output_scores import MEASURED, MEASURED_NUMBERS, WayScores
 from transfer.scores import ANSWERED, BY_CLASS, NUMBERS, Score
 from transfer.specs import Json
-from transfer.tabulating import format_table
+from transfer.tabulating import Part, Table, format_parts, spaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,19 @@ class Evaluation:
     outputs: WayScores | None = None
 
     def __str__(self) -> str:
-        drawn = [format_table(head, rows, numbers=numbers) for head, rows, numbers in self.tables]
-        return ("\n\n" if self.outputs else "\n").join([*self.opening, *drawn])
+        return format_parts(self.parts)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return as_html(self.parts)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The lines and tables in print."""
+        if self.outputs is None:
+            return (*self.opening, *self.tables)
+        return (*(part for line in self.opening for part in (line, "")), *spaced(self.tables))
 
     @property
     def opening(self) -> tuple[str, ...]:
@@ -44,7 +54,7 @@ class Evaluation:
         return (f"{self.seen} examples left out: the run learnt from them",) if self.seen else ()
 
     @property
-    def tables(self) -> tuple[tuple[Sequence[str], Sequence[Sequence[str]], Sequence[str]], ...]:
+    def tables(self) -> tuple[Table, ...]:
         """Columns, rows and the columns of numbers of each table in print."""
         whole = [self.score.cells] if self.score else []
         if self.outputs is None:

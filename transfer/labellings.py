@@ -22,6 +22,7 @@ from itertools import groupby, pairwise
 from math import isfinite
 from typing import Literal, TypeAlias
 
+from transfer.html_tables import as_html
 from transfer.specs import Json, is_layer_name
 
 Kind: TypeAlias = Literal["softmax", "sigmoid", "regression"]
@@ -99,6 +100,9 @@ class Labelling:
 
     def __str__(self) -> str:
         return "\n".join(map(show_output, self.outputs))
+
+    def _repr_html_(self) -> str:
+        return as_html([str(self)])
 
     @classmethod
     def of_classes(cls, classes: tuple[str, ...], name: str = SINGLE) -> Labelling:

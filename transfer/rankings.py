@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
+from transfer.html_tables import as_html
 from transfer.scores import Interval, Score
 from transfer.specs import Json
-from transfer.tabulating import format_scaled, format_table
+from transfer.tabulating import Part, format_parts, format_scaled
 
 SCHEMA = 1
 COLUMNS = ("candidate", "cut at", "features", "probe", "95 % interval", "best")
@@ -170,11 +171,16 @@ class Ranking:
         return next((cut for cut in self.cuts if not cut.is_random), self.cuts[0])
 
     def __str__(self) -> str:
-        return "\n".join(self._lines())
+        return format_parts(self.parts)
 
     __repr__ = __str__
 
-    def _lines(self) -> Iterator[str]:
+    def _repr_html_(self) -> str:
+        return as_html(self.parts)
+
+    @property
+    def parts(self) -> Iterator[Part]:
+        """The lines and the table in print."""
         yield (
             f"{self.source}: {self.examples} examples, {len(self.classes)} classes; a probe on each cut, "
             f"{self.repeats} x {self.fold_count} folds"
@@ -184,7 +190,7 @@ class Ranking:
         }
         tuned = (TUNED,) if any(cut.tuned for cut in self.cuts) else ()
         rows = [_row(cut, tuple(shown), tuned=bool(tuned)) for cut in self.cuts]
-        yield format_table((*COLUMNS, *shown.values(), *COSTS, *tuned), rows, numbers=NUMBERS)
+        yield (*COLUMNS, *shown.values(), *COSTS, *tuned), rows, NUMBERS
         if len({cut.candidate for cut in self.cuts}) > 1:
             yield f"order     {self.order}, each at its best cut"
         for failure in self.failures:

@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import Any, Literal, TypeAlias
 
 from transfer.errors import Problem
+from transfer.html_tables import as_html
 from transfer.recipe_rules import RECIPE_RULES, STAGE_RULES, Rule, refused
 from transfer.specs import BatchNormPolicy
 
@@ -124,6 +125,27 @@ class Recipe:
         if self.name == "":
             object.__setattr__(self, "name", "lp-ft" if stages == LP_FT else "custom")
         _settle(self, RECIPE_RULES, recipe_problems(_given(self, RECIPE_RULES), stages))
+
+    def _repr_html_(self) -> str:
+        """Of a notebook: what stages are, and the fields in which one is not as it is by default; a column a stage."""
+        names = [name for name in STAGE_RULES if any(_tells(stage, name) for stage in self.stages)]
+        columns = ("", *(f"stage {place}" for place in range(len(self.stages))))
+        rows = [(name, *(_cell(stage, name) for stage in self.stages)) for name in names]
+        return as_html([f"{self.name}: seed {self.seed}, validation {self.validation:g}", (columns, rows, ())])
+
+
+def _tells(stage: Stage, name: str) -> bool:
+    default = next(each.default for each in fields(Stage) if each.name == name)
+    told = name == "kind" or (stage.kind == "tune" and name in ("epochs", "rate"))
+    return told or bool(getattr(stage, name) != default)
+
+
+def _cell(stage: Stage, name: str) -> str:
+    """What a stage says of a field; nothing where the field is not for it."""
+    value = getattr(stage, name)
+    if value is None or (stage.kind == "probe" and name != "kind"):
+        return ""
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def stage_problems(values: Mapping[str, Any]) -> tuple[Problem, ...]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from transfer.benchmarks import Benchmark
 from transfer.errors import Problem
+from transfer.html_tables import as_html
 from transfer.labellings import Labelling
 from transfer.output_scores import MEASURED_NUMBERS, WayScores, foremost
 from transfer.scores import NUMBERS, Interval, Score, score_columns
 from transfer.specs import Json
-from transfer.tabulating import format_table
+from transfer.tabulating import Part, Table, format_parts, spaced
 
 _OF_SEVERAL = ("labelling", "outputs", "decisions")
 SCORED = score_columns("on the test examples")
@@ -98,23 +99,33 @@ class Receipt:
     @property
     def brief(self) -> str:
         """The receipt without the tensors that went where their names say, just as they were."""
-        return self._printed(pair for pair in self.plan.pairs if pair.how != "name" or pair.converted)
+        return self._printed(self._telling)
+
+    def _repr_html_(self) -> str:
+        table = (("", "tensor"), [*self._rows(self._telling)], ())
+        return as_html([f"{self.source} ({self.dialect})", *([table] if table[1] else []), self.summary])
+
+    @property
+    def _telling(self) -> list[Pair]:
+        return [pair for pair in self.plan.pairs if pair.how != "name" or pair.converted]
 
     def _printed(self, pairs: Iterable[Pair]) -> str:
+        rows = (f"  {what:10}  {told}" for what, told in self._rows(pairs))
+        return "\n".join([f"{self.source} ({self.dialect})", *rows, f"  {self.summary}"])
+
+    def _rows(self, pairs: Iterable[Pair]) -> Iterator[tuple[str, str]]:
+        """What became of each tensor, and its name."""
         plan = self.plan
-        lines = [f"{self.source} ({self.dialect})"]
         for pair in pairs:
             notes = [note for note in (f"by {pair.how}" if pair.how != "name" else "", pair.converted) if note]
             arrow = "" if pair.stored == pair.wanted else f" → {pair.wanted}"
-            status = "converted" if pair.converted else "matched"
-            lines.append(f"  {status:10}  {pair.stored}{arrow}" + (f"  ({', '.join(notes)})" if notes else ""))
-        lines += [f"  skipped     {name}" for name in plan.skipped]
-        lines += [f"  missing     {name}" for name in plan.missing]
-        lines += [f"  unexpected  {name}" for name in plan.unexpected]
+            told = f"{pair.stored}{arrow}" + (f"  ({', '.join(notes)})" if notes else "")
+            yield ("converted" if pair.converted else "matched"), told
+        named = (("skipped", plan.skipped), ("missing", plan.missing), ("unexpected", plan.unexpected))
+        yield from ((what, name) for what, names in named for name in names)
         for what, problems in (("misshapen", plan.misshapen), ("surplus", plan.surplus), ("ambiguous", plan.ambiguous)):
-            lines += [f"  {what:10}  {each.where}: expected {each.expected}, found {each.found}" for each in problems]
-        lines += [f"  note        {note}" for note in self.notes]
-        return "\n".join([*lines, f"  {self.summary}"])
+            yield from ((what, f"{each.where}: expected {each.expected}, found {each.found}") for each in problems)
+        yield from (("note", note) for note in self.notes)
 
     @property
     def summary(self) -> str:
@@ -185,9 +196,17 @@ class Result:
     benchmark: Benchmark | None = None
 
     def __str__(self) -> str:
-        return "\n".join([*self.opening, self._table, *self.standing, *self._doubts])
+        return format_parts(self.parts)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return as_html(self.parts)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The lines and tables in print."""
+        return (*self.opening, *self._scored)
 
     @property
     def opening(self) -> tuple[str, ...]:
@@ -204,7 +223,7 @@ class Result:
         return (*reversed(self.stages), *self.baselines)
 
     @property
-    def tables(self) -> tuple[tuple[Sequence[str], Sequence[Sequence[str]], Sequence[str]], ...]:
+    def tables(self) -> tuple[Table, ...]:
         """Columns, rows and the columns of numbers of each table in print; of one output one."""
         if self.labelling is None:
             return ((SCORED, [each.cells for each in self.scores], NUMBERS),)
@@ -213,8 +232,9 @@ class Result:
         return ((columns, rows, MEASURED_NUMBERS), *((exact,) if self.scores else ()))
 
     @property
-    def _table(self) -> str:
-        return "\n\n".join(format_table(head, rows, numbers=numbers) for head, rows, numbers in self.tables)
+    def _scored(self) -> tuple[Part, ...]:
+        """From the tables on."""
+        return (*spaced(self.tables), *self.standing, *self._doubts)
 
     @property
     def standing(self) -> tuple[str, ...]:
@@ -283,10 +303,17 @@ class Run:
     resumed: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        found = self.result
-        return "\n".join([*self.opening, found._table, *found.standing, *found._doubts, *self.closing])
+        return format_parts(self.parts)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return as_html(self.parts)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The lines and tables in print."""
+        return (*self.opening, *self.result._scored, *self.closing)
 
     @property
     def opening(self) -> tuple[str, ...]:

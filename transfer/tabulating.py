@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+Table: TypeAlias = tuple[Sequence[str], Sequence[Sequence[str]], Sequence[str]]  # columns, rows, columns of numbers
+Part: TypeAlias = str | Table
 
 _SHOWN = 8  # names in a line; the others are counted
 
@@ -17,6 +21,18 @@ def format_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbe
         ).rstrip()
         for row in (columns, *rows)
     )
+
+
+def format_parts(parts: Iterable[Part]) -> str:
+    """What a result prints: its lines and tables, one below the other."""
+    return "\n".join(
+        part if isinstance(part, str) else format_table(part[0], part[1], numbers=part[2]) for part in parts
+    )
+
+
+def spaced(tables: Sequence[Table]) -> list[Part]:
+    """Tables with an empty line between one and the next."""
+    return [part for place, table in enumerate(tables) for part in ([""] if place else []) + [table]]
 
 
 def format_scaled(number: float) -> str:

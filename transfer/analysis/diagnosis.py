@@ -10,9 +10,10 @@ from transfer.analysis.findings import Finding
 from transfer.analysis.gradient_flow import GradientFlow
 from transfer.analysis.input_reports import InputReport
 from transfer.analysis.update_reports import UpdateReport
+from transfer.html_tables import as_html
 from transfer.plain_json import plain
 from transfer.specs import Json
-from transfer.tabulating import format_table, shorten
+from transfer.tabulating import Part, format_parts, shorten
 
 SCHEMA = 1
 
@@ -56,10 +57,18 @@ class Diagnosis:
         return str(self)
 
     def __str__(self) -> str:
+        return format_parts(self.parts)
+
+    def _repr_html_(self) -> str:
+        return as_html(self.parts)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The lines and tables in print."""
         state = "never trained" if self.is_new else "trained"
         seen = self.input
         arrives = self.gradients is None or self.gradients.verdict == "healthy"
-        lines = [
+        lines: list[Part] = [
             f"{self.source} ({state}), {self.examples} examples",
             f"input     {seen.mean:.3g} ± {seen.std:.3g}, from {seen.low:.3g} to {seen.high:.3g}",
             *self._activation_lines(),
@@ -72,9 +81,9 @@ class Diagnosis:
             lines.append(f"unseen    {names}: what they compute inside was not looked into")
         lines += [str(each) for each in self.findings]
         lines += [] if self.faults or not arrives else ["healthy   nothing found that keeps it from learning"]
-        return "\n".join([*lines, *(f"fix       {each}" for each in self.fixes)])
+        return (*lines, *(f"fix       {each}" for each in self.fixes))
 
-    def _activation_lines(self) -> list[str]:
+    def _activation_lines(self) -> list[Part]:
         if not self.activations:
             return ["no activation that can be watched"]
         numbers = ("units", "low", "high", "slope", "dead", "always on", "mean", "std", "kurtosis", "eff. rank")
@@ -95,9 +104,9 @@ class Diagnosis:
             )
             for each in self.activations
         ]
-        return [format_table(("activation", "kind", *numbers), rows, numbers=numbers)]
+        return [(("activation", "kind", *numbers), rows, numbers)]
 
-    def _gradient_lines(self) -> list[str]:
+    def _gradient_lines(self) -> list[Part]:
         flow = self.gradients
         if flow is None or not flow.layers:
             return []
@@ -105,21 +114,21 @@ class Diagnosis:
         rows = [(each.layer, f"{each.ratio:.1e}", f"{each.signal_to_noise:.2g}") for each in flow.layers]
         if not flow.is_judged and flow.verdict != "not finite":
             return [
-                format_table(columns, rows, numbers=columns[1:]),
+                (columns, rows, columns[1:]),
                 f"gradients not judged: the loss is {flow.loss:.3g}",
             ]
         way = f"{abs(flow.decades):.1f} decades {'smaller' if flow.decades > 0 else 'larger'} at the input"
         return [
-            format_table(columns, rows, numbers=columns[1:]),
+            (columns, rows, columns[1:]),
             f"gradients {flow.verdict}: {way} than at the output; loss {flow.loss:.3g} over {flow.batches} batches",
         ]
 
-    def _update_lines(self) -> list[str]:
+    def _update_lines(self) -> list[Part]:
         if not self.updates:
             return []
         columns = ("trained in the run", "update / weights, first epoch", "last epoch")
         rows = [(each.layer, f"{each.ratios[0]:.1e}", f"{each.ratios[-1]:.1e}") for each in self.updates]
-        return [format_table(columns, rows, numbers=columns[1:])]
+        return [(columns, rows, columns[1:])]
 
     def to_json(self) -> Json:
         """As plain values; what is no number is null."""

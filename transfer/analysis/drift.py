@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.analysis.input_ranges import InputDrift
+from transfer.html_tables import as_html
 from transfer.plain_json import plain
 from transfer.specs import Json
-from transfer.tabulating import format_table
+from transfer.tabulating import Part, format_parts
 
 FAR = 0.5  # nats; a mean that has moved by one standard deviation is as far
 # MobileNetV2 at the size on its card: 32 crops of two photographs 0.06, five crops of one up to 0.12, a single whole
@@ -143,11 +144,18 @@ class Drift:
         return "\n".join([self.verdict, *next_steps, *(f"note: {each}" for each in self.remarks)])
 
     def __str__(self) -> str:
-        lines = [f"{self.source}, {self.examples} examples of {self.data}", str(self.inputs)]
-        lines += [format_table(COLUMNS, self.rows(), numbers=COLUMNS[1:6])] if self.layers else []
-        return "\n".join([*lines, self.conclusion])
+        return format_parts(self.parts)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return as_html(self.parts)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The lines and the table in print."""
+        table = ((COLUMNS, self.rows(), COLUMNS[1:6]),) if self.layers else ()
+        return (f"{self.source}, {self.examples} examples of {self.data}", str(self.inputs), *table, self.conclusion)
 
     def to_json(self) -> Json:
         """As plain values, for `--json`."""

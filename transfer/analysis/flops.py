@@ -14,8 +14,9 @@ from transfer.analysis.closed_shapes import Sizes
 from transfer.analysis.work import Work
 from transfer.graphs.shapes import Shape
 from transfer.graphs.summarizing import format_shape, printable
+from transfer.html_tables import as_html
 from transfer.specs import Json
-from transfer.tabulating import format_scaled, format_table
+from transfer.tabulating import Part, format_parts, format_scaled
 
 COLUMNS = ("layer", "class", "output", "parameters", "MACs", "elementwise", "activations", "bytes moved")
 
@@ -124,16 +125,18 @@ class Flops:
         return tuple(map(_row, self.layers))
 
     def __str__(self) -> str:
-        inputs = ", ".join(format_shape(sizes) for sizes in self.inputs.values())
-        return "\n".join(
-            [
-                f"{printable(self.name)}, one example of {inputs}",
-                format_table(COLUMNS, self.rows(), numbers=COLUMNS[3:]),
-                self.summary,
-            ]
-        )
+        return format_parts(self.parts)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return as_html(self.parts)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The lines and the table in print."""
+        inputs = ", ".join(format_shape(sizes) for sizes in self.inputs.values())
+        return f"{printable(self.name)}, one example of {inputs}", (COLUMNS, self.rows(), COLUMNS[3:]), self.summary
 
     def to_json(self) -> Json:
         """As plain values, for `--json`."""

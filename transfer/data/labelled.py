@@ -14,8 +14,9 @@ from transfer.data.example_digests import digest_examples
 from transfer.data.named_arrays import NamedArrays
 from transfer.data.targets import check_targets, faults_of_parents, known_rows
 from transfer.errors import DataError, Problem
-from transfer.labellings import Labelling
-from transfer.tabulating import shorten
+from transfer.html_tables import as_html
+from transfer.labellings import Labelling, Output
+from transfer.tabulating import Part, shorten
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +87,17 @@ class LabelledSet:
         )
         counted = "1 output" if len(self.labelling) == 1 else f"{len(self.labelling)} outputs"
         return f"<LabelledSet {self.source}: {self._inputs}, {counted}: {outputs}{left_out}>"
+
+    def _repr_html_(self) -> str:
+        left_out = f"; {len(self.problems)} left out" if self.problems else ""
+        kinds = () if self.labelling.is_single else ("output", "kind")
+        rows = [
+            (*((output.name, output.kind) if kinds else ()), *cells)
+            for output, values in zip(self.labelling, self.targets, strict=True)
+            for cells in _counted(output, values)
+        ]
+        table: Part = ((*kinds, "class", "examples"), rows, ("examples",))
+        return as_html([f"{self.source}: {self._inputs}{left_out}", table, *(f"note      {n}" for n in self.notes)])
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -186,3 +198,12 @@ class LabelledSet:
             DataError: if files have gone or cannot be read.
         """
         return digest_examples(self)
+
+
+def _counted(output: Output, values: NDArray[Any]) -> list[tuple[str, str]]:
+    """For each class of an output how many examples have it; of numbers how many are known."""
+    if output.kind == "softmax":
+        counts = np.bincount(values[values >= 0], minlength=len(output.classes))
+    else:
+        counts = (~np.isnan(values) if output.kind == "regression" else values == 1).sum(axis=0)
+    return [(name, f"{count:,}") for name, count in zip(output.classes, counts, strict=True)]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from transfer.evidence.corrected_comparison import FoldDifference, compare_over_folds
 from transfer.evidence.tiers import Ordering, order_over_folds
+from transfer.html_tables import as_html
 from transfer.scores import Interval
 from transfer.specs import Json
-from transfer.tabulating import format_table
+from transfer.tabulating import Part, Table, format_parts
 
 COLUMNS = ("way", "accuracy", "95 % interval", "difference", "95 % interval of it", "p")
 NUMBERS = ("accuracy", "difference", "p")
@@ -113,7 +114,7 @@ class BaselineComparison:
         return f"{self.model} is better than all others"
 
     @property
-    def table(self) -> tuple[Sequence[str], Sequence[Sequence[str]], Sequence[str]]:
+    def table(self) -> Table:
         """Columns, rows and the columns of numbers."""
         told = self.differences
         return COLUMNS, [_cells(each, told.get(each.name)) for each in self.ways], NUMBERS
@@ -139,10 +140,17 @@ class BaselineComparison:
         yield from (f"warning   {each}" for each in self.warnings)
 
     def __str__(self) -> str:
-        columns, rows, numbers = self.table
-        return "\n".join([self.heading, format_table(columns, rows, numbers=numbers), *self.closing])
+        return format_parts(self.parts)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return as_html(self.parts)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The lines and the table in print."""
+        return (self.heading, self.table, *self.closing)
 
     def to_json(self) -> Json:
         """As plain values."""

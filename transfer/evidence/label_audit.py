@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from transfer.errors import Problem
+from transfer.html_tables import as_html
 from transfer.output_scores import Measure
 from transfer.specs import Json
-from transfer.tabulating import format_table
+from transfer.tabulating import Part, format_parts
 
 TOP = 20  # rows of a table
 _NUMBERS = ("probability", "score")
@@ -110,14 +111,20 @@ class LabelAudit:
         Args:
             top: rows of each table; the rest is counted.
         """
+        return format_parts(self._parts(top))
+
+    def _repr_html_(self) -> str:
+        return as_html(self._parts(TOP))
+
+    def _parts(self, top: int) -> tuple[Part, ...]:
         what = "contradict a weak probe: the first are the likeliest to be wrong" if self.weak else "are likely wrong"
-        lines = [f"labels of {self.data}: {len(self.suspects)} of {len(self.labels)} {what}"]
+        lines: list[Part] = [f"labels of {self.data}: {len(self.suspects)} of {len(self.labels)} {what}"]
         lines += [self._share(question) for question in self.shares]
         if self.suspects:
             lines += ["", *_table(self.suspects, top, is_single=not any(self.shares))]
         if self.near:
             lines += ["", f"{self._pairs} of examples that are almost the same:", *_near_table(self.near, top)]
-        return "\n".join([*lines, *([""] if self.notes else []), *(f"note: {each}" for each in self.notes)])
+        return (*lines, *([""] if self.notes else []), *(f"note: {each}" for each in self.notes))
 
     @property
     def _pairs(self) -> str:
@@ -154,15 +161,15 @@ class LabelAudit:
         }
 
 
-def _table(suspects: Sequence[DoubtedLabel], top: int, *, is_single: bool) -> list[str]:
+def _table(suspects: Sequence[DoubtedLabel], top: int, *, is_single: bool) -> list[Part]:
     columns = ("question", "example", "label", "suggested", *_NUMBERS)[is_single:]
-    shown = format_table(columns, [each.cells[is_single:] for each in suspects[:top]], numbers=_NUMBERS)
-    return [shown, *_rest(len(suspects), top)]
+    rows = [each.cells[is_single:] for each in suspects[:top]]
+    return [(columns, rows, _NUMBERS), *_rest(len(suspects), top)]
 
 
-def _near_table(pairs: Sequence[NearPair], top: int) -> list[str]:
-    shown = format_table(("example", "almost the same", "distance", ""), [each.cells for each in pairs[:top]])
-    return [shown, *_rest(len(pairs), top)]
+def _near_table(pairs: Sequence[NearPair], top: int) -> list[Part]:
+    columns = ("example", "almost the same", "distance", "")
+    return [(columns, [each.cells for each in pairs[:top]], ()), *_rest(len(pairs), top)]
 
 
 def _rest(count: int, top: int) -> list[str]:

@@ -11,8 +11,9 @@ from transfer.errors import Problem
 from transfer.evidence.corrected_comparison import FoldDifference
 from transfer.evidence.curve_points import COLUMNS, NUMBERS, CurvePoint, CurvePoints, adjusted
 from transfer.evidence.enough_labels import LEAST_DIVISIONS, TOO_FEW_DIVISIONS, EnoughLabels, enough_labels
+from transfer.html_tables import as_html
 from transfer.specs import Json
-from transfer.tabulating import format_table
+from transfer.tabulating import Part, Table, format_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class LabelCurve(CurvePoints):
     warnings: tuple[str, ...] = ()
 
     @property
-    def table(self) -> tuple[Sequence[str], Sequence[Sequence[str]], Sequence[str]]:
+    def table(self) -> Table:
         """Columns, rows and the columns of numbers."""
         return COLUMNS, [each.cells for each in self.points], NUMBERS
 
@@ -79,10 +80,17 @@ class LabelCurve(CurvePoints):
         return tuple(f"enough    {each}" for each in self.enough)
 
     def __str__(self) -> str:
-        columns, rows, numbers = self.table
-        return "\n".join([format_table(columns, rows, numbers=numbers), *self.closing])
+        return format_parts(self.parts)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return as_html(self.parts)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The table and the lines in print."""
+        return (self.table, *self.closing)
 
     def to_json(self) -> Json:
         """As plain values."""

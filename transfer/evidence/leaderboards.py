@@ -6,16 +6,15 @@ results alike.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from transfer.evidence.known_runs import NoRun, RunCost
 from transfer.evidence.run_comparisons import COSTS, cost_cells
+from transfer.html_tables import as_html
 from transfer.specs import Json
-from transfer.tabulating import format_table, shorten
+from transfer.tabulating import Part, Table, format_parts, shorten
 
-Table: TypeAlias = tuple[Sequence[str], Sequence[Sequence[str]], Sequence[str]]
 _NONE = "-"
 _COSTS = ("parameters", "FLOP")
 _NUMBERS = ("rank", "examples", *_COSTS)
@@ -182,13 +181,19 @@ class Leaderboard:
     warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        parts = [
-            each.title + "\n" + "\n".join((format_table(*each.table[:2], numbers=each.table[2]), *each.closing))
-            for each in self.boards
-        ]
-        return "\n\n".join([*parts, *(["\n".join(self.closing)] if self.closing else [])])
+        return format_parts(self.parts)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return as_html(self.parts)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The lines and tables in print."""
+        blocks: list[tuple[Part, ...]] = [(each.title, each.table, *each.closing) for each in self.boards]
+        blocks += [self.closing] if self.closing else []
+        return tuple(part for place, block in enumerate(blocks) for part in (*([""] if place else []), *block))
 
     @property
     def closing(self) -> tuple[str, ...]:

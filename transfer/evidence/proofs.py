@@ -9,8 +9,9 @@ from transfer.errors import Problem
 from transfer.evidence.corrected_comparison import FoldDifference
 from transfer.evidence.curve_points import COLUMNS, CurvePoints, adjusted
 from transfer.evidence.label_curves import worth
+from transfer.html_tables import as_html
 from transfer.specs import Json
-from transfer.tabulating import format_table
+from transfer.tabulating import Part, Table, format_parts
 
 _HELD = ("less scratch", "its 95 % interval", "p")
 _COLUMNS = (*COLUMNS[:-1], *_HELD)
@@ -66,7 +67,7 @@ class Proof(CurvePoints):
         )
 
     @property
-    def table(self) -> tuple[Sequence[str], Sequence[Sequence[str]], Sequence[str]]:
+    def table(self) -> Table:
         """Columns, rows and the columns of numbers."""
         held = {(way, shots): found for way, shots, found in self.differences}
         rows = [(*each.cells[:-1], *_cells(held.get((each.way, each.shots)))) for each in self.points]
@@ -83,10 +84,17 @@ class Proof(CurvePoints):
         )
 
     def __str__(self) -> str:
-        columns, rows, numbers = self.table
-        return "\n".join([format_table(columns, rows, numbers=numbers), *self.closing])
+        return format_parts(self.parts)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return as_html(self.parts)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The table and the lines in print."""
+        return (self.table, *self.closing)
 
     def to_json(self) -> Json:
         """As plain values."""

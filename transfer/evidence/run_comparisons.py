@@ -11,18 +11,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TypeAlias
 
 from transfer.evidence.known_runs import KnownRun, NoRun, RunCost, foremost_of
 from transfer.evidence.run_overlaps import warn_of_tests
 from transfer.evidence.run_pairs import RunPair, order_together, pair_runs, sharing
 from transfer.evidence.tiers import Ordering
+from transfer.html_tables import as_html
 from transfer.output_scores import MEASURED, MEASURED_NUMBERS
 from transfer.scores import score_columns
 from transfer.specs import Json
-from transfer.tabulating import format_scaled, format_table
+from transfer.tabulating import Part, Table, format_parts, format_scaled, spaced
 
-Table: TypeAlias = tuple[Sequence[str], Sequence[Sequence[str]], Sequence[str]]
 COSTS = ("parameters", "trained", "FLOP", "seconds", "MB")
 _NONE = "-"
 _SAME = '"'
@@ -101,10 +100,17 @@ class Comparison:
         return (*ordered, *verdict, *(f"warning   {each}" for each in self.warnings[:_SHOWN]), *rest)
 
     def __str__(self) -> str:
-        drawn = "\n\n".join(format_table(head, rows, numbers=numbers) for head, rows, numbers in self.tables)
-        return "\n".join([drawn, *([""] if self.closing else []), *self.closing])
+        return format_parts(self.parts)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return as_html(self.parts)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The lines and tables in print."""
+        return (*spaced(self.tables), *([""] if self.closing else []), *self.closing)
 
     @property
     def _run_rows(self) -> list[tuple[str, ...]]:

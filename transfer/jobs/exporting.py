@@ -17,6 +17,7 @@ from transfer.data.inputs import Examples
 from transfer.errors import OutputError, Problem
 from transfer.graphs.idle_resizing import drop_idle_resizing
 from transfer.graphs.input_shapes import with_input_shapes
+from transfer.html_tables import as_html
 from transfer.jobs.asking_runs import labelling_of
 from transfer.jobs.compared_inputs import examples_for_comparing
 from transfer.jobs.feeding import Feed, feed_of_run
@@ -26,6 +27,7 @@ from transfer.models.exported_files import FORMATS, SUFFIXES, Format, answers_of
 from transfer.placing import placed_file, placed_folder, refuse_existing
 from transfer.results import Run
 from transfer.specs import Json
+from transfer.tabulating import format_parts
 
 TOLERANCE = 1e-3  # of probabilities, and of numbers relative to the largest
 
@@ -58,17 +60,24 @@ class Exported:
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        return format_parts(self.parts)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return as_html(self.parts)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The lines in print."""
         near = f"largest difference to the run's own answers {self.difference:.1e}"
-        lines = [
+        return (
             f"written   {self.path} ({self.format}, {self.size_bytes / 2**20:.1f} MB)",
             *(f"input     {name}: {what}" for name, what in self.inputs.items()),
             *(f"output    {name or 'probabilities'}: {', '.join(each)}" for name, each in self.outputs.items()),
             f"compared  on {self.examples} of {self.compared_on}: {near}",
             *(f"note      {each}" for each in self.notes),
-        ]
-        return "\n".join(lines)
-
-    __repr__ = __str__
+        )
 
     def to_json(self) -> Json:
         """As plain values."""

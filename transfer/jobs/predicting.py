@@ -14,12 +14,13 @@ from transfer.answers import OutputAnswer, Prediction
 from transfer.data.inputs import Examples, read_inputs
 from transfer.data.reading import as_examples
 from transfer.errors import DataError, Problem
+from transfer.html_tables import as_html
 from transfer.jobs.asking_runs import Asked, ask
 from transfer.jobs.running import load_run
 from transfer.labellings import Labelling, Output
 from transfer.results import Run
 from transfer.specs import Json, Progress, silent
-from transfer.tabulating import format_table
+from transfer.tabulating import Table, format_parts
 from transfer.training.decoding import DENIED
 
 
@@ -49,9 +50,17 @@ class Predictions:
         return len(self.answers)
 
     def __str__(self) -> str:
-        return format_table(self.columns, self.rows, numbers=("probability",))
+        return format_parts(self.parts)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return as_html(self.parts)
+
+    @property
+    def parts(self) -> tuple[Table, ...]:
+        """The table in print."""
+        return ((self.columns, self.rows, ("probability",)),)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ from typing import Any
 import keras
 
 from transfer.errors import DataError, Problem
+from transfer.html_tables import as_html
 from transfer.specs import Json
-from transfer.tabulating import format_table
+from transfer.tabulating import Part, format_parts
 from transfer.training.history import Epoch
 
 SCHEMA = 1
@@ -58,16 +59,21 @@ class Pretrained:
         return None if self.path is None else folder_beside(self.path)
 
     def __str__(self) -> str:
-        return "\n".join(self._lines())
+        return format_parts(self.parts)
 
-    def _lines(self) -> Iterator[str]:
+    def _repr_html_(self) -> str:
+        return as_html(self.parts)
+
+    @property
+    def parts(self) -> Iterator[Part]:
+        """The lines and the table in print."""
         epochs = f"{len(self.history)} epoch{'s' if len(self.history) != 1 else ''}"
         yield f"{self.method}: {self.examples:,} examples of {self.source}, {epochs}"
         if self.history:
             names = list(self.history[-1].outputs)
             places = sorted({round(k * (len(self.history) - 1) / (_SHOWN - 1)) for k in range(_SHOWN)})
             rows = [_row(self.history[place], names) for place in places]
-            yield format_table(("epoch", *names), rows, numbers=("epoch", *names))
+            yield ("epoch", *names), rows, ("epoch", *names)
         yield from (f"sign      {each}" for each in self.signs)
         yield from (f"left out  {each}" for each in self.left_out)
         yield from (f"note      {each}" for each in self.notes)

@@ -13,7 +13,9 @@ from math import prod
 from pathlib import Path
 
 from transfer.errors import CheckpointError, Problem
+from transfer.html_tables import as_html
 from transfer.specs import Json, Preprocessing
+from transfer.tabulating import shorten
 from transfer.weights.digests import digest_json, digest_manifest
 
 ATTRIBUTE = "transfer_card"
@@ -74,6 +76,23 @@ class Card:
     def without_proof(self) -> Card:
         """The card for changed weights: what was recorded of the old ones no longer holds."""
         return replace(self, fingerprint=None, digests={}, outline="")
+
+    def _repr_html_(self) -> str:
+        """Of a notebook: what a person reads of it."""
+        look = asdict(self.preprocessing) if self.preprocessing else {}
+        told = [
+            ("name", self.name),
+            ("architecture", str((self.architecture or {}).get("class_name", ""))),
+            ("preprocessing", ", ".join(f"{name} {value}" for name, value in look.items())),
+            ("classes", f"{len(self.classes)}: {shorten(self.classes)}" if self.classes else ""),
+            ("features", self.features),
+            ("origin", self.origin),
+            ("licence", self.licence),
+            ("recorded outputs", f"{sum(map(len, self.fingerprint.outputs))} values" if self.fingerprint else ""),
+            ("digests", f"of {len(self.digests)} tensors" if self.digests else ""),
+            *(("history", each) for each in self.history),
+        ]
+        return as_html([(("card", ""), [pair for pair in told if pair[1]], ())])
 
     def to_text(self) -> str:
         """As JSON, with a digest over all of it."""
