@@ -275,6 +275,21 @@ def test_what_cannot_be_is_refused_before_anything_is_read(digits):
         transfer.pretrain(network, digits[0], seed=-1)
 
 
+def test_a_place_where_nothing_can_go_is_refused_before_anything_is_read(tmp_path):
+    nothing = tmp_path / "no such data"
+    (tmp_path / "theirs.weights.h5").write_bytes(b"theirs")
+    (tmp_path / "other.pretraining").mkdir()
+    for name, told in {
+        "theirs.weights.h5": "exists already",
+        "other.weights.h5": "nothing pretrained",
+        "no/folder/a.weights.h5": "not a folder",
+    }.items():
+        with pytest.raises(OutputError, match=told):
+            transfer.pretrain(network, nothing, out=tmp_path / name)
+    with pytest.raises(DataError):
+        transfer.pretrain(network, nothing, out=tmp_path / "theirs.weights.h5", force=True)
+
+
 def test_a_time_limit_that_leaves_no_step_is_a_sign(digits):
     limit = TimeLimit(60, time.monotonic() - 59)
     found = transfer.pretrain(network, digits[0], pace=PACE, time_limit=limit)

@@ -165,6 +165,14 @@ def test_values_that_are_not_finite_are_told_with_their_row(tmp_path, value):
         assert caught.value.next_step
 
 
+def test_numbers_beyond_single_precision_are_told_with_their_row():
+    rows = np.ones((30, 4))
+    rows[21, 2] = 1e39
+    with pytest.raises(DataError, match="cannot be learnt from") as caught:
+        spool(network(4), rows)
+    assert caught.value.problems[0].found == "beyond 3.4e38, first in row 21"
+
+
 def test_arrays_that_do_not_fit_are_the_feeds_error(photos):
     with pytest.raises(DataError, match="does not fit"):
         spool(network(12), np.zeros((20, 13)))

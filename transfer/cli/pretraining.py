@@ -85,7 +85,8 @@ def command(
     """Teach the encoder ARCH from examples DATA without labels, and save it as a checkpoint.
 
     ARCH is a builder (module:function, app:MobileNetV2), which starts from random weights, or a file or shipped
-    checkpoint, which goes on from its own; random:FILE does not. Labels in DATA are not looked at. Beside the
+    checkpoint, which goes on from its own; random:FILE does not. DATA is a folder of pictures with all below it, a
+    picture table, or a file of arrays: .npz or HDF5 with x, IDX images. Labels in it are not looked at. Beside the
     checkpoint a folder NAME.pretraining holds the curve and pictures to look at.
 
     With --prove the encoder is then probed and fine-tuned with few labels and with more, beside random features and

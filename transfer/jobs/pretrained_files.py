@@ -25,8 +25,24 @@ from transfer.weights.digests import digest_manifest
 from transfer.weights.tensor_digests import digest_tensor
 
 
+def refuse_place(target: Path, *, force: bool) -> None:
+    """Refuse, before anything is read, a place where nothing can go whatever is asked.
+
+    Args:
+        target: of the checkpoint.
+        force: whether what is there may be replaced.
+
+    Raises:
+        OutputError: if its folder is not there, or it or the folder beside it is of nothing pretrained.
+    """
+    folder = folder_beside(target)
+    refuse_existing(target, force=force or (folder / TOLD).is_file())
+    if os.path.lexists(folder) and not (folder / TOLD).is_file():
+        raise OutputError(f"{folder} exists already and is of nothing pretrained.", next_step="choose another name")
+
+
 def refuse_target(target: Path, asked: Json, *, force: bool) -> None:
-    """Ask for permission before any work is done; only what pretraining wrote is ever replaced beside a checkpoint.
+    """Ask for permission before anything is learnt; only what pretraining wrote is ever replaced beside a checkpoint.
 
     Args:
         target: of the checkpoint.
@@ -37,10 +53,8 @@ def refuse_target(target: Path, asked: Json, *, force: bool) -> None:
         OutputError: if one of both is there and `force` is false, or the folder is of something else.
     """
     refuse_existing(target, force=force)
-    folder = folder_beside(target)
-    if os.path.lexists(folder) and not (folder / TOLD).is_file():
-        raise OutputError(f"{folder} exists already and is of nothing pretrained.", next_step="choose another name")
-    refuse_existing(folder, force=force or _is_left(target, asked))
+    refuse_place(target, force=force)
+    refuse_existing(folder_beside(target), force=force or _is_left(target, asked))
 
 
 def _is_left(target: Path, asked: Json) -> bool:

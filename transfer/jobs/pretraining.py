@@ -13,7 +13,7 @@ from transfer.jobs.clock import Clock, TimeLimit
 from transfer.jobs.feeding import make_feed
 from transfer.jobs.preparing_encoders import Architecture, prepare_encoder
 from transfer.jobs.pretrained import Pretrained
-from transfer.jobs.pretrained_files import find_finished, refuse_target, write_pretrained
+from transfer.jobs.pretrained_files import find_finished, refuse_place, refuse_target, write_pretrained
 from transfer.jobs.pretraining_requests import PretrainingRequest
 from transfer.jobs.reading_unlabelled import Unlabelled, read_unlabelled
 from transfer.jobs.spooling_unlabelled import spool_rows
@@ -85,7 +85,7 @@ def pretrain(
         ValueError: if the seed is out of bounds.
     """
     chosen = named_method(method, options) if isinstance(method, str) else method
-    target, limit = _checked(out, time_limit, seed)
+    target, limit = _checked(out, time_limit, seed, force=force)
     clock, pace = Clock(), pace or Pace()
     prepared = prepare_encoder(architecture, into=into, restoring=restoring, at=at, size=size, seed=seed)
     inputs = read_unlabelled(data)
@@ -112,7 +112,7 @@ def pretrain(
 
 
 def _checked(
-    out: str | os.PathLike[str] | None, time_limit: float | TimeLimit | None, seed: int
+    out: str | os.PathLike[str] | None, time_limit: float | TimeLimit | None, seed: int, *, force: bool
 ) -> tuple[Path | None, TimeLimit | None]:
     """Where the encoder goes and by when, as far as can be said before anything is read."""
     if not 0 <= seed < 2**32:
@@ -120,6 +120,7 @@ def _checked(
     target = Path(out) if out is not None else None
     if target is not None:
         form_of(target)
+        refuse_place(target, force=force)
     limit = TimeLimit(time_limit) if isinstance(time_limit, int | float) else time_limit
     if limit is not None:
         limit.refuse_hopeless("give more time")

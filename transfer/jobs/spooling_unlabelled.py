@@ -186,7 +186,7 @@ def _blocks(inputs: Inputs) -> Iterator[Inputs]:
 
 
 def _refuse_not_finite(block: Inputs, start: int) -> None:
-    """Refuse NaN and infinity.
+    """Refuse NaN and infinity, and what is infinite in single precision.
 
     Raises:
         DataError: if there is one.
@@ -194,7 +194,13 @@ def _refuse_not_finite(block: Inputs, start: int) -> None:
     arrays = block.inputs.arrays if isinstance(block.inputs, NamedArrays) else {"x": one_array(block)}
     problems = []
     for name, each in arrays.items():
-        if each.dtype.kind == "f" and not (finite := np.isfinite(each).reshape(len(each), -1).all(axis=1)).all():
-            problems.append(Problem(name, FINITE, f"NaN or infinite, first in row {start + int(np.argmin(finite))}"))
+        if each.dtype.kind != "f":
+            continue
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(each.astype(np.float32, copy=False)).reshape(len(each), -1).all(axis=1)
+        if not finite.all():
+            row = int(np.argmin(finite))
+            found = "beyond 3.4e38" if np.isfinite(each[row]).all() else "NaN or infinite"
+            problems.append(Problem(name, FINITE, f"{found}, first in row {start + row}"))
     if problems:
         raise DataError(f"{block.source} cannot be learnt from.", problems, step_for(problems, ""))

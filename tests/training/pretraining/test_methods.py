@@ -8,6 +8,7 @@ import tensorflow as tf
 from transfer.errors import DataError, LayerError
 from transfer.training.pretraining.contrastive import Contrastive
 from transfer.training.pretraining.denoising import Denoising
+from transfer.training.pretraining.encoders import Scale
 from transfer.training.pretraining.gan import judged
 from transfer.training.pretraining.masked import Masked, hide
 from transfer.training.pretraining.methods import METHODS, explain_method, named_method
@@ -16,6 +17,16 @@ from transfer.training.pretraining.spectral import SpectralCall
 from transfer.training.pretraining.variational import kl_to_normal
 
 SEED = tf.constant((1, 2))
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+def test_scales_are_of_any_unit_and_a_column_without_spread_stays_as_it_is(unit, scans):
+    random = np.random.default_rng(0)
+    rows = np.stack([random.normal(size=200), random.normal(3, 0.5, 200), np.full(200, 7.0)], 1) * unit
+    scale = Scale.measure(type(scans)(rows.astype(np.float32)), is_image=False, seed=0)
+    scaled = scale.apply(rows)
+    np.testing.assert_allclose(scaled.std(0), [1, 1, 0], atol=1e-5)
+    assert scale.worst == pytest.approx(2 / 3, rel=1e-3)
 
 
 def test_noise_has_the_standard_deviation_that_is_asked_for(make_encoder, scans):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from transfer.training.batching import Readable, read_rows
 
 SAMPLE = 2000  # rows that scales are measured on
-_LEAST = 1e-6  # a spread below this is none
+_LEAST, _RESOLVED = 1e-30, 1e-7  # a spread below this, or this share of the mean in single precision, is none
 _BLOCK_BYTES = 2**23  # of the rows of the sample that are in memory at a time
 
 
@@ -53,7 +53,7 @@ class Scale:
         axes = tuple(range(np.ndim(mean_row) - 1)) if is_image else ()
         mean = np.mean(mean_row, axes)
         spread = np.sqrt(np.mean(squares + np.square(mean_row - mean), axes))
-        spread = np.where(spread > _LEAST, spread, 1.0)
+        spread = np.where(spread > np.maximum(_LEAST, _RESOLVED * np.abs(mean)), spread, 1.0)
         worst = float(np.mean(squares / np.square(spread)))
         low, high = min(low for low, _ in ends), max(high for _, high in ends)
         return cls(np.asarray(mean, np.float32), np.asarray(spread, np.float32), worst, float(low), float(high))
