@@ -1,0 +1,55 @@
+"""What the documents name is there: tests behind the promises, files, headings, scripts and the commands' own names."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from transfer.cli.group import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = sorted(path.name for path in ROOT.glob("*.md"))
+
+
+def headings(text: str) -> set[str]:
+    """Anchors of a document's headings, as GitHub makes them."""
+    found = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in found}
+
+
+def promises() -> list[str]:
+    """The numbered promises of the README, each with the tests that it names."""
+    section = (ROOT / "README.md").read_text().split("\n## Why trust it\n")[1].split("\n## ")[0]
+    return re.findall(r"^\d\. .*?(?=^\d\. |^\n?\S|\Z)", section, re.M | re.S)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_test_that_a_document_names_exists(name):
+    named = re.findall(r"(tests/[\w/]+\.py)::(\w+)", (ROOT / name).read_text())
+    for file, function in named:
+        tree = ast.parse((ROOT / file).read_text())
+        assert function in {each.name for each in tree.body if isinstance(each, ast.FunctionDef)}, f"{file}::{function}"
+
+
+def test_each_of_the_six_promises_names_tests():
+    assert len(promises()) == 6
+    for each in promises():
+        assert len(re.findall(r"`tests/[\w/]+\.py::test_\w+`", each)) >= 2, each
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_link_within_the_repository_leads_somewhere(name):
+    text = (ROOT / name).read_text()
+    for path, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)", text):
+        assert (ROOT / path).exists(), path
+        if anchor:
+            assert anchor in headings((ROOT / (path or name)).read_text()), f"{path}#{anchor}"
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_script_and_command_that_a_document_runs_is_there(name):
+    text = (ROOT / name).read_text()
+    for script in re.findall(r"python ((?:tests|examples|checkpoints)/[\w/]+\.py)", text):
+        assert (ROOT / script).is_file(), script
+    assert set(re.findall(r"^transfer ([a-z]+)\b", text, re.M)) <= set(COMMANDS)
