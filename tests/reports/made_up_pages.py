@@ -1,6 +1,7 @@
 """Pages made up by hand, realistic and hostile, without a run."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from transfer.evidence.leaderboards import Board, Leaderboard, Margin, Standing
 from transfer.evidence.run_comparisons import Comparison, Setting
 from transfer.evidence.run_pairs import RunPair
 from transfer.evidence.share_differences import ShareDifference
-from transfer.output_scores import ClassScore, Measure
+from transfer.labellings import Labelling, Output
+from transfer.output_scores import ClassScore, Measure, OutputScore, WayScores
 from transfer.reports.contents import (
     Bin,
     Contents,
@@ -405,3 +407,20 @@ def hostile_page():
         leaderboard=board(script),
     )
     return Page((run,), title=quotes)
+
+
+def page_of_outputs():
+    """A run that says a number and labels of each example."""
+    price = OutputScore("price", "regression", 90, (Measure("mean absolute error", 1.25, 1.0, 1.5, 90),))
+    simple = OutputScore("price", "regression", 90, (Measure("mean absolute error", 3.5, 3.0, 4.0, 90),))
+    worse = OutputScore("price", "regression", 90, (Measure("mean absolute error", 9.5, 9.0, 10.0, 90),))
+    tags = OutputScore("tags", "sigmoid", 80, (Measure("macro F1", 0.6, 0.5, 0.7, 80),))
+    ways = (
+        WayScores("probe", (price, tags)),
+        WayScores("mean", (simple, replace(tags, measures=(Measure("macro F1", 0.1, None, None, 80),)))),
+        WayScores("zero", (worse, replace(tags, measures=()))),
+    )
+    labelling = Labelling((Output("price", "regression"), Output("tags", "sigmoid", ("loud", "old"))))
+    held = result((), score=None, stages=(), baselines=(), labelling=labelling, outputs=ways)
+    run = contents(result=held, outputs=(labels_output(),))
+    return Page((run,))

@@ -9,13 +9,11 @@ from html.parser import HTMLParser
 import made_up_pages
 import pytest
 
-from transfer.labellings import Labelling, Output
-from transfer.output_scores import Measure, OutputScore, WayScores
 from transfer.reports.contents import SECTIONS, Page
 from transfer.reports.rendering import render
+from transfer.reports.thinning import thin
 
 VOID = {"meta", "link", "img", "input", "br"}
-FOREIGN = {"path", "rect", "circle", "line", "text"}
 
 
 class Reader(HTMLParser):
@@ -69,38 +67,54 @@ class Reader(HTMLParser):
         return " ".join(self.texts[section].split())
 
 
-@pytest.fixture(scope="module")
-def text():
-    return render(made_up_pages.page())
+PAGES = {
+    "one": made_up_pages.page,
+    "two": made_up_pages.page_of_two,
+    "outputs": made_up_pages.page_of_outputs,
+    "hostile": made_up_pages.hostile_page,
+}
 
 
 @pytest.fixture(scope="module")
-def one(text):
-    return Reader(text)
+def texts():
+    return {name: render(make()) for name, make in PAGES.items()}
 
 
 @pytest.fixture(scope="module")
-def hostile():
-    return Reader(render(made_up_pages.hostile_page()))
+def readers(texts):
+    return {name: Reader(text) for name, text in texts.items()}
+
+
+@pytest.fixture(scope="module")
+def text(texts):
+    return texts["one"]
+
+
+@pytest.fixture(scope="module")
+def one(readers):
+    return readers["one"]
+
+
+@pytest.fixture(scope="module")
+def hostile(readers):
+    return readers["hostile"]
 
 
 def test_every_section_stands_on_the_page_in_order(one):
     assert [each["id"] for each in one.found("section")] == list(SECTIONS)
 
 
-def test_every_link_within_the_page_leads_somewhere_and_ids_are_unique():
-    for page in (made_up_pages.page(), made_up_pages.page_of_two(), made_up_pages.hostile_page()):
-        reader = Reader(render(page))
-        ids = [each["id"] for _, each in reader.elements if "id" in each]
-        links = [each["href"] for each in reader.found("a")]
-        assert len(ids) == len(set(ids))
-        assert {each.removeprefix("#") for each in links} <= set(ids)
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_within_the_page_leads_somewhere_and_ids_are_unique(readers, name):
+    ids = [each["id"] for _, each in readers[name].elements if "id" in each]
+    links = [each["href"] for each in readers[name].found("a")]
+    assert len(ids) == len(set(ids))
+    assert {each.removeprefix("#") for each in links} <= set(ids)
 
 
-@pytest.mark.parametrize("make", [made_up_pages.page, made_up_pages.page_of_two, made_up_pages.hostile_page])
-def test_every_element_is_closed(make):
-    reader = Reader(render(make()))
-    assert (reader.open, reader.faults) == ([], [])
+@pytest.mark.parametrize("name", PAGES)
+def test_every_element_is_closed(readers, name):
+    assert (readers[name].open, readers[name].faults) == ([], [])
 
 
 def test_the_same_page_is_the_same_text(text):
@@ -206,6 +220,11 @@ def test_what_is_not_there_says_why_and_what_is_unknown_is_no_error():
     assert "There is no command" not in reader.said("reproduce")
 
 
+def test_a_section_that_is_not_whole_says_why():
+    run = made_up_pages.contents(absent={"scores": "answers.json is damaged."})
+    assert Reader(render(Page((run,)))).said("scores").endswith("26/100 answers.json is damaged.")
+
+
 def test_names_that_would_be_markup_are_text(hostile):
     tags = {name for name, _ in hostile.elements}
     assert len(hostile.found("script")) == len(hostile.found("style")) == 1
@@ -216,8 +235,8 @@ def test_names_that_would_be_markup_are_text(hostile):
     assert "<script>window.hit = 1</script>" in hostile.said("network")
 
 
-def test_what_turns_the_direction_of_text_is_written_out_and_long_names_are_cut():
-    text = render(made_up_pages.hostile_page())
+def test_what_turns_the_direction_of_text_is_written_out_and_long_names_are_cut(texts):
+    text = texts["hostile"]
     assert not re.search("[\u202a-\u202e\u2066-\u2069\u200e\u200f]", text)
     assert r"line\nbreak\u202eright to left\u200f" in Reader(text).said("classes")
     assert "x" * 161 not in re.sub("<pre.*?</pre>", "", Reader(text).said("classes"))
@@ -243,8 +262,8 @@ def test_nothing_is_loaded_and_only_the_own_style_and_script_may_run(one, hostil
         assert "url(http" not in reader.raw["style"]
 
 
-def test_a_page_of_two_runs_compares_them_first():
-    reader = Reader(render(made_up_pages.page_of_two()))
+def test_a_page_of_two_runs_compares_them_first(readers):
+    reader = readers["two"]
     sections = [each["id"] for each in reader.found("section")]
     assert sections[0] == "comparison"
     assert sections[1:] == [f"run-{place}-{name}" for place in (1, 2) for name in SECTIONS]
@@ -261,20 +280,8 @@ def test_runs_that_were_tested_on_other_examples_are_not_compared():
     assert "not comparable" in reader.said("comparison")
 
 
-def test_several_outputs_have_a_headline_and_a_chart_each():
-    price = OutputScore("price", "regression", 90, (Measure("mean absolute error", 1.25, 1.0, 1.5, 90),))
-    simple = OutputScore("price", "regression", 90, (Measure("mean absolute error", 3.5, 3.0, 4.0, 90),))
-    worse = OutputScore("price", "regression", 90, (Measure("mean absolute error", 9.5, 9.0, 10.0, 90),))
-    tags = OutputScore("tags", "sigmoid", 80, (Measure("macro F1", 0.6, 0.5, 0.7, 80),))
-    ways = (
-        WayScores("probe", (price, tags)),
-        WayScores("mean", (simple, replace(tags, measures=(Measure("macro F1", 0.1, None, None, 80),)))),
-        WayScores("zero", (worse, replace(tags, measures=()))),
-    )
-    labelling = Labelling((Output("price", "regression"), Output("tags", "sigmoid", ("loud", "old"))))
-    held = made_up_pages.result((), score=None, stages=(), baselines=(), labelling=labelling, outputs=ways)
-    run = made_up_pages.contents(result=held, outputs=(made_up_pages.labels_output(),))
-    reader = Reader(render(Page((run,))))
+def test_several_outputs_have_a_headline_and_a_chart_each(readers):
+    reader = readers["outputs"]
     said = reader.said("verdict")
     assert "price 1.250 mean absolute error on 90 test examples" in said
     assert "95 % interval 1.000 to 1.500" in said
@@ -293,6 +300,34 @@ def test_a_thousand_layers_and_examples_stay_under_the_limit():
     run = made_up_pages.contents(layers=layers, receipt=made_up_pages.receipt(layers))
     assert len(layers) > 1000
     assert len(render(Page((run,))).encode()) < 6_000_000
+
+
+def test_a_page_that_would_be_too_large_leaves_out_what_is_large_and_says_so():
+    run = made_up_pages.contents()
+    shot = replace(run.wrong[0].picture, attention=bytes(2_500_000))
+    wrong = (replace(run.wrong[0], picture=shot), replace(run.wrong[1], picture=shot), *run.wrong[2:])
+    text = render(Page((replace(run, wrong=wrong),)))
+    reader = Reader(text)
+    assert len(text.encode()) < 6_000_000
+    assert "Where the network looked is left out, to keep the page under 6 MB" in reader.said("wrong")
+    assert len([each for each in reader.found("img") if each["alt"]]) == 16
+    assert not reader.found("img", **{"class": "attention"})
+
+
+def test_what_is_large_goes_step_by_step_and_scores_stay():
+    whole, *_, unpictured, bare = thin(Page((made_up_pages.contents(),)))
+    assert whole.runs[0].absent == {}
+    reader = Reader(render(unpictured))
+    assert not reader.found("img")
+    assert "Pictures are left out" in reader.said("wrong")
+    assert "block_3" in reader.said("network")
+    text = render(bare)
+    reader = Reader(text)
+    assert len(text.encode()) < 200_000
+    for section in ("network", "flops", "restored"):
+        assert "left out, to keep the page under 6 MB" in reader.said(section)
+    assert "26/100" in reader.said("scores")
+    assert "99 % sure" in reader.said("wrong")
 
 
 def test_a_page_without_runs_is_refused():

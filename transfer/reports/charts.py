@@ -186,7 +186,9 @@ def _drawn(chart: Any, series: Sequence[Series], label: str) -> Markup:
             else:
                 node.set(name, _LONG.sub(r"\1", value))
         _tell(node)
-    root.attrib |= {"class": "chart", "role": "img", "aria-label": label, "viewBox": f"0 0 {WIDTH} {HEIGHT}"}
+        if node.get("class", "").startswith(("axis ", "titles")):
+            node.set("aria-hidden", "true")  # what a point says of itself has them
+    root.attrib |= {"class": "chart", "role": "group", "aria-label": label, "viewBox": f"0 0 {WIDTH} {HEIGHT}"}
     root.attrib.pop("width", None)
     root.attrib.pop("height", None)
     return Markup(ElementTree.tostring(root, encoding="unicode"))

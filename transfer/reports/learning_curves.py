@@ -12,11 +12,19 @@ from markupsafe import Markup
 from transfer.reports.charts import Point, Series, draw_points
 from transfer.reports.scales import number
 from transfer.reports.shown_text import shown
+from transfer.reports.tables import Table, table_of
 from transfer.specs import Json
 
 _SAID = {
     "trial": "on a part of the examples, to choose how far to go",
     "tune": "on all examples",
+}
+_COLUMNS = {
+    "number": "epoch",
+    "loss": "loss",
+    "validation_loss": "validation loss",
+    "validation_accuracy": "validation accuracy",
+    "rate": "learning rate",
 }
 
 
@@ -30,6 +38,7 @@ class Curve:
         accuracies: of the validation accuracy; empty without such examples.
         ended: how it ended, in a sentence.
         paints: names of the lines and of their colours.
+        table: the same in numbers.
     """
 
     stage: str
@@ -37,6 +46,7 @@ class Curve:
     accuracies: Markup
     ended: str
     paints: tuple[tuple[str, str], ...]
+    table: Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +108,15 @@ def _curve(stage: str, lines: Sequence[Json]) -> Curve:
     if _is_number(last.get("validation_loss")):
         ended += f"; validation loss {_told(last['validation_loss'])} in the last"
     title = f"{shown(stage)}: {name}" if name else shown(stage)
-    return Curve(title, losses, accuracies, ended, tuple((each.name, each.paint) for each in several))
+    paints = tuple((each.name, each.paint) for each in several)
+    return Curve(title, losses, accuracies, ended, paints, _tabulate(stage, lines))
+
+
+def _tabulate(stage: str, lines: Sequence[Json]) -> Table:
+    held = [key for key in _COLUMNS if any(each.get(key) is not None for each in lines)]
+    rows = [[_told(each[key]) if each.get(key) is not None else "" for key in held] for each in lines]
+    columns = [_COLUMNS[key] for key in held]
+    return table_of(f"epochs: {shown(stage)}", columns, rows, columns)
 
 
 def _series(name: str, paint: str, lines: Sequence[Json], key: str) -> Series:
@@ -115,7 +133,9 @@ def _is_number(value: Json) -> bool:
 
 
 def _told(value: Json) -> str:
-    return number(float(value)) if isinstance(value, int | float) else shown(value)
+    if isinstance(value, int):
+        return f"{value}"
+    return number(value) if isinstance(value, float) else shown(value)
 
 
 def _remark(stage: str, line: Json) -> str:

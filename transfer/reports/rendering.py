@@ -14,6 +14,7 @@ from transfer.reports.comparing_pages import compare_page
 from transfer.reports.contents import Page
 from transfer.reports.run_parts import part_sections
 from transfer.reports.shown_text import shown
+from transfer.reports.thinning import LIMIT_BYTES, thin
 from transfer.reports.verdicts import find_headlines
 
 
@@ -21,7 +22,7 @@ def render(page: Page) -> str:
     """Draw a page.
 
     What it shows of names, files and notes is text, whatever they hold. The page's own policy lets nothing be loaded,
-    and only the style and the script run that it was written with.
+    and only the style and the script run that it was written with. Of many runs less is shown, so that it stays small.
 
     Args:
         page: one run, or several that are compared.
@@ -34,6 +35,15 @@ def render(page: Page) -> str:
     """
     if not page.runs:
         raise ValueError("a page without runs: give it one, at least")
+    text = ""
+    for each in thin(page):
+        text = _draw(each)
+        if len(text.encode()) <= LIMIT_BYTES:
+            break
+    return text
+
+
+def _draw(page: Page) -> str:
     several = len(page.runs) > 1
     runs = [
         {

@@ -69,7 +69,7 @@ class Part:
         name: of the section.
         title: its heading.
         view: what its template takes; None where there is nothing to show.
-        absent: why there is nothing, else empty.
+        absent: why there is nothing, or not all; else empty.
     """
 
     id: str
@@ -89,9 +89,9 @@ def part_sections(contents: Contents, prefix: str) -> tuple[Part, ...]:
     views = _views(contents, prefix)
     parts = []
     for name in SECTIONS:
-        why = contents.absent.get(name) or _NOTHING.get(name, "The run kept nothing of this.")
         view = views.get(name)
-        parts.append(Part(f"{prefix}{name}", name, TITLES[name], view, "" if view is not None else told(why)))
+        why = "" if view is not None else _NOTHING.get(name, "The run kept nothing of this.")
+        parts.append(Part(f"{prefix}{name}", name, TITLES[name], view, told(contents.absent.get(name) or why)))
     return tuple(parts)
 
 
