@@ -38,7 +38,7 @@ EVIL = "<script>alert('x')</script>&amp;\"\u202e"
 HOW_ESCAPED = "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;&amp;amp;&quot;\\u202e"
 # Public classes that say what is asked, not what was found; a network and a checkpoint print their own line.
 ASKED = {"Head", "Network", "Output", "Pace", "Preprocessing", "Stage", "TransferError"}
-VOID = {"br", "hr", "img", "meta", "input"}
+LEFT = 'style="text-align:left;padding:.1em .6em"'
 
 
 def score(name="probe", right=7):
@@ -173,7 +173,7 @@ class Reading(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         assert tag in {"div", "p", "table", "thead", "tbody", "tr", "th", "td"}, tag
-        assert all(name == "style" and re.fullmatch(r"text-align:(left|right)", value) for name, value in attributes)
+        assert all(name == "style" and re.fullmatch(r"text-align:(left|right);padding:[.0-9em ]+", value) for name, value in attributes)
         self.tags.append(tag)
         self.open.append(tag)
 
@@ -239,8 +239,8 @@ def test_a_recipe_shows_what_differs_from_the_default():
 
 def test_labels_of_lines_stand_in_a_column_and_other_lines_by_themselves():
     assert as_html(["verdict   it paid", "          a little", "", "two words beside: x\ny"]) == (
-        '<div><table><tbody><tr><th style="text-align:left">verdict</th><td style="text-align:left">it paid</td></tr>'
-        '<tr><th style="text-align:left"></th><td style="text-align:left">a little</td></tr></tbody></table>'
+        f'<div><table><tbody><tr><th {LEFT}>verdict</th><td {LEFT}>it paid</td></tr>'
+        f'<tr><th {LEFT}></th><td {LEFT}>a little</td></tr></tbody></table>'
         "<p>two words beside: x</p><p>y</p></div>"
     )
 

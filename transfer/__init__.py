@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from transfer.rankings import Ranking as Ranking
     from transfer.recipes import Recipe as Recipe
     from transfer.recipes import Stage as Stage
+    from transfer.reports.plotting import plot as plot
     from transfer.results import Receipt as Receipt
     from transfer.results import Run as Run
     from transfer.specs import Head as Head
@@ -114,6 +115,7 @@ _HOMES = {
     "measure_drift": "transfer.jobs.measuring_drift",
     "named_recipe": "transfer.training.named_recipes",
     "open_checkpoint": "transfer.weights.opening",
+    "plot": "transfer.reports.plotting",
     "predict": "transfer.jobs.predicting",
     "pretrain": "transfer.jobs.pretraining",
     "prove": "transfer.jobs.proving",

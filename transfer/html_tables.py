@@ -44,7 +44,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Seque
 
 
 def _cell(tag: str, text: str, side: str) -> str:
-    return f'<{tag} style="text-align:{side}">{_shown(text)}</{tag}>'
+    return f'<{tag} style="text-align:{side};padding:.1em .6em">{_shown(text)}</{tag}>'
 
 
 def _lines(lines: Iterable[str]) -> Iterator[str]:

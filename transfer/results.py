@@ -292,6 +292,7 @@ class Run:
         reused: whether the same run stood there already and nothing was computed.
         resumed: the step of training from which it went on where it had been cut off; empty where it was not. Neither
             this nor `reused` stands in a file: a run that was cut off ends with the same bits.
+        history: what `history.jsonl` holds: a line for each stage and epoch.
     """
 
     result: Result
@@ -301,6 +302,7 @@ class Run:
     asked: Json = field(default=None, repr=False)
     reused: bool = False
     resumed: str = field(default="", compare=False)
+    history: tuple[Json, ...] = field(default=(), repr=False, compare=False)
 
     def __str__(self) -> str:
         return format_parts(self.parts)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -69,12 +70,21 @@ def test_a_model_that_is_missing_or_cut_off_is_refused(copy):
 def test_a_run_is_not_written_over_another(digits_run, copy, snapshot):
     before = snapshot(copy)
     with pytest.raises(OutputError):
-        write_run(digits_run, copy, history=[], answers={}, seconds={}, force=False)
+        write_run(digits_run, copy, answers={}, seconds={}, force=False)
     assert snapshot(copy) == before
-    written = write_run(
-        digits_run, copy, history=[{"stage": "probe"}], answers={}, seconds={"probe": 1.23456}, force=True
-    )
+    run = replace(digits_run, history=({"stage": "probe"},))
+    written = write_run(run, copy, answers={}, seconds={"probe": 1.23456}, force=True)
     assert written.folder == copy
     assert (copy / "history.jsonl").read_text() == '{"stage": "probe"}\n'
     assert json.loads((copy / "timing.json").read_text()) == {"probe": 1.235}
     assert (copy / "result.json").read_bytes() == (digits_run.folder / "result.json").read_bytes()
+
+
+def test_a_run_knows_its_history_and_what_is_damaged_of_it_is_left_out(digits_run, copy):
+    assert [line["stage"] for line in digits_run.history] == ["probe"]
+    assert transfer.load_run(copy).history == tuple(json.loads(json.dumps(digits_run.history)))
+    with (copy / "history.jsonl").open("a") as file:
+        file.write('[1]\n{"stage": "tu')
+    assert len(transfer.load_run(copy).history) == len(digits_run.history)
+    (copy / "history.jsonl").unlink()
+    assert transfer.load_run(copy).history == ()

@@ -193,19 +193,19 @@ def finetune(
             make = partial(_finished_model, feed.network, learner, data.labelling, network.card)
             raise with_last_finite(error, make, state_folder) from error
         told = (*notes, feed.note, *outcome.result.notes, *([store.trouble] if store.trouble else []))
+        whole_request = {**asked, **outcome.split}
         result = replace(outcome.result, notes=told, warnings=(*data.notes, *warnings, *outcome.result.warnings))
         if reference is not None:
-            whole_request = {**asked, **outcome.split}
             stands = reference.stand(outcome.last, outcome.answers, whole_request, outcome.probe)
             result = replace(result, benchmark=stands)
         model = _finished_model(feed.network, learner, data.labelling, network.card)
         described = receipt.to_json() if receipt is not None else None
-        run = Run(result, model, None, described, {**asked, **outcome.split}, resumed=learner.resumed)
+        lines = tuple(learner.history)
+        run = Run(result, model, None, described, whole_request, resumed=learner.resumed, history=lines)
         if target is not None:
             run = write_run(
                 run,
                 target,
-                history=learner.history,
                 answers=outcome.answers,
                 seconds=outcome.clock.seconds,
                 predictions=outcome.predictions,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from transfer.errors import DataError, OutputError, Problem
@@ -56,3 +57,16 @@ def read_asked(folder: Path) -> Json:
     if schema > SCHEMA:
         raise DataError(f"{folder} was written by a newer transfer.", next_step="upgrade h5transfer")
     return asked
+
+
+def read_history(folder: Path) -> tuple[Json, ...]:
+    """The lines of a run's history, as far as they can be read; it is looked at, and nothing hangs on it."""
+    try:
+        lines = (folder / HISTORY).read_text(errors="replace").splitlines()
+    except OSError:
+        return ()
+    found = []
+    for line in lines:
+        with suppress(ValueError):
+            found.append(json.loads(line))
+    return tuple(each for each in found if isinstance(each, dict))

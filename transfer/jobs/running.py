@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,18 @@ import keras
 from transfer.errors import CheckpointError, LayerError, Problem
 from transfer.jobs.differing_requests import refuse_other
 from transfer.jobs.kept_predictions import KeptPredictions
-from transfer.jobs.run_folders import ANSWERS, ASKED, HISTORY, MODEL, RESULT, SCHEMA, TIMING, read_asked, refuse_foreign
+from transfer.jobs.run_folders import (
+    ANSWERS,
+    ASKED,
+    HISTORY,
+    MODEL,
+    RESULT,
+    SCHEMA,
+    TIMING,
+    read_asked,
+    read_history,
+    refuse_foreign,
+)
 from transfer.models.restoring import restore
 from transfer.models.saving import save_model
 from transfer.placing import placed_folder, refuse_existing
@@ -50,7 +61,7 @@ def load_run(folder: str | os.PathLike[str], *, custom_objects: Mapping[str, Any
         given = "name the builder with its classes with --into, or read it in Python"
         step = f"{given}: transfer.load_run({str(path)!r}, custom_objects={{'Name': Class}})"
         raise LayerError(error.summary, error.problems, next_step=step) from error
-    return Run(result, restored.model, path, asked.get("receipt"), asked)
+    return Run(result, restored.model, path, asked.get("receipt"), asked, history=read_history(path))
 
 
 def refuse_run(folder: Path, *, force: bool, asked: Json = None) -> None:
@@ -74,7 +85,6 @@ def write_run(
     run: Run,
     folder: Path,
     *,
-    history: Iterable[Json],
     answers: Json,
     seconds: Mapping[str, float],
     predictions: KeptPredictions | None = None,
@@ -85,7 +95,6 @@ def write_run(
     Args:
         run: what came of it.
         folder: where it is to lie.
-        history: a line for each stage and epoch.
         answers: `examples`, names of those tested on, and `ways`, by each way of answering whether it got each right.
         seconds: by what they were spent on.
         predictions: for the test examples; None for none.
@@ -99,7 +108,7 @@ def write_run(
     with placed_folder(folder, force=force) as temporary:
         _write_json(temporary / ASKED, {"schema": SCHEMA, **run.asked, "receipt": run.receipt})
         _write_json(temporary / RESULT, run.result.to_json())
-        (temporary / HISTORY).write_text("".join(json.dumps(each, sort_keys=True) + "\n" for each in history))
+        (temporary / HISTORY).write_text("".join(json.dumps(each, sort_keys=True) + "\n" for each in run.history))
         (temporary / ANSWERS).write_text(json.dumps(answers, sort_keys=True) + "\n")
         _write_json(temporary / TIMING, {name: round(each, 3) for name, each in seconds.items()})
         if predictions is not None:

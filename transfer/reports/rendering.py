@@ -54,7 +54,7 @@ def _draw(page: Page) -> str:
         }
         for place, run in enumerate(page.runs, 1)
     ]
-    style, script = _text("page.css"), _text("page.js")
+    style, script = template_text("page.css"), template_text("page.js")
     title = page.title or (f"{len(page.runs)} runs" if several else page.runs[0].name)
     return (
         _environment()
@@ -74,16 +74,26 @@ def _draw(page: Page) -> str:
     )
 
 
+def render_template(name: str, **values: object) -> str:
+    """Fill in one of the templates: text is escaped, markup is not."""
+    return _environment().get_template(name).render(**values)
+
+
+@cache
+def template_text(name: str) -> str:
+    """What lies among the templates under a name."""
+    return (files("transfer.reports") / "templates" / name).read_text(encoding="utf-8")
+
+
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=FunctionLoader(_text), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(template_text),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-
-
-@cache
-def _text(name: str) -> str:
-    return (files("transfer.reports") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:

@@ -104,7 +104,7 @@ def _views(contents: Contents, prefix: str) -> dict[str, Any]:
             "warnings": tuple(map(told, result.warnings)),
         },
         "scores": {
-            "charts": _charts(result),
+            "charts": chart_result(result),
             "tables": [table_of("scores on the test examples", *each) for each in result.tables],
             "standing": "\n".join(map(told, result.standing)),
             "outputs": _measures(result),
@@ -131,7 +131,8 @@ def _listed(found: Any) -> list[Any] | None:
     return [each for each in found if each is not None] or None
 
 
-def _charts(result: Result) -> list[tuple[str, IntervalChart]]:
+def chart_result(result: Result) -> list[tuple[str, IntervalChart]]:
+    """(name of the output, its ways of answering with intervals); of one output without a name."""
     if result.labelling is None:
         name = result.score.name if result.score else ""
         return [("", chart_scores(result.scores, len(result.baselines), name))] if result.scores else []
