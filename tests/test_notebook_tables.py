@@ -173,7 +173,10 @@ class Reading(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         assert tag in {"div", "p", "table", "thead", "tbody", "tr", "th", "td"}, tag
-        assert all(name == "style" and re.fullmatch(r"text-align:(left|right);padding:[.0-9em ]+", value) for name, value in attributes)
+        assert all(
+            name == "style" and re.fullmatch(r"text-align:(left|right);padding:[.0-9em ]+", value)
+            for name, value in attributes
+        )
         self.tags.append(tag)
         self.open.append(tag)
 
@@ -239,8 +242,8 @@ def test_a_recipe_shows_what_differs_from_the_default():
 
 def test_labels_of_lines_stand_in_a_column_and_other_lines_by_themselves():
     assert as_html(["verdict   it paid", "          a little", "", "two words beside: x\ny"]) == (
-        f'<div><table><tbody><tr><th {LEFT}>verdict</th><td {LEFT}>it paid</td></tr>'
-        f'<tr><th {LEFT}></th><td {LEFT}>a little</td></tr></tbody></table>'
+        f"<div><table><tbody><tr><th {LEFT}>verdict</th><td {LEFT}>it paid</td></tr>"
+        f"<tr><th {LEFT}></th><td {LEFT}>a little</td></tr></tbody></table>"
         "<p>two words beside: x</p><p>y</p></div>"
     )
 
