@@ -14,7 +14,7 @@ FEW = 24  # layers that need no groups
 MOST = 32  # groups
 _LONG = 9  # layers of a group without a name, about
 # block_3_expand, conv4_block2_1_conv, stage2_unit1_conv, encoder/layer_3/attention, block5_conv1
-_NUMBERED = re.compile(r"^(.*?(?:block|layer|stage|unit|cell|module|mixed|stack)s?[_/.-]?\d+[a-z]?)(?=[_/.-]|$)", re.I)
+_NUMBERED = re.compile(r"^(.*(?:block|layer|stage|unit|cell|module|mixed|stack)s?[_/.-]?\d+[a-z]?)(?=[_/.-]|$)", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,13 @@ def group_layers(rows: Sequence[LayerRow]) -> tuple[Block, ...]:
     """Groups in order; each layer by itself where they are few."""
     if len(rows) <= FEW:
         return tuple(Block(row.name, (row,)) for row in rows)
-    blocks = [_named(each) for each in _split(rows)]
-    while len(blocks) > MOST:
-        blocks = _joined(blocks)
-    return tuple(blocks)
+    groups = list(_split(rows))
+    for across in (False, True):
+        limit = 2
+        while len(groups) > MOST and limit < 2 * len(rows):
+            groups = _joined(groups, limit, across=across)
+            limit *= 2
+    return tuple(map(_named, groups))
 
 
 def _split(rows: Sequence[LayerRow]) -> Iterator[tuple[LayerRow, ...]]:
@@ -94,15 +97,19 @@ def _bottlenecks(rows: Sequence[LayerRow]) -> list[bool]:
 
 
 def _named(rows: Sequence[LayerRow]) -> Block:
-    key = _key(rows[0].name)
+    first, last = rows[0].name, rows[-1].name
     if len(rows) == 1:
-        return Block(rows[0].name, tuple(rows))
-    return Block(key or f"{rows[0].name} … {rows[-1].name}", tuple(rows))
+        return Block(first, tuple(rows))
+    return Block(_key(first) if _key(first) == _key(last) != "" else f"{first} … {last}", tuple(rows))
 
 
-def _joined(blocks: Sequence[Block]) -> list[Block]:
-    """One block fewer: the two neighbours of one part with the fewest layers, of any part where there are no others."""
-    pairs = [k for k in range(len(blocks) - 1) if blocks[k].part == blocks[k + 1].part] or list(range(len(blocks) - 1))
-    at = min(pairs, key=lambda k: len(blocks[k].rows) + len(blocks[k + 1].rows))
-    rows = blocks[at].rows + blocks[at + 1].rows
-    return [*blocks[:at], Block(f"{rows[0].name} … {rows[-1].name}", rows), *blocks[at + 2 :]]
+def _joined(groups: Sequence[tuple[LayerRow, ...]], limit: int, *, across: bool) -> list[tuple[LayerRow, ...]]:
+    """Neighbours together where they come to no more than `limit` layers; those of other parts only `across` them."""
+    joined: list[list[LayerRow]] = []
+    for group in groups:
+        is_alike = bool(joined) and (across or part_of(joined[-1][-1]) == part_of(group[0]))
+        if is_alike and len(joined[-1]) + len(group) <= limit:
+            joined[-1] += group
+        else:
+            joined.append(list(group))
+    return [tuple(each) for each in joined]

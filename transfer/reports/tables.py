@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from transfer.reports.shown_text import shown
 
-_NUMBER = re.compile(r"^[≥~]?\s*([-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?|inf)\s*([kMGT%]?)")
+_NUMBER = re.compile(r"^[≥~]?\s*([-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?|inf\b)\s*([kMGT%]?)")
 _FACTORS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "%": 0.01}
 
 _NOTHING = Markup()
