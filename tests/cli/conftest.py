@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from json_forms import check_form
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -42,11 +43,11 @@ class Ended:
 
     @property
     def json(self):
-        return json.loads(self.stdout)
+        return check_form(json.loads(self.stdout))
 
     @property
     def error(self):
-        return json.loads(self.stderr)
+        return check_form(json.loads(self.stderr))
 
 
 @pytest.fixture

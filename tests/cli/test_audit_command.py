@@ -41,7 +41,7 @@ def test_a_picture_in_the_wrong_folder_is_named_and_corrected_by_the_table(call,
 
 def test_json_says_what_is_printed_and_an_existing_table_stays(call, mislabelled, tmp_path):
     found = call("audit", "digits_mlp", mislabelled, "--no-cache", "--json").json
-    assert found["schema"] == 1
+    assert found["schema"] == "transfer/audit/1"
     assert found["suspects"][0]["name"] == "digit_1/wrong.png"
     assert set(found["shares"]) == {""}
     (tmp_path / "there.csv").write_text("mine")

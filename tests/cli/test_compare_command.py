@@ -20,7 +20,7 @@ def test_compare_prints_what_the_comparison_prints(call, tmp_path):
 def test_compare_as_json_has_every_number(call, tmp_path):
     runs = [write_run(tmp_path / name, [place >= wrong for place in range(60)]) for name, wrong in (("a", 2), ("b", 5))]
     found = call("compare", *runs, tmp_path, "--json").json
-    assert found["schema"] == 1
+    assert found["schema"] == "transfer/compare/1"
     assert [each["score"]["correct"] for each in found["runs"]] == [58, 55]
     (pair,) = found["pairs"]
     assert (pair["first_alone"], pair["second_alone"], pair["examples"], pair["told_apart"]) == (3, 0, 60, False)

@@ -52,7 +52,11 @@ def test_convert_says_what_it_wrote(call, tmp_path, target):
     assert (ended.code, ended.stderr) == (0, "")
     assert "4 tensors, 416 bytes, read back bit by bit" in ended.stdout
     ended = call("convert", SHARED, tmp_path / target, "--force", "--json")
-    assert (ended.json["schema"], ended.json["tensors"], ended.json["was"]) == (1, 4, "full legacy .h5")
+    assert (ended.json["schema"], ended.json["tensors"], ended.json["was"]) == (
+        "transfer/convert/1",
+        4,
+        "full legacy .h5",
+    )
 
 
 def test_an_existing_output_ends_with_8(call, tmp_path):

@@ -51,7 +51,7 @@ def test_an_ill_one_is_told_why_and_written_mended(call):
 @pytest.mark.usefixtures("_sigmoids")
 def test_json_holds_every_number(call):
     values = call("diagnose", "deep.keras", "points.npz", "--json").json
-    assert values["schema"] == 1
+    assert values["schema"] == "transfer/diagnose/1"
     assert values["is_new"] is True
     assert [each["activation"] for each in values["activations"]] == ["sigmoid"] * 8 + ["softmax"]
     assert values["gradients"]["verdict"] == "vanishing"

@@ -82,7 +82,7 @@ def test_json_tells_what_the_table_tells(call):
     ended = call("graph", "nested.keras", "--json")
     assert (ended.code, ended.stderr) == (0, "")
     assert ended.json == {
-        "schema": 1,
+        "schema": "transfer/graph/1",
         "name": "outer",
         "parameters": 59,
         "trainable_parameters": 8,

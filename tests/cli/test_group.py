@@ -174,7 +174,7 @@ def test_an_error_as_json_has_the_fields_of_the_text(call):
     ended = call(
         "extract", "pretrained.weights.h5", "--into", "functional_models:create_narrow_model", "-o", "out.h5", "--json"
     )
-    assert set(ended.error) == {"error", "exit_code", "summary", "problems", "next"}
+    assert set(ended.error) == {"schema", "error", "exit_code", "summary", "problems", "next"}
     kernel = next(each for each in ended.error["problems"] if each["where"].endswith("dense_1/kernel"))
     assert kernel["expected"].startswith("(784, 32)")
     assert kernel["found"].startswith("(784, 64)")
@@ -204,6 +204,7 @@ def test_every_error_of_the_tree_ends_with_its_own_code(call, monkeypatch, kind,
         ended.stderr == "error: It went wrong.\n  here\n    expected  this\n    found     that\n  next: do it again\n"
     )
     assert call("inspect", "x.h5", "--json").error == {
+        "schema": "transfer/error/1",
         "error": kind.__name__,
         "exit_code": code,
         "summary": "It went wrong.",
@@ -244,7 +245,7 @@ def test_inspect_lists_every_tensor_with_its_numbers(call):
     described = call("inspect", "digits_mlp", "--json").json
     assert described["parameters"] == 55_050
     assert described["size_bytes"] == 220_200
-    assert described["schema"] == 2
+    assert described["schema"] == "transfer/inspect/1"
     assert [each["name"] for each in described["tensors"]][:2] == ["dense_1/kernel", "dense_1/bias"]
 
 
@@ -267,7 +268,7 @@ INPUTS = {
 
 
 def test_checkpoints_lists_what_is_shipped(call):
-    listed = call("checkpoints", "--json").json
+    listed = call("checkpoints", "--json").json["checkpoints"]
     assert [each["checkpoint"] for each in listed] == [
         "digits_mlp",
         "languages_attention",

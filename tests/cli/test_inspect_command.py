@@ -171,7 +171,7 @@ def test_json_keeps_its_keys(call):
         *("schema", "path", "dialect", "writer", "backend", "parameters", "size_bytes", "has_architecture", "known"),
         *("guarded", "doubts", "tensors", "health", "extras", "card"),
     ]
-    assert described["schema"] == 2
+    assert described["schema"] == "transfer/inspect/1"
     tensor = {"name", "shape", "dtype", "layer", "role", "layer_class", "position", "nesting", "owner", "converted"}
     assert set(described["tensors"][0]) == tensor | {"parameters", "size_bytes"}
     assert described["tensors"][0]["shape"] == [784, 64]

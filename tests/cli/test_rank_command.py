@@ -52,7 +52,7 @@ def test_it_is_told_before_and_after_that_one_or_two_fine_tuned_cuts_make_no_ord
 
 def test_json_holds_all_cuts_with_a_schema(call, pictures):
     found = call("rank", "digits_mlp", "--on", pictures, "--no-cache", "--random", "--cuts", "1", "--json").json
-    assert found["schema"] == 1
+    assert found["schema"] == "transfer/rank/1"
     assert [(cut["candidate"], cut["is_random"]) for cut in found["cuts"]] == [
         ("digits_mlp", False),
         ("random:digits_mlp", True),

@@ -14,7 +14,7 @@ from transfer.training.recipe_texts import format_recipe, parse_recipe
 def test_without_a_name_all_are_listed(call):
     shown = call("recipe", "show")
     assert [line.split()[0] for line in shown.stdout.splitlines()[1:]] == list(NAMED)
-    assert list(call("recipe", "show", "--json").json) == list(NAMED)
+    assert list(call("recipe", "show", "--json").json["recipes"]) == list(NAMED)
 
 
 def test_a_recipe_is_shown_as_a_file_that_can_be_used(call, tmp_path):

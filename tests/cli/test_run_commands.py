@@ -69,6 +69,7 @@ def test_finetune_as_json_holds_the_result_and_nothing_else_is_printed(call, pic
     ended = call("finetune", "digits_mlp", pictures, "-o", tmp_path / "run", "--shots", "5", "--json")
     assert ended.stderr == ""
     values = ended.json
+    assert values.pop("schema") == "transfer/finetune/1"
     assert values.pop("run") == str(tmp_path / "run")
     assert values.pop("reused") is False
     assert values.pop("resumed") is None

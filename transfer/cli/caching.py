@@ -93,7 +93,7 @@ def command(ctx: click.Context, cache: Path | None, as_json: bool) -> None:
 
     pieces = list_pieces(folder)
     if as_json:
-        show_json({"schema": 1, **_counted(folder, pieces), "pieces": [_described(each) for each in pieces]})
+        show_json({**_counted(folder, pieces), "pieces": [_described(each) for each in pieces]})
         return
     click.echo(f"{folder}: {_amount(pieces)}")
     if pieces:
@@ -127,7 +127,7 @@ def clear(obj: dict[str, Any], cache: Path | None, yes: bool, as_json: bool) -> 
     trim_shards(folder, 0, idle_seconds=0)
     after = list_pieces(folder)
     if as_json:
-        show_json({"schema": 1, "before": _counted(folder, before), "after": _counted(folder, after)})
+        show_json({"before": _counted(folder, before), "after": _counted(folder, after)})
         return
     click.echo(f"{folder}: {_amount(before)}, now {_amount(after)}")
     if after:

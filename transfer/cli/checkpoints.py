@@ -28,12 +28,11 @@ def command(as_json: bool) -> None:
     opened = {name: open_checkpoint(path) for name, path in shipped_checkpoints().items()}
     found = {name: describe_checkpoint(each) for name, each in opened.items()}
     if as_json:
-        show_json(
-            [
-                {"checkpoint": name, **{key: each[key] for key in ("path", "dialect", "parameters", "card")}}
-                for name, each in found.items()
-            ]
-        )
+        listed = [
+            {"checkpoint": name, **{key: each[key] for key in ("path", "dialect", "parameters", "card")}}
+            for name, each in found.items()
+        ]
+        show_json({"checkpoints": listed})
         return
     rows = [
         (

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from transfer.weights.health import Health
     from transfer.weights.identifying import Known
 
-SCHEMA = 2
 LONG = 120  # tensors; a file of more is shown with a row a layer
 COLUMNS = ("tensor", "shape", "dtype", "parameters", "bytes")
 
@@ -26,11 +25,11 @@ COLUMNS = ("tensor", "shape", "dtype", "parameters", "bytes")
 def describe_checkpoint(
     checkpoint: Checkpoint, known: Known | None = None, health: Mapping[str, Health] | None = None
 ) -> Json:
-    """As plain values: the schema of `--json`.
+    """As plain values, in the form of `schemas/inspect.json`.
 
     Returns:
         A dictionary with the keys
-        `schema`: 2; it rises when a key changes its meaning or goes.
+
         `path`, `dialect`: the file, and the layout in which it is written.
         `writer`, `backend`: version of Keras and what it computed with; empty where the file does not say.
         `parameters`, `size_bytes`: of all tensors.
@@ -50,7 +49,6 @@ def describe_checkpoint(
     specs = list(checkpoint.specs.values())
     card = checkpoint.card
     return {
-        "schema": SCHEMA,
         "path": str(checkpoint.path),
         "dialect": checkpoint.dialect,
         "writer": str(checkpoint.writer),

@@ -233,7 +233,7 @@ def command(
                 progress=progress,
             )
         show_warnings(forecast.warnings)
-        show_json(forecast.to_json()) if as_json else click.echo(forecast)
+        show_json(forecast.to_json(), of="finetune-dry-run") if as_json else click.echo(forecast)
         if not skip_unreadable:
             refuse_unreadable(forecast.doubts.unreadable, forecast.doubts.examples, labelled.source)
         return

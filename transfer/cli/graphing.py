@@ -159,7 +159,6 @@ def _counts(layers: Sequence[LayerSummary]) -> dict[str, Any]:
 
 def _to_json(graph: Graph, layers: Sequence[LayerSummary], out: Path | None) -> dict[str, Any]:
     return {
-        "schema": 1,
         "name": graph.name,
         **_counts(layers),
         "inputs": [ref.layer for ref in graph.inputs],

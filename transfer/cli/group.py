@@ -73,6 +73,10 @@ class _Commands(click.Group):
         try:
             with telling_time():
                 return super().invoke(ctx)
+        except KeyboardInterrupt:
+            if sys.stderr.isatty():
+                click.echo(err=True)  # behind the ^C
+            raise click.Abort from None
         except TransferError as error:
             from transfer.cli.showing import show_error
 
@@ -106,9 +110,22 @@ def main() -> None:
         code = transfer.main(prog_name="transfer", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)  # click gives the code of an exit back, and does not raise it
     except click.ClickException as error:
-        error.show()
+        if "--json" in sys.argv[1:]:
+            _show_slip(error)
+        else:
+            error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted; no result was written.", err=True)
-        click.echo("A run that was training goes on where it was when the same command is given again.", err=True)
-        sys.exit(130)
+        from transfer.cli.interrupting import CODE, show_interruption
+
+        show_interruption(sys.argv[1:], as_json="--json" in sys.argv[1:])
+        sys.exit(CODE)
+
+
+def _show_slip(error: click.ClickException) -> None:
+    """A slip on the command line, as JSON."""
+    from transfer.cli.showing import show_json_error
+
+    ctx = getattr(error, "ctx", None)
+    asked = f"{ctx.command_path if ctx else 'transfer'} --help"
+    show_json_error("UsageError", error.exit_code, error.format_message(), next_step=f"see {asked}")

@@ -121,6 +121,6 @@ def _show(planned: Planned, error: MatchError | None, *, as_json: bool) -> None:
     if as_json:
         from transfer.cli.showing import show_json
 
-        show_json({"schema": 1, "fits": error is None, **receipt.to_json()})
+        show_json({"fits": error is None, **receipt.to_json()})
     else:
         click.echo(receipt)

@@ -53,12 +53,14 @@ def show(recipe: str | None, settings: tuple[str, ...], examples: int, seed: int
         if settings:
             raise click.UsageError("--set changes a recipe: name one.")
         names = summarize_named()
-        show_json(names) if as_json else show_table(("recipe", "what it does"), [*names.items()])
+        show_json({"recipes": names}, of="recipe-names") if as_json else show_table(
+            ("recipe", "what it does"), [*names.items()]
+        )
         return
     chosen = chosen_recipe(recipe, settings, examples=examples, seed=seed)
     if as_json:
         does = [describe_stage(stage) for stage in chosen.stages]
-        show_json({"schema": 1, "recipe": asdict(chosen), "does": does})
+        show_json({"recipe": asdict(chosen), "does": does})
     else:
         lines = explain_named(recipe).splitlines() if recipe in NAMED else []
         click.echo("".join(f"{f'# {line}'.rstrip()}\n" for line in lines) + format_recipe(chosen), nl=False)
@@ -81,6 +83,6 @@ def check(file: Path, as_json: bool) -> None:
     recipe = read_recipe(file)
     stages = [stage.kind for stage in recipe.stages]
     if as_json:
-        show_json({"schema": 1, "ok": True, "name": recipe.name, "stages": stages})
+        show_json({"ok": True, "name": recipe.name, "stages": stages})
     else:
         click.echo(f"{file}: ok, {recipe.name!r}: {', then '.join(stages)}")

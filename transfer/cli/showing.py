@@ -6,7 +6,7 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +23,18 @@ SHOWN = 12  # problems written out; the others are counted
 DRAWN = 60  # rows
 
 
-def show_json(values: Any) -> None:
-    """Print plain values; a number that is not finite is null."""
+def show_json(values: Mapping[str, Any], *, of: str = "") -> None:
+    """Print plain values with the name of their form; a number that is not finite is null.
+
+    Args:
+        values: by name.
+        of: the name of the schema in `schemas/`; the words of the command that is running, unless it is said.
+    """
     from transfer.plain_json import plain
 
-    click.echo(json.dumps(plain(values), indent=1, default=str, ensure_ascii=False, allow_nan=False))
+    kind = of or "-".join(click.get_current_context().command_path.split()[1:])
+    named = {"schema": "", **values} | {"schema": f"transfer/{kind}/1"}
+    click.echo(json.dumps(plain(named), indent=1, default=str, ensure_ascii=False, allow_nan=False))
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[str] = ()) -> None:
@@ -88,12 +95,21 @@ def show_error(error: TransferError, *, as_json: bool) -> None:
     if not as_json:
         click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
         return
+    problems = [dataclasses.asdict(each) for each in error.problems]
+    show_json_error(type(error).__name__, error.exit_code, error.summary, problems, error.next_step)
+
+
+def show_json_error(
+    kind: str, exit_code: int, summary: str, problems: Sequence[Mapping[str, str]] = (), next_step: str = ""
+) -> None:
+    """Print an error as one line of JSON on stderr."""
     values = {
-        "error": type(error).__name__,
-        "exit_code": error.exit_code,
-        "summary": error.summary,
-        "problems": [dataclasses.asdict(each) for each in error.problems],
-        "next": error.next_step,
+        "schema": "transfer/error/1",
+        "error": kind,
+        "exit_code": exit_code,
+        "summary": summary,
+        "problems": list(problems),
+        "next": next_step,
     }
     click.echo(json.dumps(values, ensure_ascii=False), err=True)
 
