@@ -1,5 +1,7 @@
 """What each method hides, draws and asks, against numpy; and how methods are named."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -11,11 +13,12 @@ from transfer.training.pretraining.denoising import Denoising
 from transfer.training.pretraining.encoders import Scale
 from transfer.training.pretraining.gan import judged
 from transfer.training.pretraining.masked import Masked, hide
-from transfer.training.pretraining.methods import METHODS, explain_method, named_method
+from transfer.training.pretraining.methods import METHODS, named_method
 from transfer.training.pretraining.rotation import Rotation, turned
 from transfer.training.pretraining.spectral import SpectralCall
 from transfer.training.pretraining.variational import kl_to_normal
 
+README = Path(__file__).parents[3] / "README.md"
 SEED = tf.constant((1, 2))
 
 
@@ -153,7 +156,15 @@ def test_methods_go_by_their_names_and_options_are_converted():
     assert isinstance(found, Contrastive)
     assert (found.temperature, found.views.light, found.views.mirror) == (0.5, 0.1, False)
     assert named_method("masked", {"patch": "4"}) == Masked(patch=4)
-    assert all("Source" in explain_method(name) for name in METHODS)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_wrong_option_lists_all_and_so_does_the_readme(name):
+    with pytest.raises(DataError, match="has no option 'no'") as refused:
+        named_method(name, {"no": 1})
+    (row,) = [each for each in README.read_text().splitlines() if each.startswith(f"| `{name}` |")]
+    told = row.split("|")[-2].replace("`", "").strip() or "none"
+    assert refused.value.summary == f"The method {name} has no option 'no'; it has {told}."
 
 
 @pytest.mark.parametrize(

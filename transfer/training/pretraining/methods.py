@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
-from inspect import getmodule
 from typing import Any
 
 from transfer.errors import DataError, Problem, nearest
@@ -49,16 +48,22 @@ def named_method(name: str, options: Mapping[str, Any] | None = None) -> Method:
     return found  # type: ignore[no-any-return]
 
 
-def explain_method(name: str) -> str:
-    """What a method does, and where it comes from."""
-    return (getattr(getmodule(METHODS[name]), "__doc__", None) or "").strip()
+def _listed(found: Any, inside: str = "") -> Iterator[str]:
+    """Options with their values: `share=0.5`, `patch`, `views.mirror=true`."""
+    for each in fields(found):
+        value = getattr(found, each.name)
+        if is_dataclass(value):
+            yield from _listed(value, f"{inside}{each.name}.")
+        else:
+            yield f"{inside}{each.name}" + ("" if value is None else f"={str(value).lower()}")
 
 
 def _with(found: Any, method: str, path: list[str], value: Any) -> Any:
     known = [each.name for each in fields(found)]
     first, *rest = path
     if first not in known:
-        has = f"it has {', '.join(known)}" if known else "it has none"
+        listed = ", ".join(_listed(found))
+        has = f"it has {listed}" if listed else "it has none"
         raise DataError(f"The method {method} has no option {first!r}; {has}.")
     old = getattr(found, first)
     if is_dataclass(old):
