@@ -42,10 +42,16 @@ def test_names_of_known_families_are_understood(name, block):
     assert len(found[-1].rows) == 2
 
 
-def test_a_block_that_is_trained_from_its_middle_on_is_two():
-    names = [f"block_1_{k}" for k in range(FEW + 2)]
-    rows = chain(names[:10]) + chain(names[10:], part="trained")
-    assert [(block.part, len(block.rows)) for block in group_layers(rows)] == [("frozen", 10), ("trained", FEW - 8)]
+def test_a_block_in_which_batch_norms_are_frozen_stays_together_and_layers_without_a_block_part():
+    names = [f"block_1_{k}" for k in range(FEW)]
+    mixed = tuple(
+        row
+        for pair in zip(chain(names), chain([f"{each}_BN" for each in names], "trained"), strict=True)
+        for row in pair
+    )
+    alone = chain(["head_a", "head_b"]) + chain(["out"], part="new")
+    found = [(block.part, block.about, len(block.rows)) for block in group_layers(mixed + alone)]
+    assert found == [("trained", "in part trained", 2 * FEW), ("frozen", "frozen", 2), ("new", "new", 1)]
 
 
 def test_without_names_a_block_ends_where_one_layer_passes_all_on():

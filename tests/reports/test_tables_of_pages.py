@@ -34,4 +34,5 @@ def test_only_columns_of_numbers_are_sorted_as_numbers():
 
 
 def test_cells_break_between_words_and_long_names_within():
-    assert [Cell(text).width for text in ("short", "two words and then some more", "x" * 30)] == ["short", "", "long"]
+    texts = ("short", "two or three words", "two words and then some more", "x" * 30)
+    assert [Cell(text).width for text in texts] == ["short", "", "wide", "long"]

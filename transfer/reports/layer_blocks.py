@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from transfer.reports.contents import LayerRow
-from transfer.reports.layer_charts import part_of
+from transfer.reports.layer_charts import PARTS, part_of
 
 FEW = 24  # layers that need no groups
 MOST = 32  # groups
@@ -19,7 +19,7 @@ _NUMBERED = re.compile(r"^(.*(?:block|layer|stage|unit|cell|module|mixed|stack)s
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Layers that follow one another and are of one part.
+    """Layers that follow one another.
 
     Attributes:
         name: what their names share, or the first and the last.
@@ -31,8 +31,14 @@ class Block:
 
     @property
     def part(self) -> str:
-        """Theirs; that of those with weights where it has others too."""
-        return max((part_of(row) for row in self.rows), key=("input", "frozen", "trained", "new").index)
+        """Theirs; of several the one that changes most."""
+        return max((part_of(row) for row in self.rows), key=PARTS.index)
+
+    @property
+    def about(self) -> str:
+        """The same in words."""
+        held = {part_of(row) for row in self.rows if row.parameters}
+        return f"in part {self.part}" if len(held) > 1 else self.part
 
     @property
     def parameters(self) -> int:
@@ -61,7 +67,8 @@ def group_layers(rows: Sequence[LayerRow]) -> tuple[Block, ...]:
 def _split(rows: Sequence[LayerRow]) -> Iterator[tuple[LayerRow, ...]]:
     narrow = _bottlenecks(rows)
     place = 0
-    for (key, _), several in groupby(rows, lambda row: (_key(row.name), part_of(row))):
+    # a block keeps its layers together: in one that is trained, batch norms are often frozen
+    for (key, _), several in groupby(rows, lambda row: (found := _key(row.name), "" if found else part_of(row))):
         group = list(several)
         if key:
             yield tuple(group)

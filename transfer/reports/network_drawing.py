@@ -176,7 +176,7 @@ def _open(block: Block, place: str) -> OpenBlock:
     cost = f" · {format_scaled(2 * block.macs).rstrip()} FLOP" if block.macs else ""
     count = f"{len(block.rows)} layer{'s' if len(block.rows) > 1 else ''}"
     weights = f" · {block.parameters:,} parameters" if block.parameters else ""
-    about = f"{block.part} · {count}{weights}"
+    about = f"{block.about} · {count}{weights}"
     more = f", the first {_MOST} drawn" if len(block.rows) > _MOST else ""
     return OpenBlock(place, shown(block.name, 60), block.part, f"{about}{cost if not weights else ''}{more}", drawn)
 

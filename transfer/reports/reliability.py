@@ -31,7 +31,7 @@ def draw_reliability(output: OutputContents) -> Markup:
         return Markup()
     even = Series("as often right as said", "even", (Point(0.0, 0.0, ""), Point(1.0, 1.0, "")))
     return draw_points(
-        (even, Series("answers", "answers", points)),
+        (even, Series("answers", "answers", points, is_line=False)),
         label=f"share of right answers over the probability given{' of ' + shown(output.name) if output.name else ''}",
         x_title="probability given",
         y_title="share right",

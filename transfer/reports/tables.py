@@ -35,10 +35,12 @@ class Cell:
 
     @property
     def width(self) -> str:
-        """How it may be broken: `short` nowhere, `long` within words, else between them."""
+        """How it may be broken: `short` nowhere, `long` within words, else between them; of several lines `wide`."""
         if len(self.text) <= _SHORT:
             return "short"
-        return "long" if max(map(len, self.text.split()), default=0) > _LONG else ""
+        if max(map(len, self.text.split()), default=0) > _LONG:
+            return "long"
+        return "wide" if len(self.text) > _LONG else ""
 
 
 @dataclass(frozen=True, slots=True)
