@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from transfer.cli.options import classes_option, force_option, json_option
+from transfer.cli.options import ChoiceType, classes_option, force_option, json_option
 
 
 @click.command("export")
@@ -22,7 +22,7 @@ from transfer.cli.options import classes_option, force_option, json_option
 @click.option(
     "--format",
     "written_as",
-    type=click.Choice(["saved_model", "onnx", "litert"]),
+    type=ChoiceType(["saved_model", "onnx", "litert"]),
     help="By default what the name of OUT says.",
 )
 @click.option(

@@ -20,6 +20,7 @@ COMMANDS = {
     "convert": "transfer.cli.converting",
     "curve": "transfer.cli.curving",
     "diagnose": "transfer.cli.diagnosing",
+    "doctor": "transfer.cli.doctoring",
     "drift": "transfer.cli.drifting",
     "evaluate": "transfer.cli.evaluating",
     "export": "transfer.cli.exporting",
