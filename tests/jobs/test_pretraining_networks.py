@@ -295,6 +295,7 @@ def test_a_time_limit_that_leaves_no_step_is_a_sign(digits):
     found = transfer.pretrain(network, digits[0], pace=PACE, time_limit=limit)
     assert found.signs == ("nothing is learnt: the time limit left none for a single step; give more time",)
     assert str(found).startswith("masked: 30 examples of an array, 0 epochs")
+    assert found.notes[-1] == "the time limit ended it after 0 steps, 0 complete epochs"
 
 
 def test_seeds_as_large_as_they_may_be_are_taken(digits):

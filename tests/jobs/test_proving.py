@@ -121,6 +121,7 @@ def test_each_architecture_has_its_own_scratch(pretrained, rows):
     narrow = build_narrow()
     found = transfer.prove({"a": pretrained, "b": narrow}, rows, preprocessing="unit", recipe="probe", **HOW)
     assert found.asked == (("a probe", "scratch of a"), ("b probe", "scratch of b"))
+    assert "scratch takes steps of at most 32 examples: 12 at 1, 12 at 5 labels a class" in found.notes
     assert found.ways[2:] == ("random features of a", "scratch of a", "random features of b", "scratch of b")
 
 

@@ -49,7 +49,11 @@ METHODS = ("autoencoder", "denoising", "masked", "variational", "gan", "rotation
     metavar="NAME=VALUE",
     help="An option of the method, share=0.6; a wrong name lists all.",
 )
-@click.option("--epochs", type=click.IntRange(min=1), help="Passes over DATA.  [default: about 600,000 examples seen]")
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    help="Passes over DATA.  [default: about 600,000 examples seen, 10 to 200 passes]",
+)
 @click.option("--batch-size", type=click.IntRange(min=2), default=128, show_default=True, help="Examples of a step.")
 @click.option("--rate", type=FiniteRange(min=0, min_open=True), default=1e-3, show_default=True, help="Of Adam.")
 @click.option(

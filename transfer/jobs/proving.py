@@ -243,7 +243,8 @@ def _are_images(data: LabelledSet) -> bool:
 def _budget(recipe: str, taken: Sequence[tuple[int, int]], divisions: int) -> tuple[str, str]:
     """What was learnt with, in a sentence each."""
     listed = ", ".join(f"{steps:,} at {count}" for count, steps in taken)
-    alike = f"{recipe} and {SCRATCH} take as many steps of at most {BATCH} examples: {listed} labels a class"
+    take = f"{SCRATCH} takes steps" if recipe == PROBE else f"{recipe} and {SCRATCH} take as many steps"
+    alike = f"{take} of at most {BATCH} examples: {listed} labels a class"
     return alike, f"random weights are drawn anew in each of the {divisions} divisions"
 
 

@@ -120,7 +120,8 @@ def _notes(request: PretrainingRequest, followed: Followed) -> Iterator[str]:
             f"learns, {_MEANING.get(method_name(request.method), 'beside what the method does')}"
         )
     if followed.ended == "deadline":
-        yield f"the time limit ended it after {followed.steps} steps, {len(followed.history)} complete epochs"
+        untold = "" if followed.history or not followed.steps else ": what was learnt is told of complete ones alone"
+        yield f"the time limit ended it after {followed.steps} steps, {len(followed.history)} complete epochs{untold}"
 
 
 def _listed(names: list[Any], most: int = 5) -> str:
