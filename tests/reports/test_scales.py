@@ -30,6 +30,13 @@ def test_ticks_are_round(low, high, wanted):
     assert spread_ticks(low, high) == pytest.approx(wanted)
 
 
+@pytest.mark.parametrize(("low", "high"), [(-1e308, 1e308), (0.0, 1e-310), (1e-310, 1e-310)])
+def test_numbers_at_the_ends_of_what_there_is_have_a_scale_too(low, high):
+    ticks = spread_ticks(low, high)
+    assert ticks[0] <= low
+    assert ticks[-1] >= high
+
+
 @pytest.mark.parametrize("value", [0.0, 3.0, -2.5, 1e-9])
 def test_a_single_value_has_a_scale_too(value):
     ticks = spread_ticks(value, value)

@@ -119,7 +119,7 @@ def chart_ways(result: Result, place: int) -> IntervalChart | None:
 def draw_measure(measure: Measure) -> Markup:
     """A share with its bounds, small enough for a cell; nothing for what is no share."""
     line = _line(measure.name, measure.value, measure.low, measure.high, "stage")
-    if not all(0 <= each <= 1 for each in _ends(line)):
+    if not isfinite(measure.value) or not all(0 <= each <= 1 for each in _ends(line)):
         return Markup()
     return _draw(line, 0.0, 1.0, None)
 

@@ -66,7 +66,7 @@ def draw_learning(history: Sequence[Json]) -> LearningCurves | None:
     """Curves of each stage, as they follow one another; None of an empty history."""
     curves, remarks = [], []
     for stage, lines in _stages(history):
-        if all("loss" in each and "number" in each for each in lines):
+        if all("loss" in each and _is_number(each.get("number")) for each in lines):
             curves.append(_curve(stage, lines))
         else:
             remarks += [_remark(stage, each) for each in lines]
@@ -83,7 +83,8 @@ def _stages(history: Sequence[Json]) -> Iterator[tuple[str, list[Json]]]:
 
 
 def _restarts(one: Json, other: Json) -> bool:
-    return ("number" in one) != ("number" in other) or other.get("number", 0) < one.get("number", 0)
+    before, after = one.get("number"), other.get("number")
+    return _is_number(before) != _is_number(after) or (_is_number(after) and after < before)
 
 
 def _curve(stage: str, lines: Sequence[Json]) -> Curve:

@@ -6,11 +6,14 @@ from math import floor, log10
 
 _STEPS = (1, 2, 2.5, 5, 10)
 _TICKS = 5
+_LEAST = 1e-300
 
 
 def spread_ticks(low: float, high: float) -> list[float]:
     """About five round numbers, the first not above `low` and the last not below `high`."""
     span = (high - low) or abs(high) or 1.0
+    if not _LEAST < span < 1 / _LEAST:  # too near or too far apart to be counted in steps
+        return [low, high] if low < high else [low, low + 1.0]
     size = 10.0 ** floor(log10(span / _TICKS))
     step = next(size * each for each in _STEPS if size * each * _TICKS >= span)
     first = floor(low / step + 1e-9)
