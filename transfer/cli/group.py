@@ -33,6 +33,7 @@ COMMANDS = {
     "labelling": "transfer.cli.labellings",
     "leaderboard": "transfer.cli.listing",
     "match": "transfer.cli.matching",
+    "new": "transfer.cli.starting",
     "predict": "transfer.cli.predicting",
     "pretrain": "transfer.cli.pretraining",
     "rank": "transfer.cli.ranking",

@@ -117,8 +117,10 @@ def show_json_error(
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
     """A `Progress` that draws on stderr, with the time left, where that is a terminal; for `-v` it keeps the time."""
+    pacer = _Pacer()
     if is_quiet() or not is_animated(sys.stderr):
-        yield _Pacer().keep
+        yield pacer.keep
+        pacer.end()
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -132,7 +134,6 @@ def progress_bar() -> Iterator[Progress]:
         TimeRemainingColumn(),
     )
     console = Console(stderr=True, color_system="auto" if is_coloured(sys.stderr) else None)
-    pacer = _Pacer()
     # An epoch may take minutes: the time left is told by the pace of the last half hour.
     with Progress(*columns, console=console, transient=True, speed_estimate_period=1800) as bars:
 
@@ -144,16 +145,23 @@ def progress_bar() -> Iterator[Progress]:
             bars.update(tasks[key], description=stage, completed=done, total=total)
 
         yield draw
+        pacer.end()
 
 
 class _Pacer:
-    """Counts the time between two words of one stage as that stage's."""
+    """Counts the time before each word as that of the stage which it tells of: a word comes when something is done."""
 
     def __init__(self) -> None:
-        self._stage, self._at = "", 0.0
+        self._at = time.monotonic()
 
     def keep(self, stage: str, done: int, total: int) -> None:  # noqa: ARG002
-        now, key = time.monotonic(), stage.split(",")[0]
-        if key == self._stage:
-            spend(key, now - self._at)
-        self._stage, self._at = key, now
+        self._spend(stage.split(",")[0])
+
+    def end(self) -> None:
+        """What came after the last word."""
+        self._spend("scoring and writing")
+
+    def _spend(self, what: str) -> None:
+        now = time.monotonic()
+        spend(what, now - self._at)
+        self._at = now
