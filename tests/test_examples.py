@@ -378,3 +378,22 @@ def test_a_run_is_written_for_other_runtimes_and_answers_alike(tmp_path: Path) -
     found = re.findall(r"^(\S+) +(\d+\.\d) MB +(\S+)$", printed, re.M)
     assert [name for name, _, _ in found] == ["saved_model", "litert"]
     assert all(float(difference) < 1e-5 for _, _, difference in found)
+
+
+def test_a_network_that_theano_wrote_is_refused_until_recorded_outputs_settle_it(tmp_path: Path) -> None:
+    printed = run(sys.executable, str(EXAMPLES / "20_rescue.py"), cwd=tmp_path)
+    assert printed.startswith("stock Keras: Unknown layer: 'Convolution2D'\n")
+    assert "leaves open what it computes (1 doubt)" in printed
+    assert "21 of 21 tensors matched, 4 of them converted" in printed
+    assert "outputs verified against b_cnn.npz" in printed
+    assert float(printed.split()[-1]) < 1e-6
+
+
+def test_a_layer_of_ones_own_is_restored_cut_and_loaded_again(tmp_path: Path) -> None:
+    printed = run(sys.executable, str(EXAMPLES / "21_own_layer.py"), cwd=tmp_path)
+    assert "10 of 10 tensors matched" in printed
+    reached = accuracies(printed)
+    assert reached["probe"] == pytest.approx(0.95, abs=0.03)
+    assert reached["tuned"] >= reached["probe"] - 0.01
+    assert reached["majority class"] == pytest.approx(0.2, abs=0.01)
+    assert printed.endswith("the same answers: True\n")
