@@ -10,8 +10,9 @@ import transfer
 from transfer.data import hdf5_files
 from transfer.data.array_files import read_array_inputs, read_hdf5, read_npz
 from transfer.data.arrays import from_arrays
+from transfer.data.forms import as_labelled
 from transfer.data.inputs import read_inputs
-from transfer.data.reading import as_labelled, read_labelled
+from transfer.data.reading import read_labelled
 from transfer.errors import DataError
 from transfer.labellings import Labelling, Output
 

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import transfer
+from transfer.data.forms import as_examples
 from transfer.data.idx_files import is_idx
 from transfer.data.inputs import read_inputs
-from transfer.data.reading import as_examples, read_labelled
+from transfer.data.reading import read_labelled
 from transfer.errors import DataError
 
 CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}

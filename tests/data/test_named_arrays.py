@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from transfer.data.forms import as_examples, as_labelled
 from transfer.data.inputs import Inputs, one_array
 from transfer.data.joining import join_sets
 from transfer.data.labelled import LabelledSet
 from transfer.data.named_arrays import NamedArrays, digest_rows
-from transfer.data.reading import as_examples, as_labelled
 from transfer.errors import DataError
 
 LEFT = np.arange(12).reshape(4, 3)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from transfer.data.reading import as_examples, as_labelled, read_labelled
+from transfer.data.forms import as_examples, as_labelled
+from transfer.data.reading import read_labelled
 from transfer.errors import DataError
 
 

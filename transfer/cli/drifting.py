@@ -65,7 +65,7 @@ def command(
     """
     from transfer.cli.showing import progress_bar, show_json
     from transfer.cli.sources import open_source
-    from transfer.data.reading import as_examples
+    from transfer.data.forms import as_examples
 
     examples = as_examples(data)
     source = open_source(file, into)

@@ -6,21 +6,16 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from transfer.data.array_files import is_hdf5, read_hdf5, read_npz
-from transfer.data.array_problems import problems_of_inputs
-from transfer.data.arrays import from_arrays
 from transfer.data.folders import read_folder
 from transfer.data.frames import is_parquet, read_parquet
 from transfer.data.idx_files import is_idx, read_idx
 from transfer.data.images import MAX_PIXELS
-from transfer.data.inputs import START_BYTES, Examples, Inputs, read_inputs
+from transfer.data.inputs import START_BYTES
 from transfer.data.labelled import LabelledSet
-from transfer.data.named_arrays import NamedArrays
 from transfer.data.nested_folders import keep_frequent, relabel_folder
 from transfer.data.npz_files import holds_arrays
 from transfer.data.table_pictures import Leniency
@@ -144,68 +139,9 @@ def _refuse_no_file(source: Path) -> None:
         raise _other(source, "a link that leads nowhere" if source.is_symlink() else "neither a file nor a folder")
 
 
-def as_labelled(data: LabelledSet | str | os.PathLike[str] | tuple[_Arrays, _Arrays]) -> LabelledSet:
-    """Labelled examples from a set, its path, or arrays (x, y).
-
-    Raises:
-        DataError: if it is none of these, or as `read_labelled` and `from_arrays` do.
-    """
-    if isinstance(data, LabelledSet):
-        return data
-    if isinstance(data, str | os.PathLike):
-        return read_labelled(data)
-    if isinstance(data, tuple | list) and len(data) == 2:
-        return from_arrays(*data)
-    raise DataError(
-        f"Labelled examples are a set, a path, or two arrays (x, y); not {_kind(data)}.",
-        next_step="give (x, y), or what transfer.read_labelled(path) gave",
-    )
-
-
-def as_examples(
-    data: Examples | str | os.PathLike[str] | NDArray[Any] | Mapping[str, ArrayLike] | NamedArrays,
-) -> Examples:
-    """Examples with labels or without, from a set, its path, an array (n, …), or several arrays by name.
-
-    Raises:
-        DataError: if it is none of these, or cannot be read.
-    """
-    if isinstance(data, str | os.PathLike):
-        return read_labelled(data) if is_table(Path(data)) else read_inputs([data])
-    if isinstance(data, NamedArrays | Mapping):
-        return _named_examples(data)
-    if not isinstance(data, np.ndarray) and hasattr(data, "inputs"):
-        return data
-    if isinstance(data, np.ndarray) and data.ndim >= 2 and data.dtype.kind in "uif":
-        return Inputs.of_array(data)
-    raise DataError(
-        f"Examples are a set, a path, or an array (n, …) of numbers; not {_kind(data)}.",
-        next_step="give an array, or what transfer.read_labelled(path) gave",
-    )
-
-
-def _named_examples(data: Mapping[str, ArrayLike] | NamedArrays) -> Inputs:
-    """Examples of several inputs.
-
-    Raises:
-        DataError: if they are no arrays of as many rows.
-    """
-    arrays = {name: np.asarray(each) for name, each in (data.arrays if isinstance(data, NamedArrays) else data).items()}
-    problems = [problem for name, each in arrays.items() for problem in problems_of_inputs(each, name)]
-    if len({each.shape[:1] for each in arrays.values()}) != 1:
-        problems += [Problem(name, "as many rows in each", str(each.shape)) for name, each in arrays.items()]
-    if problems or not arrays:
-        raise DataError("These arrays are no inputs.", problems, "give arrays (n, …) by the names of the inputs")
-    return Inputs.of_array(NamedArrays(arrays), "arrays")
-
-
 def is_table(path: Path) -> bool:
     """Whether a file is called a table; it is always one then."""
     return path.suffix.lower() in (".csv", ".tsv")
-
-
-def _kind(data: object) -> str:
-    return f"an array {data.shape} {data.dtype}" if isinstance(data, np.ndarray) else type(data).__name__
 
 
 def _missing(source: Path) -> DataError:

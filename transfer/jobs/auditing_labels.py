@@ -9,12 +9,12 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from transfer.data.doubts import refuse_unreadable
+from transfer.data.forms import LabelledData, as_labelled
 from transfer.data.joining import join_sets
 from transfer.data.labelled import LabelledSet
-from transfer.data.reading import as_labelled
 from transfer.data.targets import known, shown_label
 from transfer.errors import DataError
 from transfer.evidence.label_audit import DoubtedLabel, LabelAudit, NearPair
@@ -42,7 +42,7 @@ _WEAK = (
 
 def audit_labels(
     source: keras.Model | Student | Restored | Checkpoint | str | os.PathLike[str],
-    data: LabelledSet | str | os.PathLike[str] | tuple[ArrayLike, ArrayLike],
+    data: LabelledData,
     *,
     test: LabelledSet | None = None,
     into: Into = None,

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.data.forms import as_examples
 from transfer.data.inputs import Examples
-from transfer.data.reading import as_examples
 from transfer.data.sampling import draw
 from transfer.errors import DataError, LayerError
 from transfer.jobs.feeding import Feed

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.data.doubts import refuse_unreadable
+from transfer.data.forms import LabelledData, as_labelled
 from transfer.data.labelled import LabelledSet
 from transfer.evidence.baseline_comparison import BaselineComparison
 from transfer.evidence.repeated_folds import FOLDS, REPEATS
@@ -42,7 +43,7 @@ _ONE_DRAW = "random weights are one draw, the same in all folds: another --seed 
 
 def compare_baselines(
     student: keras.Model | Student,
-    data: LabelledSet,
+    data: LabelledData,
     *,
     recipe: Recipe | None = None,
     shots: int | None = None,
@@ -70,7 +71,7 @@ def compare_baselines(
 
     Args:
         student: a Keras model that ends in a `Dense` of logits, as `extract` gives it, or one of `prepare_student`.
-        data: examples of one class each.
+        data: examples of one class each, in any form that `finetune` takes.
         recipe: what is done in each fold; by default the head is solved, and nothing else is trained.
         shots: examples a class to learn from in each fold; by default all that are not tested on.
         folds: into which the examples are dealt, at least 2.
@@ -89,6 +90,7 @@ def compare_baselines(
         LayerError: if the student does not end in a head of these classes.
         ValueError: if a number lies outside its range.
     """
+    data = as_labelled(data)
     refuse_outputs(data, "baselines are compared", "; 'finetune --baselines all' compares several on one split")
     if shots is not None and shots < 1:
         raise ValueError(f"shots are at least 1, not {shots}")

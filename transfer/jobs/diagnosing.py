@@ -6,11 +6,8 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from numpy.typing import ArrayLike
-
 from transfer.analysis.diagnosis import Diagnosis
-from transfer.data.labelled import LabelledSet
-from transfer.data.reading import as_labelled
+from transfer.data.forms import LabelledData, as_labelled
 from transfer.jobs.examining import Examination
 from transfer.jobs.mending import mend
 from transfer.jobs.subjects import Source, Subject, open_subject
@@ -24,7 +21,7 @@ from transfer.surgery.network import Network
 
 def diagnose(
     source: Source,
-    data: LabelledSet | str | os.PathLike[str] | tuple[ArrayLike, ArrayLike],
+    data: LabelledData,
     *,
     into: Into = None,
     restoring: Restoring | None = None,

@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+from transfer.data.forms import LabelledData, as_labelled
 from transfer.data.labelled import LabelledSet
 from transfer.evidence.curve_points import CurvePoint
 from transfer.evidence.label_curves import LabelCurve, best_of
@@ -39,7 +40,7 @@ _WITHOUT = (SCRATCH, UNTRAINED, NEIGHBOURS, LOGISTIC)  # know nothing from befor
 
 def draw_curve(
     student: keras.Model | Student,
-    data: LabelledSet,
+    data: LabelledData,
     *,
     shots: Sequence[int] = SHOTS,
     recipes: Sequence[str] = ("lp-ft",),
@@ -60,7 +61,7 @@ def draw_curve(
 
     Args:
         student: a Keras model that ends in a `Dense` of logits, as `extract` gives it, or one of `prepare_student`.
-        data: one class each.
+        data: one class each, in any form that `finetune` takes.
         shots: labels a class, each at least 1.
         recipes: names of those that are followed.
         divisions: of the set, at least 2.
@@ -76,6 +77,7 @@ def draw_curve(
         DataError: if the set has not one class for each example, or no number of shots can be tried.
         ValueError: if a number lies outside its range.
     """
+    data = as_labelled(data)
     refuse_outputs(data, "a curve is drawn")
     dealt = deal_shots(data, shots, divisions=divisions, seed=seed, test_share=test_share)
     found: list[CurvePoint] = []

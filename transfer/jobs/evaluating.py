@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.answers import Evaluation
-from transfer.data.labelled import LabelledSet
-from transfer.data.reading import read_labelled
+from transfer.data.forms import LabelledData, as_labelled
 from transfer.data.targets import translate_targets
 from transfer.errors import DataError, Problem
 from transfer.jobs.asking_runs import ask, labelling_of
@@ -25,7 +24,7 @@ from transfer.training.labels import Labels
 
 def evaluate(
     run: Run | str | os.PathLike[str],
-    data: LabelledSet | str | os.PathLike[str],
+    data: LabelledData,
     *,
     custom_objects: Mapping[str, Any] | None = None,
     skip_unreadable: bool = False,
@@ -35,7 +34,7 @@ def evaluate(
 
     Args:
         run: a run, or its folder.
-        data: labelled examples, or their path; outputs and classes are among the run's, by name.
+        data: labelled examples in any form that `finetune` takes; outputs and classes are among the run's, by name.
         custom_objects: classes of the caller's that the run holds, by name.
         skip_unreadable: whether pictures that cannot be decoded are left out.
         progress: told of what is going on.
@@ -45,8 +44,7 @@ def evaluate(
     """
     loaded = run if isinstance(run, Run) else load_run(run, custom_objects=custom_objects)
     labelling = labelling_of(loaded)
-    if not isinstance(data, LabelledSet):
-        data = read_labelled(data, labelling=loaded.result.labelling, skip_unreadable=skip_unreadable)
+    data = as_labelled(data, labelling=loaded.result.labelling, skip_unreadable=skip_unreadable)
     _refuse_other_labels(data.labelling, labelling, data.source)
     learnt = set(loaded.asked.get("learnt", ()))
     fresh = np.array([place for place, digest in enumerate(data.digests()) if digest not in learnt], np.int64)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import keras
 
-from transfer.data.labelled import LabelledSet
+from transfer.data.forms import LabelledData, as_divided
 from transfer.errors import DataError, NotFiniteError
 from transfer.graphs.packing import unpack_inputs
 from transfer.jobs.benchmarking import Source as Benchmarked
@@ -47,10 +47,10 @@ from transfer.weights.cards import Card
 
 def finetune(
     student: keras.Model | Student,
-    data: LabelledSet,
+    data: LabelledData,
     *,
     recipe: Recipe | None = None,
-    test: LabelledSet | None = None,
+    test: LabelledData | None = None,
     shots: int | None = None,
     test_share: float = 0.25,
     baselines: Literal["cheap", "all"] = "cheap",
@@ -78,9 +78,10 @@ def finetune(
     Args:
         student: a Keras model that ends in a `Dense` of logits for each output, as `extract` gives it, or one of
             `prepare_student`. Several heads have the names of the outputs.
-        data: labelled examples; classes are the heads', in order.
+        data: labelled examples; classes are the heads', in order. A set, a path, arrays (x, y) with labels or one-hot
+            rows, a table of pandas, a `tf.data.Dataset`, or ((x, y), (x_test, y_test)) as `keras.datasets` gives it.
         recipe: stages and seed; by default the head is solved, then trained on with the last two blocks.
-        test: examples to test on; by default some of `data` are held out.
+        test: examples to test on, likewise; by default some of `data` are held out.
         shots: that many examples a class to learn from, all others to test on.
         test_share: share of `data` to test on otherwise.
         baselines: `cheap` are those that need no network; `all` adds a probe on the same network with random weights,
@@ -115,6 +116,7 @@ def finetune(
         NotFiniteError: if a step of training is not finite. With `out` the last finite weights are kept beside it.
         TrainingError: if the time is over before the head is solved.
     """
+    data, test = as_divided(data, test)
     recipe = recipe or Recipe()
     if not isinstance(recipe, Recipe):
         raise DataError(

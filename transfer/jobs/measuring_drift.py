@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,8 +12,8 @@ from numpy.typing import NDArray
 
 from transfer.analysis.drift import Drift, LayerDrift
 from transfer.analysis.pooled_moments import PooledMoments
+from transfer.data.forms import ExamplesData, as_examples
 from transfer.data.inputs import Examples
-from transfer.data.reading import as_examples
 from transfer.data.sampling import draw
 from transfer.errors import DataError, LayerError
 from transfer.jobs.checking_inputs import BATCH, check_inputs
@@ -33,7 +32,7 @@ MOST = 256
 
 def measure_drift(
     source: Source,
-    data: Examples | str | os.PathLike[str] | NDArray[Any],
+    data: ExamplesData,
     *,
     into: Into = None,
     restoring: Restoring | None = None,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from transfer.answers import OutputAnswer, Prediction
-from transfer.data.inputs import Examples, read_inputs
-from transfer.data.reading import as_examples
+from transfer.data.forms import ExamplesData, as_examples
 from transfer.errors import DataError, Problem
 from transfer.html_tables import as_html
 from transfer.jobs.asking_runs import Asked, ask
@@ -93,7 +92,7 @@ class Predictions:
 
 def predict(
     run: Run | str | os.PathLike[str],
-    inputs: Sequence[str | os.PathLike[str]] | Examples | NDArray[Any] | Mapping[str, ArrayLike],
+    inputs: ExamplesData,
     *,
     custom_objects: Mapping[str, Any] | None = None,
     strict: bool = False,
@@ -104,7 +103,8 @@ def predict(
     Args:
         run: a run, or its folder.
         inputs: paths of pictures, folders of pictures, or one `.npz` with an array `x`, or `x_left`, … for inputs of
-            these names; or a set, an array (n, …), or arrays by the names of the inputs.
+            these names; or a set, an array (n, …), arrays by the names of the inputs, a table of pandas with numbers
+            alone, or a `tf.data.Dataset`, with labels or without.
         custom_objects: classes of the caller's that the run holds, by name.
         strict: whether an input that cannot be read is an error.
         progress: told of what is going on.
@@ -112,8 +112,7 @@ def predict(
     Raises:
         DataError: if no input can be read, or one cannot under `strict`.
     """
-    several = isinstance(inputs, list | tuple)
-    examples = read_inputs([*inputs]) if several else as_examples(inputs)  # type: ignore[arg-type, misc]
+    examples = as_examples(inputs)
     loaded = run if isinstance(run, Run) else load_run(run, custom_objects=custom_objects)
     asked = ask(loaded, examples, progress)
     problems: tuple[Problem, ...] = getattr(examples, "problems", ())

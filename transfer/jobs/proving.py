@@ -11,8 +11,8 @@ import keras
 import numpy as np
 
 from transfer.data.example_digests import digest_examples
+from transfer.data.forms import LabelledData, as_labelled
 from transfer.data.labelled import LabelledSet
-from transfer.data.reading import read_labelled
 from transfer.evidence.curve_points import CurvePoint
 from transfer.evidence.proofs import Proof
 from transfer.jobs.cached_features import Cache, open_store
@@ -47,7 +47,7 @@ _RANDOM = "random features"
 
 def prove(
     encoders: Encoder | Mapping[str, Encoder],
-    data: LabelledSet | str | os.PathLike[str],
+    data: LabelledData,
     *,
     shots: Sequence[int] = SHOTS,
     divisions: int = 5,
@@ -73,7 +73,7 @@ def prove(
 
     Args:
         encoders: what was pretrained, or several by their names: what `pretrain` gave, a checkpoint, a model.
-        data: one class each; a path as `read_labelled` takes it.
+        data: one class each; in any form that `finetune` takes.
         shots: labels a class, each at least 1.
         divisions: of the set, at least 2, each with random weights of its own.
         recipe: by which encoders are fine-tuned; its stages take as many steps in all as `scratch`.
@@ -95,7 +95,7 @@ def prove(
         LayerError: if an encoder takes no head.
         ValueError: if a number lies outside its range.
     """
-    labelled = data if isinstance(data, LabelledSet) else read_labelled(data)
+    labelled = as_labelled(data)
     refuse_outputs(labelled, "a proof is made")
     if steps is not None and steps < 1:
         raise ValueError(f"steps are at least 1, not {steps}")

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.data.doubts import refuse_unreadable
+from transfer.data.forms import LabelledData, as_labelled
 from transfer.data.labelled import LabelledSet
-from transfer.data.reading import read_labelled
 from transfer.errors import DataError, Problem
 from transfer.evidence.repeated_folds import deal_repeatedly
 from transfer.jobs.auditing_scores import audit_scores, tell_left_out
@@ -36,7 +36,7 @@ REPEATS, FOLDS = 2, 5
 
 def rank(
     candidates: Sequence[Source] | Mapping[str, Source],
-    data: LabelledSet | str | os.PathLike[str],
+    data: LabelledData,
     *,
     into: Into | Mapping[str, Into] = None,
     restoring: Restoring | None = None,
@@ -60,7 +60,7 @@ def rank(
     Args:
         candidates: files, names of shipped checkpoints, checkpoints, Keras models or what `restore` gave, or these by
             names; `random:FILE` is FILE with random weights, a control.
-        data: examples of one class each, or their path.
+        data: examples of one class each, in any form that `finetune` takes.
         into: the architecture of files that hold none: a builder or a name; of several by the names of the files.
         restoring: how files are brought into their architectures.
         random: whether each candidate goes with the same with random weights.
@@ -84,7 +84,7 @@ def rank(
         raise ValueError(f"cuts are at least 1 and verify at least 0: {cuts}, {verify}")
     listed = list_candidates(candidates, into=into, random=random)
     restoring = restoring or Restoring()
-    labelled = data if isinstance(data, LabelledSet) else read_labelled(Path(data))
+    labelled = as_labelled(data)
     _refuse_labels(labelled)
     fitting = Fitting(preprocessing, size)
     kept = Cache(Path(cache)) if isinstance(cache, str | os.PathLike) else cache
@@ -131,7 +131,7 @@ def rank(
     before = _before(found)
     unknown = [note for each in before for note in each.notes]
     notes = (*labelled.notes, *left_out, *ordered.notes, *tell_left_out(rows), *verified, *unknown, *trouble)
-    words = named or (() if isinstance(data, LabelledSet) else (os.fspath(data),))
+    words = named or ((os.fspath(data),) if isinstance(data, str | os.PathLike) else ())
     return replace(
         ranking,
         command=extract_command(ranking.best, best, chosen.labelling, fitting, restoring),

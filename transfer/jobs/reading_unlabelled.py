@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from transfer.data.array_files import is_hdf5, spool_array_inputs
 from transfer.data.array_problems import problems_of_form
+from transfer.data.forms import as_examples
 from transfer.data.frames import is_parquet
 from transfer.data.hdf5_files import read_hdf5_arrays
 from transfer.data.idx_files import is_idx, read_idx_inputs
@@ -21,7 +22,6 @@ from transfer.data.inputs import START_BYTES, Examples, Inputs, read_inputs
 from transfer.data.labelled import LabelledSet
 from transfer.data.named_arrays import NamedArrays
 from transfer.data.npz_files import holds_arrays, read_npz_arrays
-from transfer.data.reading import as_examples
 from transfer.data.table_inputs import read_table_inputs
 from transfer.data.tables import find_table, looks_tabular
 from transfer.errors import DataError, Problem
