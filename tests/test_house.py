@@ -79,6 +79,8 @@ def test_comparing_runs_loads_neither_tensorflow_nor_keras(tmp_path):
     runs = [str(write_run(tmp_path / name, [True] * 9 + [name == "one"])) for name in ("one", "two")]
     assert loaded_after(calling("compare", *runs), *FRAMEWORKS) == []
     assert loaded_after(calling("leaderboard", str(tmp_path)), *FRAMEWORKS) == []
+    assert loaded_after(calling("report", *runs, "-o", str(tmp_path / "both.html")), *FRAMEWORKS) == []
+    assert loaded_after(calling("report", runs[0]), *FRAMEWORKS) == []
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from transfer.jobs.pretraining import pretrain as pretrain
     from transfer.jobs.proving import prove as prove
     from transfer.jobs.ranking_checkpoints import rank as rank
+    from transfer.jobs.reporting import write_report as write_report
     from transfer.jobs.running import load_run as load_run
     from transfer.labellings import Labelling as Labelling
     from transfer.labellings import Output as Output
@@ -129,6 +130,7 @@ _HOMES = {
     "restore": "transfer.models.restoring",
     "save_model": "transfer.models.saving",
     "save_weights": "transfer.models.saving",
+    "write_report": "transfer.jobs.reporting",
 }
 
 __all__ = ["__version__", *_HOMES]

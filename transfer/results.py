@@ -293,6 +293,8 @@ class Run:
         resumed: the step of training from which it went on where it had been cut off; empty where it was not. Neither
             this nor `reused` stands in a file: a run that was cut off ends with the same bits.
         history: what `history.jsonl` holds: a line for each stage and epoch.
+        report: the page that tells of it; None where there is none.
+        troubles: what went wrong once the run was there, in sentences: it is whole without it.
     """
 
     result: Result
@@ -303,6 +305,8 @@ class Run:
     reused: bool = False
     resumed: str = field(default="", compare=False)
     history: tuple[Json, ...] = field(default=(), repr=False, compare=False)
+    report: Path | None = field(default=None, compare=False)
+    troubles: tuple[str, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         return format_parts(self.parts)
@@ -331,7 +335,8 @@ class Run:
         """What stands below them: where the run lies."""
         if self.folder is None:
             return ()
-        return (f"run       {self.folder}/model.keras (raw input in, probabilities out), result.json, run.json",)
+        page = (f"report    {self.report}, for a browser",) if self.report else ()
+        return (f"run       {self.folder}/model.keras (raw input in, probabilities out), result.json, run.json", *page)
 
 
 def _is_fresh(asked: Json) -> bool:

@@ -17,9 +17,12 @@ from transfer.results import Result
 
 FILES = [
     "answers.json",
+    "command.txt",
     "history.jsonl",
     "model.keras",
     "predictions.npz",
+    "report.html",
+    "report.json",
     "result.json",
     "run.json",
     "timing.json",
@@ -81,7 +84,7 @@ def test_finetune_twice_with_the_same_seed_writes_the_same_bytes(call, pictures,
     for name in ("one", "two"):
         call("finetune", "digits_mlp", pictures, "-o", tmp_path / name, "--seed", "3")
     differ = [name for name in FILES if len({(tmp_path / run / name).read_bytes() for run in ("one", "two")}) > 1]
-    assert set(differ) <= {"timing.json"}
+    assert set(differ) <= {"report.html", "timing.json"}
 
 
 def test_the_same_command_again_says_so_and_writes_nothing(call, run, pictures):

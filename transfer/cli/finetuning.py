@@ -30,6 +30,7 @@ from transfer.cli.options import (
     unreadable_option,
 )
 from transfer.cli.recipe_options import recipe_options
+from transfer.cli.typed_commands import Remembering, typed_again
 
 if TYPE_CHECKING:
     from transfer.cli.labelling_options import LabelChoice
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from transfer.specs import Restoring
 
 
-@click.command("finetune")
+@click.command("finetune", cls=Remembering)
 @file_argument
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="A new folder for the run.")
@@ -105,6 +106,7 @@ if TYPE_CHECKING:
     flag_value="",
     help="Tell an MLflow server or store of the run; without URI the one MLflow is set to.  [extra: mlflow]",
 )
+@click.option("--report/--no-report", default=True, help="Whether RUN/report.html tells of the run.  [default: report]")
 @strict_option
 @unreadable_option
 @force_option
@@ -132,6 +134,7 @@ def command(
     memory: int,
     tensorboard: Path | None,
     mlflow: str | None,
+    report: bool,
     strict: bool,
     skip_unreadable: bool,
     force: bool,
@@ -251,8 +254,10 @@ def command(
             progress=progress,
             tensorboard=tensorboard,
             mlflow=mlflow,
+            report=report,
+            command=typed_again(),
         )
-    show_warnings(run.result.warnings)
+    show_warnings((*run.result.warnings, *run.troubles))
     if run.receipt:
         show_receipt(Receipt.from_json(run.receipt))
     if as_json:

@@ -38,6 +38,7 @@ COMMANDS = {
     "pretrain": "transfer.cli.pretraining",
     "rank": "transfer.cli.ranking",
     "recipe": "transfer.cli.recipes",
+    "report": "transfer.cli.reporting",
     "verify": "transfer.cli.verifying",
 }
 

@@ -30,9 +30,14 @@ def expected_calibration_error(confidences: Floats, right: NDArray[np.bool_], *,
     Source: Naeini, Cooper & Hauskrecht (2015), "Obtaining well calibrated probabilities using Bayesian binning",
     section 4; Guo et al. (2017), "On calibration of modern neural networks", section 2.
     """
-    places = np.clip(np.ceil(confidences * bins).astype(np.int64) - 1, 0, bins - 1)
+    places = place_in_bins(confidences, bins)
     apart = np.bincount(places, right - confidences, minlength=bins)
     return float(np.abs(apart).sum() / len(confidences))
+
+
+def place_in_bins(confidences: Floats, bins: int = BINS) -> NDArray[np.int64]:
+    """(n,), in which of so many parts of [0, 1] each confidence lies; one between two parts is in the lower."""
+    return np.asarray(np.clip(np.ceil(confidences * bins).astype(np.int64) - 1, 0, bins - 1), np.int64)
 
 
 def calibration_error(output: Output, wanted: Labels, logits: NDArray[np.floating[Any]]) -> Measure | None:

@@ -35,6 +35,10 @@ class TimeLimit:
         rest = _LEAST_SECONDS + size_bytes / _BYTES_A_SECOND + _SHARE * self.seconds
         return self.started + max(0.0, self.seconds - rest)
 
+    def left(self) -> float:
+        """Seconds; below 0 once it has passed."""
+        return self.started + self.seconds - time.monotonic()
+
     def refuse_hopeless(self, next_step: str = "give more time; --dry-run says how much the run takes") -> None:
         """Refuse a limit within which no run of any network can be written.
 

@@ -22,11 +22,13 @@ from transfer.jobs.checking_recipes import check_recipe
 from transfer.jobs.clock import TimeLimit
 from transfer.jobs.describing import describe_request
 from transfer.jobs.feeding import as_learnt, make_feed
+from transfer.jobs.keeping_examples import keep_examples
 from transfer.jobs.kept_pictures import fitted_batches
 from transfer.jobs.learnt_baselines import make_rivals
 from transfer.jobs.learnt_before import TUNED, learnt_by
 from transfer.jobs.missing_benchmarks import kept_of_missing
 from transfer.jobs.preparing import Student
+from transfer.jobs.reporting import with_page
 from transfer.jobs.run_folders import read_asked
 from transfer.jobs.running import load_run, refuse_run, write_run
 from transfer.jobs.scoring_stages import Division, learn_and_score
@@ -68,6 +70,8 @@ def finetune(
     progress: Progress = silent,
     tensorboard: str | os.PathLike[str] | None = None,
     mlflow: str | None = None,
+    report: bool = True,
+    command: str = "",
 ) -> Run:
     """Teach a student a small labelled set, and say what the result is worth.
 
@@ -108,6 +112,9 @@ def finetune(
             enters the run, and neither is told of a run that stood there already.
         mlflow: address of an MLflow server or store that is told of the same, and of recipe, digests and scores; empty
             for the one that MLflow is set to. Where telling fails on the way, the run goes on, and a note says so.
+        report: whether a run with a folder writes a page there, `report.html`, once all else is there. Where that
+            fails, `Run.troubles` says why. This and `command` change nothing of the result.
+        command: what was typed to get the run, to be kept with it.
 
     Raises:
         LayerError: if the student does not end in the heads of these outputs.
@@ -156,7 +163,7 @@ def finetune(
     if target is not None:
         finished = None if force else _finished(target, asked, own)
         if finished is not None:
-            return finished
+            return with_page(finished) if report and finished.report is None else finished
         if kept is not None and benchmark is not None:
             open_benchmark(benchmark, data, **opening)  # says that it is not there
         refuse_run(target, force=force, asked=asked)
@@ -208,11 +215,15 @@ def finetune(
             run = write_run(
                 run,
                 target,
+                examples=keep_examples(model, feed, learner, outcome, limit) if report else None,
+                command=command,
                 answers=outcome.answers,
                 seconds=outcome.clock.seconds,
                 predictions=outcome.predictions,
                 force=force,
             )
+            if report:
+                run = with_page(run, read_model(model).graph)
         return trackers.finish(run)
 
 

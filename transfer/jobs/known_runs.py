@@ -31,10 +31,10 @@ def read_runs(folders: Sequence[Path]) -> tuple[KnownRun | NoRun, ...]:
     """
     places = list(dict.fromkeys(Path(os.path.realpath(each)) for each in folders))
     given = dict(reversed([(Path(os.path.realpath(each)), each) for each in folders]))
-    return tuple(_read(given[place], name) for place, name in zip(places, _names(places), strict=True))
+    return tuple(_read(given[place], name) for place, name in zip(places, name_runs(places), strict=True))
 
 
-def _names(places: Sequence[Path]) -> list[str]:
+def name_runs(places: Sequence[Path]) -> list[str]:
     """The last part of each path, and as much before it as tells it from the others."""
 
     def tail(place: Path, length: int) -> str:

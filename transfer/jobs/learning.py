@@ -77,6 +77,8 @@ def learn_file(
     progress: Progress = silent,
     tensorboard: Path | None = None,
     mlflow: str | None = None,
+    report: bool = True,
+    command: str = "",
 ) -> Run:
     """Restore a file, put a new head on its backbone, and fine-tune it on a labelled set.
 
@@ -93,6 +95,8 @@ def learn_file(
         progress: told of what is going on.
         tensorboard: a folder for the numbers of each epoch; see `finetune`.
         mlflow: address of a server or store, likewise.
+        report: whether a page is written into the run's folder.
+        command: what was typed to get the run, to be kept with it.
 
     Raises:
         TransferError: of the kind that fits.
@@ -121,4 +125,6 @@ def learn_file(
         progress=progress,
         tensorboard=tensorboard,
         mlflow=mlflow,
+        report=report,
+        command=command,
     )

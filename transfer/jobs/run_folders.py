@@ -7,13 +7,15 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from transfer.errors import DataError, OutputError, Problem
+from transfer.errors import CheckpointError, DataError, OutputError, Problem
 from transfer.labellings import Labelling
+from transfer.results import Result
 from transfer.specs import Json
 
 SCHEMA = 1
 ASKED, RESULT, MODEL, HISTORY, TIMING = "run.json", "result.json", "model.keras", "history.jsonl", "timing.json"
 ANSWERS, PREDICTIONS = "answers.json", "predictions.npz"
+EXAMPLES, PAGE, COMMAND = "report.json", "report.html", "command.txt"
 
 
 def read_outputs(folder: Path) -> Labelling | None:
@@ -28,6 +30,20 @@ def read_outputs(folder: Path) -> Labelling | None:
         return Labelling.from_json(described) if described else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # what reads the whole run says why
+
+
+def read_result(folder: Path) -> Result:
+    """What a run found out.
+
+    Raises:
+        CheckpointError: if that is missing or damaged.
+    """
+    try:
+        return Result.from_json(json.loads((folder / RESULT).read_text()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{folder} is a damaged run.", [Problem(RESULT, "the results of a run", str(error)[:200])]
+        ) from error
 
 
 def refuse_foreign(folder: Path) -> None:

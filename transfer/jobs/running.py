@@ -11,25 +11,29 @@ from typing import Any
 
 import keras
 
-from transfer.errors import CheckpointError, LayerError, Problem
+from transfer.errors import LayerError
 from transfer.jobs.differing_requests import refuse_other
+from transfer.jobs.kept_examples import KeptExamples
 from transfer.jobs.kept_predictions import KeptPredictions
 from transfer.jobs.run_folders import (
     ANSWERS,
     ASKED,
+    COMMAND,
     HISTORY,
     MODEL,
+    PAGE,
     RESULT,
     SCHEMA,
     TIMING,
     read_asked,
     read_history,
+    read_result,
     refuse_foreign,
 )
 from transfer.models.restoring import restore
 from transfer.models.saving import save_model
 from transfer.placing import placed_folder, refuse_existing
-from transfer.results import Result, Run
+from transfer.results import Run
 from transfer.specs import Json
 
 
@@ -47,12 +51,7 @@ def load_run(folder: str | os.PathLike[str], *, custom_objects: Mapping[str, Any
     """
     path = Path(folder)
     asked = read_asked(path)
-    try:
-        result = Result.from_json(json.loads((path / RESULT).read_text()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{path} is a damaged run.", [Problem(RESULT, "the results of a run", str(error)[:200])]
-        ) from error
+    result = read_result(path)
     try:
         restored = restore(path / MODEL, custom_objects=custom_objects)
     except LayerError as error:
@@ -61,7 +60,8 @@ def load_run(folder: str | os.PathLike[str], *, custom_objects: Mapping[str, Any
         given = "name the builder with its classes with --into, or read it in Python"
         step = f"{given}: transfer.load_run({str(path)!r}, custom_objects={{'Name': Class}})"
         raise LayerError(error.summary, error.problems, next_step=step) from error
-    return Run(result, restored.model, path, asked.get("receipt"), asked, history=read_history(path))
+    page = path / PAGE if (path / PAGE).is_file() else None
+    return Run(result, restored.model, path, asked.get("receipt"), asked, history=read_history(path), report=page)
 
 
 def refuse_run(folder: Path, *, force: bool, asked: Json = None) -> None:
@@ -88,6 +88,8 @@ def write_run(
     answers: Json,
     seconds: Mapping[str, float],
     predictions: KeptPredictions | None = None,
+    examples: KeptExamples | None = None,
+    command: str = "",
     force: bool,
 ) -> Run:
     """Put a run on disk, whole or not at all.
@@ -98,6 +100,8 @@ def write_run(
         answers: `examples`, names of those tested on, and `ways`, by each way of answering whether it got each right.
         seconds: by what they were spent on.
         predictions: for the test examples; None for none.
+        examples: what a report shows of examples; None for nothing.
+        command: what was typed to get the run; empty where nothing was.
         force: whether a run that is there may go.
 
     Raises:
@@ -113,6 +117,10 @@ def write_run(
         _write_json(temporary / TIMING, {name: round(each, 3) for name, each in seconds.items()})
         if predictions is not None:
             predictions.write(temporary)
+        if examples is not None:
+            examples.write(temporary)
+        if command:
+            (temporary / COMMAND).write_text(f"{command}\n")
         save_model(model, temporary / MODEL)
     return replace(run, folder=folder, asked={"schema": SCHEMA, **run.asked})
 

@@ -47,6 +47,9 @@ class Outcome:
         clock: seconds it took.
         last: what the model that is kept came to.
         predictions: of the model that is kept, for all test examples.
+        examples: those that could be read.
+        places: (n,) of these among all.
+        train: rows of these that were learnt from.
         probe: what the probe on the benchmark came to; None without one.
     """
 
@@ -56,6 +59,9 @@ class Outcome:
     clock: Clock
     last: Scored
     predictions: KeptPredictions
+    examples: LabelledSet
+    places: NDArray[np.int64]
+    train: NDArray[np.int64]
     probe: Scored | None = None
 
 
@@ -139,7 +145,18 @@ def learn_and_score(
         find_probabilities(data.labelling, followed.logits),
         labels[unseen].targets,
     )
-    return Outcome(result, split.to_json(), answers, clock, followed.scores[-1], predictions, probe)
+    return Outcome(
+        result=result,
+        split=split.to_json(),
+        answers=answers,
+        clock=clock,
+        last=followed.scores[-1],
+        predictions=predictions,
+        examples=split.examples,
+        places=split.places,
+        train=train,
+        probe=probe,
+    )
 
 
 @dataclass(frozen=True, slots=True)

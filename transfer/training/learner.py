@@ -297,6 +297,11 @@ class Learner:
             name, copies, labels[np.tile(np.arange(len(labels)), stage.views)], keys, spread, deadline=deadline
         )
 
+    @property
+    def head_inputs(self) -> HeadInputs | None:
+        """What went into each head before what is below it was trained, of all examples; None without a probe."""
+        return self._inputs
+
     def logits(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n, K), of the examples at some places, by the weights as they are now; numbers in units of their own."""
         if self._answers is not None:

@@ -1,0 +1,70 @@
+"""What a run came to, in sentences that say no more than is known."""
+
+import numpy as np
+
+from transfer.evidence.intervals import wilson
+from transfer.evidence.known_runs import KeptAnswers
+from transfer.jobs.telling_verdicts import tell_verdict
+from transfer.output_scores import Measure, OutputScore, WayScores
+from transfer.results import Result
+from transfer.scores import Score
+
+
+def score(name: str, right: int, of: int = 100) -> Score:
+    return Score(name, right, of, wilson(right, of))
+
+
+def result(own: int, baselines: tuple[int, ...] = (20, 30), **more) -> Result:
+    simple = tuple(score(name, right) for name, right in zip(("majority class", "neighbours"), baselines, strict=False))
+    return Result(("a", "b"), 50, 100, score("tuned", own), simple, (score("tuned", own),), None, **more)
+
+
+def answers(own: int, other: int, groups: tuple[str, ...] = ()) -> KeptAnswers:
+    ways = {"tuned": np.arange(100) < own, "neighbours": np.arange(100) < other, "majority class": np.arange(100) < 20}
+    return KeptAnswers(tuple(map(str, range(100))), ways, groups=groups)
+
+
+def test_a_better_run_says_by_how_much_and_what_it_cost():
+    found = tell_verdict(result(60), answers(60, 30), {"features": 1.25, "probe": 2.0})
+    assert found.startswith(
+        "60 of 100 test examples are answered rightly: accuracy 0.600, 95 % interval 0.502 to 0.691."
+    )
+    assert "That is better than the best baseline, neighbours, 30 of 100: +0.300, " in found
+    assert found.endswith("p 1.9e-09. It learnt from 50 examples, in 3.2 s.") or found.endswith("in 3.3 s.")
+
+
+def test_a_run_within_the_noise_is_not_called_better():
+    found = tell_verdict(result(33), answers(33, 30))
+    assert "That is not told apart from the best baseline, neighbours, 30 of 100 (p 0.25)." in found
+    assert "better" not in found
+
+
+def test_a_worse_run_is_called_worse():
+    assert "That is worse than the best baseline, neighbours, 60 of 100: -0.300" in tell_verdict(
+        result(30, (20, 60)), answers(30, 60)
+    )
+
+
+def test_groups_count_as_one_each():
+    alone, together = answers(60, 30), answers(60, 30, tuple(f"g{place // 30}" for place in range(100)))
+    assert "better" in tell_verdict(result(60), alone)
+    assert "not told apart" in tell_verdict(result(60), together)
+
+
+def test_without_answers_the_baseline_stands_beside_it_alone():
+    found = tell_verdict(result(60))
+    assert "The best baseline is neighbours, 30 of 100." in found
+    assert "better" not in found
+    assert tell_verdict(result(60, ())).count("baseline") == 0
+
+
+def test_of_numbers_alone_the_measures_are_told():
+    def way(name: str, error: float) -> WayScores:
+        return WayScores(
+            name, (OutputScore("price", "regression", 9, (Measure("mean absolute error", error, 1.0, 3.0, 9),)),)
+        )
+
+    found = Result((), 50, 9, None, (), (), None, outputs=(way("probe", 2.0), way("mean", 5.0)))
+    assert tell_verdict(found) == (
+        "By output: price mean absolute error 2.000 [1.000, 3.000] (mean 5). It learnt from 50 examples."
+    )
