@@ -53,3 +53,12 @@ def test_every_script_and_command_that_a_document_runs_is_there(name):
     for script in re.findall(r"python ((?:tests|examples|checkpoints)/[\w/]+\.py)", text):
         assert (ROOT / script).is_file(), script
     assert set(re.findall(r"^transfer ([a-z]+)\b", text, re.M)) <= set(COMMANDS)
+
+
+def test_the_chinese_readme_starts_and_shows_and_promises_what_the_english_one_does():
+    chinese, english = ((ROOT / name).read_text() for name in ("README.zh.md", "README.md"))
+    blocks = re.findall(r"^```(?:sh)?\n(.*?)^```", chinese, re.M | re.S)
+    assert blocks[0] == re.search(r"^```sh\n(.*?)^```", english, re.M | re.S)[1]
+    shown = [line for line in blocks[1].splitlines() if line not in english]
+    assert shown == []
+    assert re.findall(r"^(\d)\. ", chinese, re.M) == [str(place) for place in range(1, 7)]
