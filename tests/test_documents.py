@@ -62,3 +62,20 @@ def test_the_chinese_readme_starts_and_shows_and_promises_what_the_english_one_d
     shown = [line for line in blocks[1].splitlines() if line not in english]
     assert shown == []
     assert re.findall(r"^(\d)\. ", chinese, re.M) == [str(place) for place in range(1, 7)]
+
+
+def test_each_number_stands_beside_its_command():
+    section = (ROOT / "README.md").read_text().split("\n## Numbers\n")[1].split("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")]
+    rows = [row for row in rows if row[0] != "what"]
+    assert len(rows) > 30
+    for place, (what, number, command) in enumerate(rows):
+        assert re.search(r"\d|all", number), what
+        assert command.startswith("`") or (command == "the same" and place > 0), what
+
+
+def test_the_readme_names_every_command_and_every_folder_of_the_house():
+    text = (ROOT / "README.md").read_text()
+    assert [name for name in COMMANDS if f"transfer {name}" not in text] == []
+    folders = {path.parent.name for path in (ROOT / "transfer").glob("*/__init__.py")}
+    assert [name for name in folders if f"`transfer/{name}/`" not in text] == []
