@@ -56,6 +56,14 @@ class _Commands(click.Group):
         command: click.Command = importlib.import_module(home).command
         return with_volume(command)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        from transfer.cli.sections import SECTIONS
+
+        width = max(map(len, COMMANDS))
+        for title, texts in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), text) for name, text in texts.items() if name in COMMANDS])
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -98,6 +106,8 @@ def transfer(ctx: click.Context) -> None:
     transfer extract  pretrained_weights.h5 --into module:create_model --drop-last --head label:5 -o student.keras
     transfer finetune mobilenet_v2_imagenet photos/ -o runs/photos
     transfer predict  runs/photos new/*.jpg
+
+    'transfer help' lists topics: recipes, architectures, labellings, exit codes, completion, files, JSON.
     """
     ctx.obj = {"json": "--json" in sys.argv[1:]}
     # None: each stream for itself, drawn in colour where it is a terminal
