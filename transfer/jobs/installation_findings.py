@@ -112,7 +112,7 @@ def judge_combinations(found: Mapping[str, str], environment: Mapping[str, str])
         said = "tensorflow-metal computes on the GPU of a Mac, and not the same bits each time"
         yield Finding("packages", "warn", said, "pip uninstall tensorflow-metal, for runs that repeat to the bit")
     if environment.get("TF_USE_LEGACY_KERAS", "0").lower() not in {"", "0", "false"}:
-        said = "TF_USE_LEGACY_KERAS is set: tf.keras is Keras 2 then"
+        said = "TF_USE_LEGACY_KERAS is set: the Keras inside TensorFlow is Keras 2 then"
         yield Finding("settings", "warn", said, "unset TF_USE_LEGACY_KERAS")
     backend = environment.get("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":
