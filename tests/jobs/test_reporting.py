@@ -208,7 +208,7 @@ def test_runs_that_lie_beside_it_stand_on_the_leaderboard(copy):
     assert gather_contents(copy).leaderboard is None
     shutil.copytree(copy, copy.parent / "other")
     (board,) = gather_contents(copy).leaderboard.boards
-    assert {row.name for row in board.standings} == {"run", "other"}
+    assert {(row.name, row.source) for row in board.standings} == {("run", "run"), ("other", "other")}  # no paths
     assert "leaderboard" not in gather_contents(copy).absent
 
 
@@ -228,6 +228,30 @@ def test_what_is_damaged_is_left_out_with_the_reason(copy):
     (copy / "result.json").write_text("{}")
     with pytest.raises(CheckpointError):
         transfer.write_report(copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"split": [1]}, "split"),
+        ({"split": {"test": 3}}, "split.test"),
+        ({"split": {"test": [["x"]]}}, "split.test"),
+        ({"data": "photos"}, "data"),
+        ({"recipe": {"stages": 5}}, "recipe.stages"),
+        ({"recipe": {"stages": [5]}}, "recipe.stages"),
+        ({"recipe": 1}, "recipe"),
+        ({"input": [0]}, "input"),
+    ],
+    ids=str,
+)
+def test_requests_that_no_run_wrote_are_refused(copy, change, where):
+    asked = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps({**asked, **change}))
+    before = (copy / "report.html").read_bytes()
+    with pytest.raises(CheckpointError) as caught:
+        transfer.write_report(copy)
+    assert [each.where for each in caught.value.problems] == [f"run.json: {where}"]
+    assert (copy / "report.html").read_bytes() == before
 
 
 def test_an_older_run_is_told_of_without_what_it_did_not_keep(copy):

@@ -11,7 +11,7 @@ from PIL import Image
 
 SIDE = 160  # pixels at most
 _QUALITY = 80
-_LEVELS = 16  # of opacity: a step is not seen, and the file is small
+_LEVELS = 32  # of opacity: a step is not seen, and the file is small
 _OPAQUE = 192  # where there is most, of 255: what lies below shows through
 _COLOUR = (213, 94, 0)  # vermilion of Okabe and Ito, which the colour-blind tell from others
 

@@ -17,6 +17,7 @@ from transfer.errors import TransferError
 from transfer.evidence.known_runs import KeptAnswers
 from transfer.graphs.graph import Graph
 from transfer.graphs.input_shapes import input_shapes, is_closed
+from transfer.jobs.checking_requests import check_asked
 from transfer.jobs.finding_wrong_answers import surest_wrong
 from transfer.jobs.gathering_layers import gather_layers
 from transfer.jobs.gathering_outputs import gather_outputs
@@ -68,9 +69,11 @@ def gather_contents(folder: Path, *, look: CloserLook | None = None, graph: Grap
 
     Raises:
         DataError: if the folder is no finished run.
-        CheckpointError: if its result is damaged.
+        CheckpointError: if its request or its result is damaged.
     """
-    asked, result, absent = read_asked(folder), read_result(folder), dict[str, str]()
+    asked = read_asked(folder)
+    check_asked(folder, asked)
+    result, absent = read_result(folder), dict[str, str]()
     reading = _Reading(absent)
     labelling = result.labelling or Labelling.of_classes(result.classes)
     split = (asked.get("split") or {}).get("test") or ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from transfer.errors import DataError
@@ -18,6 +19,8 @@ _MOST = 20  # that are read: each costs a look into its network
 def rank_beside(folder: Path, asked: Json) -> Leaderboard | None:
     """The leaderboard of a run's task from the folders beside it; None where no other run of the task lies there.
 
+    It says of folders their names alone: a page goes to people whom the paths of this machine do not concern.
+
     Args:
         folder: of the run.
         asked: its request.
@@ -30,8 +33,11 @@ def rank_beside(folder: Path, asked: Json) -> Leaderboard | None:
         found = leaderboard(own, *others)
     except DataError:
         return None
-    boards = tuple(each for each in found.boards if str(own) in {row.source for row in each.standings})
-    return Leaderboard(boards) if boards and len(boards[0].standings) > 1 else None
+    boards = [each for each in found.boards if str(own) in {row.source for row in each.standings}]
+    if not boards or len(boards[0].standings) < 2:
+        return None
+    rows = tuple(replace(row, source=Path(row.source).name) for row in boards[0].standings)
+    return Leaderboard((replace(boards[0], standings=rows),))
 
 
 def _alike(own: Path, asked: Json) -> Iterator[Path]:

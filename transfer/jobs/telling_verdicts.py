@@ -15,6 +15,8 @@ from transfer.output_scores import Measure, WayScores
 from transfer.results import Result
 from transfer.scores import Score
 
+_SHOWN = 4  # outputs
+
 
 def tell_verdict(result: Result, answers: KeptAnswers | None = None, seconds: Mapping[str, Any] | None = None) -> str:
     """How good the model is, whether it is better than the best baseline, and what it cost.
@@ -87,7 +89,8 @@ def _outputs(result: Result) -> Iterator[str]:
         if (own := output.foremost) is not None:
             parts.append(f"{output.name} {own}{_best_of(own, output.kind, place, simple)}")
     if parts:
-        yield f"By output: {'; '.join(parts)}."
+        rest = [f"and {len(parts) - _SHOWN} more"] if len(parts) > _SHOWN else []
+        yield f"By output: {'; '.join([*parts[:_SHOWN], *rest])}."
 
 
 def _best_of(own: Measure, kind: str, place: int, others: list[WayScores]) -> str:
