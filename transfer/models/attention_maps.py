@@ -44,8 +44,10 @@ def map_attention(model: keras.Model, images: NDArray[Any], classes: NDArray[np.
     found = _find_tensors(model)
     if found is None or not len(images):
         return None
-    ask = _asking(model, *found)
+    ask, is_split = _asking(model, *found)
     size = fitting_batch_size(model, images.shape[1:], most=_BATCH)
+    size *= 2 if is_split else 1  # little is kept for the way back
+    size = -(-len(images) // -(-len(images) // size))
     parts = []
     for start in range(0, len(images), size):
         part = _pool(*ask(images[start : start + size], classes[start : start + size]))
@@ -55,11 +57,11 @@ def map_attention(model: keras.Model, images: NDArray[Any], classes: NDArray[np.
     return np.concatenate(parts)
 
 
-def _asking(model: keras.Model, maps: Any, logits: Any) -> Asking:
+def _asking(model: keras.Model, maps: Any, logits: Any) -> tuple[Asking, bool]:
     """What gives for some images the maps, and the gradients of the logits asked for. Nothing is traced.
 
     For a handful of images that would take longer than it saves. Where all goes through the maps, only what comes after
-    them is recorded.
+    them is recorded: the second of what is given back says so.
     """
     try:
         before, after = keras.Model(model.inputs[0], maps), keras.Model(maps, logits)
@@ -75,7 +77,7 @@ def _asking(model: keras.Model, maps: Any, logits: Any) -> Asking:
             asked = tf.gather(tf.cast(given, tf.float32), tf.constant(classes, tf.int64), axis=1, batch_dims=1)
         return there, tape.gradient(asked, there)
 
-    return ask
+    return ask, before is not None
 
 
 def _pool(maps: Any, gradients: Any) -> NDArray[np.float32] | None:
