@@ -397,3 +397,11 @@ def test_a_layer_of_ones_own_is_restored_cut_and_loaded_again(tmp_path: Path) ->
     assert reached["tuned"] >= reached["probe"] - 0.01
     assert reached["majority class"] == pytest.approx(0.2, abs=0.01)
     assert printed.endswith("the same answers: True\n")
+
+
+def test_a_run_shows_itself_and_is_an_estimator(tmp_path: Path) -> None:
+    printed = run_main("22_notebook.py", "300", tmp_path)
+    assert int(re.search(r"right on (\d+) of 75", printed)[1]) > 60
+    assert int(re.search(r"(\d+) tables", printed)[1]) >= 3
+    assert int(re.search(r"(\d+) charts", printed)[1]) >= 6
+    assert float(re.search(r"cross-validated (\d\.\d+)", printed)[1]) > 0.6

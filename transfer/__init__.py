@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from transfer.evidence.proofs import Proof as Proof
     from transfer.evidence.run_comparisons import Comparison as Comparison
     from transfer.jobs.auditing_labels import audit_labels as audit_labels
+    from transfer.jobs.classifier import Classifier as Classifier
     from transfer.jobs.comparing_baselines import compare_baselines as compare_baselines
     from transfer.jobs.comparing_runs import compare as compare
     from transfer.jobs.counting_flops import count_flops as count_flops
@@ -74,6 +75,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "BaselineComparison": "transfer.evidence.baseline_comparison",
     "Card": "transfer.weights.cards",
+    "Classifier": "transfer.jobs.classifier",
     "Comparison": "transfer.evidence.run_comparisons",
     "Diagnosis": "transfer.analysis.diagnosis",
     "Drift": "transfer.analysis.drift",

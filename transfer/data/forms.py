@@ -123,7 +123,7 @@ def labelled_pair(x: Any, y: Any, classes: Sequence[str] | None = None) -> Label
     """
     if not isinstance(y, Mapping):
         y, classes = _from_one_hot(y, classes)
-    if _are_paths(x):
+    if are_paths(x):
         return _of_pictures(x, y, classes)
     return from_arrays(x if isinstance(x, Mapping | NamedArrays) else _stacked(x), y, classes)
 
@@ -204,7 +204,7 @@ def as_examples(data: ExamplesData) -> Examples:
         return _named_examples(found) if isinstance(found, NamedArrays) else _array_examples(found)
     if not isinstance(data, np.ndarray) and hasattr(data, "inputs"):
         return cast("Examples", data)
-    if _are_paths(data):
+    if are_paths(data):
         return read_inputs([*data])
     if is_frame(data) or isinstance(data, np.ndarray) or (isinstance(data, list | tuple) and len(data)):
         return _array_examples(_stacked(data))
@@ -244,7 +244,7 @@ def is_frame(data: object) -> TypeGuard[pandas.DataFrame]:
     return type(data).__name__ == "DataFrame" and hasattr(data, "iloc")
 
 
-def _are_paths(data: object) -> TypeGuard[Sequence[_Path]]:
+def are_paths(data: object) -> TypeGuard[Sequence[_Path]]:
     """Whether all are paths: a list, or an array or column of texts."""
     if isinstance(data, np.ndarray) or type(data).__name__ == "Series":
         data = np.asarray(data).tolist() if getattr(data, "ndim", 0) == 1 else ()

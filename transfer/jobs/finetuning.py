@@ -12,7 +12,6 @@ import keras
 
 from transfer.data.forms import LabelledData, as_divided
 from transfer.errors import DataError, NotFiniteError
-from transfer.graphs.packing import unpack_inputs
 from transfer.jobs.benchmarking import Source as Benchmarked
 from transfer.jobs.benchmarking import open_benchmark, planned_tests
 from transfer.jobs.cached_features import Cache, open_store
@@ -22,10 +21,11 @@ from transfer.jobs.checking_recipes import check_recipe
 from transfer.jobs.clock import TimeLimit
 from transfer.jobs.describing import describe_request
 from transfer.jobs.feeding import as_learnt, make_feed
+from transfer.jobs.finished_models import finished_model
 from transfer.jobs.keeping_examples import keep_examples
 from transfer.jobs.kept_pictures import fitted_batches
 from transfer.jobs.learnt_baselines import make_rivals
-from transfer.jobs.learnt_before import TUNED, learnt_by
+from transfer.jobs.learnt_before import learnt_by
 from transfer.jobs.missing_benchmarks import kept_of_missing
 from transfer.jobs.preparing import Student
 from transfer.jobs.reporting import with_page
@@ -34,17 +34,13 @@ from transfer.jobs.running import load_run, refuse_run, write_run
 from transfer.jobs.scoring_stages import Division, learn_and_score
 from transfer.jobs.tracking import tracked
 from transfer.jobs.unfinished import kept_state, with_last_finite
-from transfer.labellings import Labelling
-from transfer.models.building import attach_card, build_model, classes_of, read_model
-from transfer.models.giving_probabilities import give_probabilities
-from transfer.models.taking_over import take_over
+from transfer.models.building import classes_of, read_model
 from transfer.recipes import Recipe
 from transfer.results import Receipt, Run
 from transfer.specs import Json, Preprocessing, Progress, silent
 from transfer.surgery.network import Network
 from transfer.training.feature_store import MEMORY_BYTES
 from transfer.training.learner import Learner
-from transfer.weights.cards import Card
 
 
 def finetune(
@@ -199,7 +195,7 @@ def finetune(
                 before=None if any(each.fresh for each in recipe.stages) else learnt_by(student, network, receipt),
             )
         except NotFiniteError as error:
-            make = partial(_finished_model, feed.network, learner, data.labelling, network.card)
+            make = partial(finished_model, feed.network, learner, data.labelling, network.card)
             raise with_last_finite(error, make, state_folder) from error
         told = (*notes, feed.note, *outcome.result.notes, *([store.trouble] if store.trouble else []))
         whole_request = {**asked, **outcome.split}
@@ -207,7 +203,7 @@ def finetune(
         if reference is not None:
             stands = reference.stand(outcome.last, outcome.answers, whole_request, outcome.probe)
             result = replace(result, benchmark=stands)
-        model = _finished_model(feed.network, learner, data.labelling, network.card)
+        model = finished_model(feed.network, learner, data.labelling, network.card)
         described = receipt.to_json() if receipt is not None else None
         lines = tuple(learner.history)
         run = Run(result, model, None, described, whole_request, resumed=learner.resumed, history=lines)
@@ -229,31 +225,6 @@ def finetune(
 
 def _size_bytes(network: Network) -> int:
     return sum(each.nbytes for each in network.tensors.values())
-
-
-def _finished_model(model: keras.Model, learner: Learner, labelling: Labelling, card: Card | None) -> keras.Model:
-    """Raw input in, probabilities out, what is trainable as in the last stage.
-
-    Args:
-        model: of the feed; unless it holds classes of the caller's, it is given what was learnt.
-        learner: that learnt it.
-        labelling: of the answers.
-        card: of the student.
-    """
-    learnt = learner.learnt()
-    if len(model.inputs) > 1:
-        learnt = replace(learnt, graph=unpack_inputs(learnt.graph, read_model(model).graph))
-    if learner.custom_objects:  # layers of the caller's own may have flags that are set as they are made
-        model = build_model(learnt, learner.custom_objects)
-    else:
-        take_over(model, learnt)
-    whole = give_probabilities(model, labelling, learner.heads)
-    old = card or Card()
-    done = f"{TUNED}: {', '.join(stage.kind for stage in learner.recipe.stages)}"
-    classes = labelling.outputs[0].classes if labelling.is_single else ()
-    told = replace(old.without_proof(), architecture=None, preprocessing=None, classes=classes)
-    attach_card(whole, replace(told, history=(*old.history, done)))
-    return whole
 
 
 def _finished(target: Path, asked: Json, custom_objects: dict[str, type]) -> Run | None:
