@@ -24,7 +24,7 @@ _SCRIPT = Path(__file__).with_name("scanning.py")
 _SPARE_BYTES = 256 << 20
 _SECONDS = 2  # of processor time that a scan may take, and more for large files
 _BYTES_A_SECOND = 50 << 20
-_PATIENCE = 8  # seconds on the clock, and more for large files: for a slow disk, a busy machine
+_PATIENCE = 30  # seconds on the clock, and more for large files: for a slow disk, a busy machine
 _SLOWEST_DISK = 5 << 20  # bytes a second
 # Nothing that a file names is loaded as a filter, and a file on a read-only disk needs no lock.
 _ENVIRONMENT = {"HDF5_PLUGIN_PRELOAD": "::", "HDF5_USE_FILE_LOCKING": "FALSE", "OPENBLAS_NUM_THREADS": "1"}
