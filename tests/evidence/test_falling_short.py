@@ -23,9 +23,9 @@ def test_the_best_baseline_that_is_better_is_named():
 
 def test_what_chance_explains_is_said_to_be_so():
     (line,) = falling_short("tuned", right(95), {"linear": right(96)})
-    assert line.endswith("96 of 100 right against 95 (p 1); that does not tell the two apart")
+    assert line.endswith("96 of 100 right against 95 (p 1); that may be chance, and does not tell the two apart")
     (line,) = falling_short("tuned", right(50), {"linear": right(70)}, np.arange(100) // 20)
-    assert line.endswith("that does not tell the two apart")  # all 20 are of two groups
+    assert line.endswith("does not tell the two apart")  # all 20 are of two groups
 
 
 def test_each_output_is_held_against_the_best_baseline_by_its_foremost_measure():

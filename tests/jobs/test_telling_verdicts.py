@@ -1,5 +1,7 @@
 """What a run came to, in sentences that say no more than is known."""
 
+import re
+
 import numpy as np
 
 from transfer.evidence.intervals import wilson
@@ -29,31 +31,48 @@ def test_a_better_run_says_by_how_much_and_what_it_cost():
     assert found.startswith(
         "60 of 100 test examples are answered rightly: accuracy 0.600, 95 % interval 0.502 to 0.691."
     )
-    assert "That is better than the best baseline, neighbours, 30 of 100: +0.300, " in found
-    assert found.endswith("p 1.9e-09. It learnt from 50 examples, in 3.2 s.") or found.endswith("in 3.3 s.")
+    assert "The best baseline, neighbours, has 30 of 100 right: the model is better by 30.0 percentage points" in found
+    assert (
+        "Chance hardly explains that: were both equally good, a difference as large would come up in fewer than"
+        in found
+    )
+    assert found.endswith("(p 1.9e-09). It learnt from 50 examples, in 3.2 s.") or found.endswith("in 3.3 s.")
 
 
 def test_a_run_within_the_noise_is_not_called_better():
     found = tell_verdict(result(33), answers(33, 30))
-    assert "That is not told apart from the best baseline, neighbours, 30 of 100 (p 0.25)." in found
-    assert "better" not in found
+    assert "has 30 of 100 right: the model differs by +3.0 percentage points (95 % interval -" in found
+    assert "Chance may explain that, so these examples do not show which is better" in found
+    assert "a difference as large would come up in about 25 of 100 tests (p 0.25)." in found
+    assert "is better by" not in found
+
+
+def test_as_many_right_answers_are_no_difference():
+    found = tell_verdict(result(30), answers(30, 30))
+    assert "neighbours, has 30 of 100 right too: these examples do not show which is better." in found
+
+
+def test_what_chance_does_seldom_is_counted_of_a_thousand():
+    found = tell_verdict(result(38), answers(38, 30))  # eight by the model alone: p is 2 / 2**8
+    assert "in about 8 of 1,000 tests (p 0.0078)." in found
 
 
 def test_a_worse_run_is_called_worse():
-    assert "That is worse than the best baseline, neighbours, 60 of 100: -0.300" in tell_verdict(
-        result(30, (20, 60)), answers(30, 60)
-    )
+    found = tell_verdict(result(30, (20, 60)), answers(30, 60))
+    bounds = re.search(r"worse by 30\.0 percentage points \(95 % interval ([\d.]+) to ([\d.]+)\)", found)
+    assert bounds is not None
+    assert float(bounds[1]) < 30 < float(bounds[2])  # the signs of both bounds turn with that of the difference
 
 
 def test_groups_count_as_one_each():
     alone, together = answers(60, 30), answers(60, 30, tuple(f"g{place // 30}" for place in range(100)))
-    assert "better" in tell_verdict(result(60), alone)
-    assert "not told apart" in tell_verdict(result(60), together)
+    assert "the model is better by" in tell_verdict(result(60), alone)
+    assert "Chance may explain that" in tell_verdict(result(60), together)
 
 
 def test_without_answers_the_baseline_stands_beside_it_alone():
     found = tell_verdict(result(60))
-    assert "The best baseline is neighbours, 30 of 100." in found
+    assert "The best baseline, neighbours, has 30 of 100 right." in found
     assert "better" not in found
     assert tell_verdict(result(60, ())).count("baseline") == 0
 

@@ -138,6 +138,12 @@ def test_scores_are_those_of_the_result(one):
     ]
 
 
+def test_the_names_of_ways_of_answering_are_explained_where_they_stand_and_no_others(one):
+    meant = one.said("scores")
+    assert "majority class: always the most frequent class" in meant
+    assert "nearest neighbours" not in meant
+
+
 def test_the_confusion_is_a_table_of_counts_with_their_sums(one):
     confusion = made_up_pages.output().confusion
     rows = {cells[0]: cells[1:] for cells in one.rows["confusion"] if len(cells) == 7}
@@ -222,7 +228,7 @@ def test_what_is_not_there_says_why_and_what_is_unknown_is_no_error():
 
 def test_a_section_that_is_not_whole_says_why():
     run = made_up_pages.contents(absent={"scores": "answers.json is damaged."})
-    assert Reader(render(Page((run,)))).said("scores").endswith("26/100 answers.json is damaged.")
+    assert Reader(render(Page((run,)))).said("scores").endswith(" answers.json is damaged.")
 
 
 def test_names_that_would_be_markup_are_text(hostile):

@@ -30,10 +30,12 @@ def falling_short(
     if not best or counts[best] <= right.sum():
         return ()
     told = differ_on_same(right, baselines[best], groups)
-    verdict = "" if told.told_apart else "; that does not tell the two apart"
+    counted = f"{counts[best]} of {len(right)} right against {right.sum()} (p {told.p_value:.2g})"
+    if told.told_apart:
+        return (f"{best!r} is better than {name} on the test examples: {counted}",)
     return (
-        f"{best!r} is better than {name} on the test examples: {counts[best]} of {len(right)} right against "
-        f"{right.sum()} (p {told.p_value:.2g}){verdict}",
+        f"{best!r} has more of the test examples right than {name}: {counted}; that may be chance, and does not tell "
+        "the two apart",
     )
 
 

@@ -49,17 +49,39 @@ def _against_baselines(result: Result, answers: KeptAnswers | None) -> Iterator[
     if score is None or best is None:
         return
     told = _difference(score, best, answers)
-    counted = f"{best.name}, {best.correct} of {best.examples}"
+    counted = f"{best.name}, has {best.correct} of {best.examples} right"
     if told is None:
-        yield f"The best baseline is {counted}."
-        return
-    chance = f"p {told.p_value:.2g}"
-    if not told.told_apart:
-        yield f"That is not told apart from the best baseline, {counted} ({chance})."
-        return
-    than = "better" if told.value > 0 else "worse"
-    apart = f"{told.value:+.3f}, {told.low:+.3f} to {told.high:+.3f}, {chance}"
-    yield f"That is {than} than the best baseline, {counted}: {apart}."
+        yield f"The best baseline, {counted}."
+    elif told.told_apart:
+        than = "better" if told.value > 0 else "worse"
+        yield f"The best baseline, {counted}: the model is {than} by {_points(told)}."
+        yield f"Chance hardly explains that: {_chance(told.p_value)}."
+    elif told.value == 0:
+        yield f"The best baseline, {counted} too: these examples do not show which is better."
+    else:
+        apart = (
+            f"{100 * told.value:+.1f} percentage points (95 % interval {100 * told.low:+.1f} to {100 * told.high:+.1f})"
+        )
+        yield f"The best baseline, {counted}: the model differs by {apart}."
+        yield f"Chance may explain that, so these examples do not show which is better: {_chance(told.p_value)}."
+
+
+def _points(told: ShareDifference) -> str:
+    """How far two shares are apart, whichever is larger, in points of 100 with the interval."""
+    sign = -1 if told.value < 0 else 1
+    low, high = sorted((sign * told.low, sign * told.high))
+    return f"{100 * abs(told.value):.1f} percentage points (95 % interval {100 * low:.1f} to {100 * high:.1f})"
+
+
+def _chance(p_value: float) -> str:
+    """What a p-value says, in words."""
+    if p_value < 0.001:
+        often = "in fewer than 1 of 1,000 tests"
+    elif p_value < 0.01:
+        often = f"in about {1000 * p_value:.0f} of 1,000 tests"
+    else:
+        often = f"in about {100 * p_value:.0f} of 100 tests"
+    return f"were both equally good, a difference as large would come up {often} (p {p_value:.2g})"
 
 
 def _difference(score: Score, other: Score, answers: KeptAnswers | None) -> ShareDifference | None:

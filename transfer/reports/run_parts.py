@@ -6,7 +6,7 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any
 
-from transfer.reports.answering_ways import kept_of
+from transfer.reports.answering_ways import explain_ways, kept_of
 from transfer.reports.class_tables import tabulate_counts, tabulate_scores
 from transfer.reports.confusions import map_confusion
 from transfer.reports.contents import SECTIONS, Contents, Picture, Suspect, WrongAnswer
@@ -106,6 +106,7 @@ def _views(contents: Contents, prefix: str) -> dict[str, Any]:
         "scores": {
             "charts": chart_result(result),
             "tables": [table_of("scores on the test examples", *each) for each in result.tables],
+            "meant": explain_ways(result),
             "standing": "\n".join(map(told, result.standing)),
             "outputs": _measures(result),
         },
