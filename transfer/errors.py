@@ -134,11 +134,18 @@ def _shortened(text: str) -> str:
     return f"{text[: LONGEST_FIELD // 2]} … {text[-LONGEST_FIELD // 3 :]}"
 
 
-def nearest(name: str, known: Iterable[str], *, count: int = 3) -> str:
-    """The known names most like `name`, quoted, for the last line of an error; empty where nothing is known."""
+def nearest(name: str, known: Iterable[str], *, count: int = 3, cutoff: float = 0.0) -> str:
+    """The known names most like `name`, quoted, for the last line of an error; empty where there is none.
+
+    Args:
+        name: as it was written.
+        known: what it could have been.
+        count: how many at the most.
+        cutoff: how like they have to be, in [0, 1]; what is unlike is named too at 0.
+    """
     names = list(dict.fromkeys(known))
     lowered = {each.lower(): each for each in reversed(names)}
-    close = difflib.get_close_matches(name.lower(), lowered, n=count, cutoff=0.0)
+    close = difflib.get_close_matches(name.lower(), lowered, n=count, cutoff=cutoff)
     return ", ".join(repr(lowered[each]) for each in close)
 
 

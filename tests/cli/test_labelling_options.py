@@ -57,7 +57,7 @@ def test_a_labelling_says_the_classes_of_heads():
     [
         ("tag", "no such output; nearest: .tags"),
         ("tags:softmax", "is sigmoid there, not softmax"),
-        ("tags:5", "has 2 classes there, not 5"),
+        ("tags:5", "has 2 classes there, not 5; '--head tags' takes them all"),
     ],
 )
 def test_a_head_that_is_not_that_of_the_labelling_is_refused_by_name(text, message):

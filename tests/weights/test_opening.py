@@ -164,6 +164,8 @@ FOREIGN = {
     "list.h5": (b"[1, 2]", "JSON text"),
     "empty.h5": (b"", "an empty file"),
     "tensors.h5": (b"\x40\x00\x00\x00\x00\x00\x00\x00" + b'{"a": {"dtype": "F32"}}', "a safetensors file"),
+    "photo.jpg": (b"\xff\xd8\xff\xe0\x00\x10JFIF", "a picture"),
+    "drawing.png": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "a picture"),
     "noise.h5": (b"\x00\x01\x02\x03\x04\x05\x06\x07\x08", "bytes that start with b'\\x00\\x01"),
 }
 
@@ -217,6 +219,17 @@ def test_a_file_that_is_not_there_offers_the_nearest_names(legacy):
 def test_a_shipped_checkpoint_whose_name_is_mistyped_is_offered(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert "'mobilenet_v2_imagenet'" in fault("mobilenet_v2_imagenett").next_step
+
+
+def test_where_nothing_is_called_alike_files_of_weights_are_offered_and_no_others(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").touch()
+    assert fault("nowhere.h5").next_step == (
+        "no file of weights lies in .; 'transfer checkpoints' lists the names of those that come along"
+    )
+    (tmp_path / "vgg16_notop.h5").touch()
+    assert fault("nowhere.zip").next_step.startswith("files of weights there: 'vgg16_notop.h5'; 'transfer checkpoints'")
+    assert fault("vgg16_no_top.h5").next_step == "did you mean 'vgg16_notop.h5'?"
 
 
 def test_a_file_in_a_folder_that_is_not_there_is_told(tmp_path):

@@ -104,7 +104,10 @@ def check_head(asked: AskedHead, labelling: Labelling) -> None:
     if asked.kind not in (None, output.kind):
         raise click.UsageError(f"--head {asked.name}: it is {output.kind} there, not {asked.kind}.")
     if asked.classes not in (None, len(output.classes)):
-        raise click.UsageError(f"--head {asked.name}: it has {len(output.classes)} classes there, not {asked.classes}.")
+        raise click.UsageError(
+            f"--head {asked.name}: it has {len(output.classes)} classes there, not {asked.classes}; "
+            f"'--head {asked.name}' takes them all."
+        )
 
 
 def _parts(text: str) -> tuple[str, int | None, Any]:

@@ -32,6 +32,11 @@ _FOREIGN: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
     (re.compile(rb"\x93NUMPY"), "a single numpy array (.npy)", ""),
     (re.compile(rb"\x80[\x02-\x05]"), "a Python pickle, which can run code when it is opened", ""),
     (re.compile(rb"GGUF"), "a GGUF file", ""),
+    (
+        re.compile(rb"\xff\xd8\xff|\x89PNG|GIF8[79]a|RIFF.{4}WEBP|II\*\x00|MM\x00\*", re.S),
+        "a picture",
+        "give a file of weights here; pictures come after it, to learn from or to be asked about",
+    ),
     (re.compile(rb".{4}TFL3", re.S), "a TensorFlow Lite model", ""),
     (re.compile(rb"CDF[\x01\x02\x05]"), "a netCDF classic file", ""),
     (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from transfer.errors import CheckpointError, nearest
@@ -14,6 +15,9 @@ from transfer.weights.packages import open_package
 from transfer.weights.shipped import shipped_checkpoints
 
 __all__ = ["Opening", "begin_opening", "open_checkpoint"]
+
+_ENDINGS = (".h5", ".hdf5", ".keras", ".safetensors", ".weights.json")
+_LIKE = 0.6  # of 1; from there on difflib calls names alike
 
 
 class Opening:
@@ -67,6 +71,16 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         return opening.checkpoint()
 
 
+def _meant(file: Path, shipped: Iterable[str]) -> str:
+    """What to give for a file that is not there: what is called alike, else what could be meant at all."""
+    around = [each.name for each in file.parent.iterdir()] if file.parent.is_dir() else []
+    if like := nearest(file.name, [*around, *shipped], cutoff=_LIKE):
+        return f"did you mean {like}?"
+    weights = nearest(file.name, [each for each in around if each.endswith(_ENDINGS)])
+    where = f"files of weights there: {weights}" if weights else f"no file of weights lies in {file.parent}"
+    return f"{where}; 'transfer checkpoints' lists the names of those that come along"
+
+
 def begin_opening(path: str | os.PathLike[str]) -> Opening:
     """As `open_checkpoint`, without waiting for the process that reads the structure.
 
@@ -77,10 +91,8 @@ def begin_opening(path: str | os.PathLike[str]) -> Opening:
     if not os.path.lexists(file):
         shipped = shipped_checkpoints()
         if str(path) not in shipped:
-            around = [each.name for each in file.parent.iterdir()] if file.parent.is_dir() else []
             raise CheckpointError(
-                f"There is no file {file}, nor a shipped checkpoint of that name.",
-                next_step=f"did you mean {nearest(file.name, [*around, *shipped])}?",
+                f"There is no file {file}, nor a shipped checkpoint of that name.", next_step=_meant(file, shipped)
             )
         file = shipped[str(path)]
     return Opening(file)
