@@ -405,3 +405,15 @@ def test_a_run_shows_itself_and_is_an_estimator(tmp_path: Path) -> None:
     assert int(re.search(r"(\d+) tables", printed)[1]) >= 3
     assert int(re.search(r"(\d+) charts", printed)[1]) >= 6
     assert float(re.search(r"cross-validated (\d\.\d+)", printed)[1]) > 0.6
+
+
+def test_digits_without_labels_are_pretrained_on_and_held_against_scratch(tmp_path: Path) -> None:
+    digits = "__import__('sklearn.datasets', fromlist=['']).load_digits()"
+    images = f"__import__('numpy').kron({digits}.images[:600, ..., None], [[[[16.0]] * 3] * 3]).astype('uint8')"
+    padded = f"__import__('numpy').pad({images}, ((0, 0), (2, 2), (2, 2), (0, 0)))"
+    how = "pace=__import__('transfer').Pace(epochs=2), divisions=2, backbone=None, recipe='probe', steps=40"
+    printed = run_main("23_pretrain_digits.py", f"{padded}, {digits}.target[:600], ('masked',), 400, {how}", tmp_path)
+    assert {"masked probe", "random features", "scratch"} == set(
+        re.findall(r"^ +5  ([a-z ]+?) +0\.\d{3}", printed, re.M)
+    )
+    assert re.search(r"^verdict +masked probe: ", printed, re.M)
