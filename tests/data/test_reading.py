@@ -49,6 +49,10 @@ def test_missing_path_lists_the_nearest_names(photos):
     assert error.next_step == "nearest there: 'photos'"
 
 
+def test_missing_path_that_nothing_is_called_like_says_what_can_be_given(photos):
+    assert refused(photos.parent / "zzz").next_step.startswith("give a folder of pictures with one subfolder a class")
+
+
 def test_missing_folder_above_is_named(tmp_path):
     assert refused(tmp_path / "a/b").summary.endswith(f"nor does the folder {tmp_path / 'a'}.")
 

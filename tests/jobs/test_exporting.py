@@ -59,6 +59,7 @@ def test_of_a_moved_set_made_up_examples_are_compared_and_that_is_said(colour_ru
     found = transfer.export(colour_run.folder, tmp_path / "colour.tflite")
     assert found.format == "litert"
     assert found.compared_on == "made-up examples"
+    assert f"compared  on {found.examples} made-up examples: largest difference" in str(found)
     assert found.difference < 1e-5
     assert found.size_bytes == (tmp_path / "colour.tflite").stat().st_size
 

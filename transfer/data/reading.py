@@ -28,6 +28,7 @@ _READABLE = (
     "a folder of pictures with one subfolder a class or a labels.csv, a table (CSV, TSV) of pictures and classes, "
     "an .npz or HDF5 file with the arrays x and y, IDX images with their labels beside them, or a Parquet file"
 )
+_LIKE = 0.5  # of 1, a name that is offered for one that is not there
 _Arrays = ArrayLike | Mapping[str, ArrayLike]
 
 
@@ -149,7 +150,8 @@ def _missing(source: Path) -> DataError:
     if not parent.is_dir():
         return DataError(f"{source} does not exist, nor does the folder {parent}.", next_step=f"give {_READABLE}")
     with suppress(OSError):
-        there = nearest(source.name, (path.name for path in sorted(parent.iterdir()) if path.name[0] != "."))
+        names = [path.name for path in sorted(parent.iterdir()) if path.name[0] != "."]
+        there = nearest(source.name, names, cutoff=_LIKE)
     return DataError(f"{source} does not exist.", next_step=f"nearest there: {there}" if there else f"give {_READABLE}")
 
 

@@ -17,6 +17,7 @@ from transfer.jobs.feeding import Feed
 from transfer.results import Run
 
 COMPARED = 16  # examples
+MADE_UP = "made-up examples"
 LENGTH = 16  # of made-up sequences whose length is open
 
 
@@ -42,7 +43,7 @@ def examples_for_comparing(
             return _of(feed, model, as_examples(source))
     except (DataError, LayerError, OSError):
         pass  # changed since: it is said that the examples are made up
-    return _made_up(feed, model), "made-up examples"
+    return _made_up(feed, model), MADE_UP
 
 
 def _of(feed: Feed, model: keras.Model, examples: Examples) -> tuple[dict[str, NDArray[Any]], str]:

@@ -19,7 +19,7 @@ from transfer.graphs.idle_resizing import drop_idle_resizing
 from transfer.graphs.input_shapes import with_input_shapes
 from transfer.html_tables import as_html
 from transfer.jobs.asking_runs import labelling_of
-from transfer.jobs.compared_inputs import examples_for_comparing
+from transfer.jobs.compared_inputs import MADE_UP, examples_for_comparing
 from transfer.jobs.feeding import Feed, feed_of_run
 from transfer.jobs.running import load_run
 from transfer.models.building import build_model, read_model
@@ -75,7 +75,7 @@ class Exported:
             f"written   {self.path} ({self.format}, {self.size_bytes / 2**20:.1f} MB)",
             *(f"input     {name}: {what}" for name, what in self.inputs.items()),
             *(f"output    {name or 'probabilities'}: {', '.join(each)}" for name, each in self.outputs.items()),
-            f"compared  on {self.examples} of {self.compared_on}: {near}",
+            f"compared  on {self.examples} {'' if self.compared_on == MADE_UP else 'of '}{self.compared_on}: {near}",
             *(f"note      {each}" for each in self.notes),
         )
 

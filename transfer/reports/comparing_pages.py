@@ -10,6 +10,11 @@ from transfer.reports.interval_charts import draw_intervals, line_of
 from transfer.reports.shown_text import part_headings, shown
 from transfer.reports.tables import table_of
 
+_OTHERS = (
+    "Each run was tested on examples of its own, so these scores do not say which is better. Runs on the same data "
+    "with the same seed, or with the same --test set, are tested on the same examples."
+)
+
 
 def compare_page(page: Page) -> dict[str, Any] | None:
     """What stands above several runs; None of one."""
@@ -23,7 +28,7 @@ def compare_page(page: Page) -> dict[str, Any] | None:
         "pairs": [_told(each) for each in comparison.pairs] if comparison else [],
         "tables": [table_of("runs side by side", *each) for each in comparison.tables] if comparison else [],
         "closing": part_headings(comparison.closing) if comparison else (),
-        "absent": "" if comparison else "The runs were tested on other examples: their scores are not comparable.",
+        "absent": "" if comparison else _OTHERS,
     }
 
 
