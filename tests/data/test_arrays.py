@@ -170,8 +170,8 @@ def test_all_problems_come_at_once():
         ([[1.0], [2.0]], [0, np.nan], "leave out rows without a label, or label them"),
         ([[1.0], [2.0]], ["a", ""], "leave out rows without a label, or label them"),
         ([[np.inf], [2.0]], [0.5, 1], "leave out rows with values that are missing, or fill these in before; give the"),
-        ([1.0, 2.0], [0, 1], "write it with numpy.savez(path, x=…, y=…)"),
-        ([[np.nan], [2.0]], [[0, 1], [1, 0]], "write it with numpy.savez(path, x=…, y=…)"),
+        ([1.0, 2.0], [0, 1], "give x (n, …) numbers and y (n,) labels, in a file by numpy.savez"),
+        ([[np.nan], [2.0]], [[0, 1], [1, 0]], "give x (n, …) numbers and y (n,) labels, in a file by numpy.savez"),
     ],
 )
 def test_the_next_step_is_another_where_the_form_is_right_and_what_is_in_it_is_not(x, y, step):

@@ -55,6 +55,20 @@ def test_a_frame_gives_what_its_csv_gives(photos):
     )
 
 
+def test_absolute_paths_count_from_the_folder_that_holds_them_all(photos):
+    absolute = FRAME.assign(file=[str(photos / name) for name in FRAME["file"]])
+    same(transfer.from_frame(absolute, group_by="who"), transfer.from_frame(FRAME, root=photos, group_by="who"))
+    absolute.loc[1, "file"] = "1.png"
+    found = problems(transfer.from_frame, absolute)
+    assert ("frame row 0", "", f"{str(photos / '0.png')!r} is an absolute path") in found
+    assert ("frame row 1", "", "'1.png' does not exist") in found
+
+
+def test_where_a_root_is_given_no_path_leads_elsewhere(photos, tmp_path_factory):
+    absolute = FRAME.assign(file=[str(photos / name) for name in FRAME["file"]])
+    assert len(problems(transfer.from_frame, absolute, root=tmp_path_factory.mktemp("other"))) == len(FRAME)
+
+
 def test_the_outputs_are_these(photos):
     found = transfer.from_frame(FRAME, root=photos, group_by="who")
     assert str(found.labelling).splitlines() == [

@@ -53,6 +53,16 @@ def test_missing_path_that_nothing_is_called_like_says_what_can_be_given(photos)
     assert refused(photos.parent / "zzz").next_step.startswith("give a folder of pictures with one subfolder a class")
 
 
+def test_a_table_of_labels_that_lies_in_the_folder_is_pointed_to(photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (photos / "labels_2.csv").write_text("file,label\n")
+    with pytest.raises(DataError) as caught:
+        read_labelled(photos, labels="labels_2.csv")
+    inside = photos / "labels_2.csv"
+    assert caught.value.summary == "labels_2.csv does not exist."
+    assert caught.value.next_step == f"one lies in {photos}: --labels {inside} (labels={str(inside)!r})"
+
+
 def test_missing_folder_above_is_named(tmp_path):
     assert refused(tmp_path / "a/b").summary.endswith(f"nor does the folder {tmp_path / 'a'}.")
 

@@ -57,6 +57,12 @@ def test_what_chance_does_seldom_is_counted_of_a_thousand():
     assert "in about 8 of 1,000 tests (p 0.0078)." in found
 
 
+def test_one_more_right_answer_is_what_nearly_every_test_has():
+    assert "a difference as large would come up in nearly every test (p 1)." in tell_verdict(
+        result(31), answers(31, 30)
+    )
+
+
 def test_a_worse_run_is_called_worse():
     found = tell_verdict(result(30, (20, 60)), answers(30, 60))
     bounds = re.search(r"worse by 30\.0 percentage points \(95 % interval ([\d.]+) to ([\d.]+)\)", found)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from transfer.errors import DataError, Problem
 
 NEXT_STEP = (
-    "write it with numpy.savez(path, x=…, y=…): x (n, …) numbers, y (n,) labels; several inputs are x_NAME each, "
-    "several outputs y_NAME each"
+    "give x (n, …) numbers and y (n,) labels, in a file by numpy.savez(path, x=…, y=…); several inputs are x_NAME "
+    "each, several outputs y_NAME each"
 )
 FINITE, TWO_CLASSES, LABELLED = "finite numbers", "at least 2 classes", "a label for every row"
 WHOLE, ONCE = "whole numbers", "each name once"

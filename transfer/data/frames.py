@@ -14,6 +14,7 @@ from transfer.data.array_problems import kept_inputs, problems_of_inputs
 from transfer.data.cells import SEPARATORS
 from transfer.data.encoding import rows_known
 from transfer.data.labelled import LabelledSet
+from transfer.data.rows import path_columns
 from transfer.data.sheet_labels import label_sheet
 from transfer.data.sheets import Record, Sheet
 from transfer.data.table_pictures import PATIENT, Leniency, TableSource
@@ -47,7 +48,8 @@ def from_frame(
 
     Args:
         frame: a row an example. Cells are texts, numbers or booleans; a cell may be a list of labels.
-        root: the folder from which paths count; the current one by default.
+        root: the folder from which paths count; by default the current one, or where all are absolute the folder
+            that holds them.
         inputs: the column of paths, known by its name where it is called `file` or the like; or the columns of numbers.
         labelling: what the labels are, as for `read_labelled`.
         outputs: names of those to learn, likewise.
@@ -74,6 +76,8 @@ def from_frame(
     if inputs is not None:
         sheet = replace(sheet, paths=sheet.header.index(inputs))
     folder = Path(root or ".")
+    if root is None:
+        sheet, folder = _from_absolute(sheet, folder)
     return read_sheet(sheet, TableSource(source, folder), wanted, Leniency(strict, skip_unreadable))
 
 
@@ -128,6 +132,27 @@ def _sheet(frame: pandas.DataFrame, name: str) -> Sheet:
     columns = [_texts(frame.iloc[:, place]) for place in range(len(header))]
     records = tuple(Record(row, cells) for row, cells in enumerate(zip(*columns, strict=True)))
     return Sheet(name, 0, header, True, False, records, unit="row")
+
+
+def _from_absolute(sheet: Sheet, folder: Path) -> tuple[Sheet, Path]:
+    """Absolute paths, as a notebook lists them, as paths below the folder that holds all; any other table as it is."""
+    places = path_columns(sheet)
+    if len(places) != 1:
+        return sheet, folder
+    (place,) = places
+    paths = [record.cells[place] for record in sheet.records]
+    if not all(map(os.path.isabs, paths)):
+        return sheet, folder
+    try:
+        above = os.path.commonpath([Path(path).parent for path in paths])
+    except ValueError:  # several drives
+        return sheet, folder
+    records = []
+    for record, path in zip(sheet.records, paths, strict=True):
+        cells = [*record.cells]
+        cells[place] = os.path.relpath(path, above)
+        records.append(replace(record, cells=tuple(cells)))
+    return replace(sheet, records=tuple(records)), Path(above)
 
 
 def _texts(column: pandas.Series) -> list[str]:

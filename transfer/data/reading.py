@@ -108,6 +108,10 @@ def _read_beside(folder: Path, table: Path, wanted: Wanted, leniency: Leniency) 
         if os.path.lexists(folder):
             raise _other(folder, "no folder; a table of labels of its own is for pictures of a folder")
         raise _missing(folder)
+    if not os.path.lexists(table) and (inside := folder / table.name).is_file():
+        raise DataError(
+            f"{table} does not exist.", next_step=f"one lies in {folder}: --labels {inside} (labels={str(inside)!r})"
+        )
     _refuse_no_file(table)
     with table.open("rb") as stream:
         if is_parquet(stream.read(START_BYTES)):

@@ -39,7 +39,7 @@ def _accuracy(result: Result) -> Iterator[str]:
     if result.labelling is None:
         yield f"{score.correct} of {score.examples} test examples are answered rightly: accuracy {bounds}."
     else:
-        yield f"{score.correct} of {score.examples} test examples are answered rightly in all that is known: {bounds}."
+        yield f"{score.correct} of {score.examples} test examples are right in every output that is known: {bounds}."
 
 
 def _against_baselines(result: Result, answers: KeptAnswers | None) -> Iterator[str]:
@@ -79,8 +79,10 @@ def _chance(p_value: float) -> str:
         often = "in fewer than 1 of 1,000 tests"
     elif p_value < 0.01:
         often = f"in about {1000 * p_value:.0f} of 1,000 tests"
-    else:
+    elif p_value < 0.995:
         often = f"in about {100 * p_value:.0f} of 100 tests"
+    else:
+        often = "in nearly every test"
     return f"were both equally good, a difference as large would come up {often} (p {p_value:.2g})"
 
 
