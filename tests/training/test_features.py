@@ -73,3 +73,10 @@ def test_running_changes_no_statistic_and_drops_nothing_out(network, inputs):
     runner = make_runner(network, 8)
     assert np.array_equal(runner(inputs[:8]), runner(inputs[:8]))
     assert all(np.array_equal(old, new) for old, new in zip(before, network.get_weights(), strict=True))
+
+
+def test_many_networks_in_one_process_bring_no_word_of_tracing_from_tensorflow(caplog):
+    for width in range(2, 10):
+        network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(width)])
+        assert make_runner(network, 4)(np.ones((2, 3), np.float32)).shape == (2, width)
+    assert "retracing" not in caplog.text

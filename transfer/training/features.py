@@ -22,12 +22,29 @@ def make_runner(network: keras.Model, batch_size: int) -> Runner:
     One graph serves every batch: short ones are filled up, so that nothing is traced again and every example meets the
     same arithmetic, whatever stands beside it.
     """
-    run = tf.function(lambda inputs: network(inputs, training=False), reduce_retracing=False, autograph=False)
+    run = by_shape(tf.function(lambda inputs: network(inputs, training=False), autograph=False))
 
     def runner(batch: NDArray[Any]) -> NDArray[np.float32]:
         return np.asarray(run(tf.convert_to_tensor(fill_up(batch, batch_size), tf.float32))[: len(batch)], np.float32)
 
     return runner
+
+
+def by_shape(function: Any) -> Callable[[Any], Any]:
+    """A function of TensorFlow of one tensor, with a graph for each shape and type of it.
+
+    Called through its graphs it does not count how often functions of its name were traced: a process that opens one
+    network after the other does so rightly, and TensorFlow would warn of it.
+    """
+    graphs: dict[Any, Any] = {}
+
+    def call(tensor: Any) -> Any:
+        kind = tensor.dtype, tuple(tensor.shape)
+        if kind not in graphs:
+            graphs[kind] = function.get_concrete_function(tensor)
+        return graphs[kind](tensor)
+
+    return call
 
 
 @dataclass(frozen=True, slots=True)

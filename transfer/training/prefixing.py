@@ -48,7 +48,7 @@ from transfer.surgery.network import Chosen, Network, Selection, Tensors
 from transfer.surgery.splitting import split
 from transfer.training.arithmetic import describe_arithmetic
 from transfer.training.feature_keys import piece_key
-from transfer.training.features import Runner, fill_up
+from transfer.training.features import Runner, by_shape, fill_up
 
 BATCH = 16  # the fastest on two cores
 
@@ -178,7 +178,7 @@ def _compiled(model: keras.Model, batch_size: int) -> Runner:
     shapes = [tuple(each.shape[1:]) for each in model.inputs]
     types = [each.dtype for each in model.inputs]
 
-    @tf.function(reduce_retracing=False, autograph=False)  # type: ignore[untyped-decorator]
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def run(batch: Any) -> Any:
         parts = [batch] if len(shapes) == 1 else _unpacked(batch, shapes)
         values = [tf.cast(part, dtype) for part, dtype in zip(parts, types, strict=True)]
@@ -188,8 +188,10 @@ def _compiled(model: keras.Model, batch_size: int) -> Runner:
             outputs[0] if len(outputs) == 1 else tf.concat([tf.reshape(each, (batch_size, -1)) for each in outputs], 1)
         )
 
+    graphs = by_shape(run)
+
     def runner(batch: NDArray[Any]) -> NDArray[np.float32]:
-        return np.asarray(run(tf.convert_to_tensor(fill_up(batch, batch_size)))[: len(batch)], np.float32)
+        return np.asarray(graphs(tf.convert_to_tensor(fill_up(batch, batch_size)))[: len(batch)], np.float32)
 
     return runner
 
