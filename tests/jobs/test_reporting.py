@@ -231,6 +231,52 @@ def test_what_is_damaged_is_left_out_with_the_reason(copy):
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "section"),
+    [
+        ("timing.json", '"an hour"', "reproduce"),
+        ("report.json", '{"schema": 1, "learnt": [[Infinity]], "pictures": {}, "suspects": [], "absent": {}}', "wrong"),
+        ("report.json", '{"schema": 1, "learnt": [[1]], "pictures": {}, "suspects": [], "absent": {}}', "wrong"),
+    ],
+)
+def test_values_of_other_kinds_are_left_out_with_the_reason(copy, name, text, section):
+    (copy / name).write_text(text)
+    transfer.write_report(copy)
+    assert name in gather_contents(copy).absent[section]
+
+
+ONE = {"name": "tuned", "correct": 1, "examples": 2, "accuracy": {"value": 0.5, "low": 0.1, "high": 0.9}}
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"notes": [None]}, "notes[0]"),
+        ({"classes": []}, "classes"),
+        ({"train_examples": "many"}, "train_examples"),
+        ({"baselines": [{**ONE, "name": []}]}, "baselines[0]: name"),
+        ({"score": {**ONE, "accuracy": {"value": 0.5, "low": None, "high": 0.9}}}, "score: accuracy: low"),
+        ({"decisions": "0.5"}, "decisions"),
+        ({"decisions": {"thresholds": {"label": None}}}, "decisions: thresholds: label"),
+    ],
+    ids=str,
+)
+def test_results_that_no_run_wrote_are_refused(copy, change, where):
+    found = json.loads((copy / "result.json").read_text())
+    (copy / "result.json").write_text(json.dumps({**found, **change}))
+    for read in (transfer.write_report, transfer.load_run):
+        with pytest.raises(CheckpointError) as caught:
+            read(copy)
+        assert [each.where for each in caught.value.problems] == [f"result.json: {where}"]
+
+
+def test_a_request_without_a_schema_that_can_be_compared_is_no_run(copy):
+    asked = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps({**asked, "schema": "first"}))
+    with pytest.raises(DataError, match="not a run"):
+        transfer.write_report(copy)
+
+
+@pytest.mark.parametrize(
     ("change", "where"),
     [
         ({"split": [1]}, "split"),

@@ -79,8 +79,8 @@ def gather_contents(folder: Path, *, look: CloserLook | None = None, graph: Grap
     split = (asked.get("split") or {}).get("test") or ()
     answers = reading("scores", lambda: read_answers(folder))
     kept = reading("calibration", lambda: read_predictions(folder, labelling, tuple(map(str, split))))
-    examples = reading("wrong", lambda: read_examples_of_run(folder))
-    seconds = reading("reproduce", lambda: _read_json(folder / TIMING))
+    examples = reading("wrong", lambda: read_examples_of_run(folder, labelling))
+    seconds = reading("reproduce", lambda: _read_seconds(folder / TIMING))
     told = look or CloserLook()
     predictions, examples = told.predictions or kept, told.examples or examples or KeptExamples()
     network = graph or reading("network", lambda: _read_graph(folder))
@@ -195,8 +195,11 @@ def _read_graph(folder: Path) -> Graph:
         return own_graph(checkpoint)
 
 
-def _read_json(path: Path) -> Json:
-    return json.loads(path.read_text()) if path.exists() else None
+def _read_seconds(path: Path) -> Json:
+    found = json.loads(path.read_text()) if path.exists() else None
+    if not isinstance(found, dict | None):
+        raise ValueError(f"{path.name} does not say by name where the time went")
+    return found
 
 
 def _read_text(path: Path) -> str:

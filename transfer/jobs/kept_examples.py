@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from transfer.jobs.run_folders import EXAMPLES
+from transfer.labellings import Labelling
 from transfer.reports.contents import Picture, Suspect
 from transfer.specs import Json
 
@@ -50,8 +51,12 @@ class KeptExamples:
         (folder / EXAMPLES).write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
 
 
-def read_examples_of_run(folder: Path) -> KeptExamples | None:
+def read_examples_of_run(folder: Path, labelling: Labelling) -> KeptExamples | None:
     """What a run found of its examples; None where it kept nothing, as older ones did not.
+
+    Args:
+        folder: of the run.
+        labelling: of its outputs.
 
     Raises:
         ValueError: if the file is there and is not one that a run writes.
@@ -60,9 +65,15 @@ def read_examples_of_run(folder: Path) -> KeptExamples | None:
     if not path.exists():
         return None
     try:
-        return _from_json(json.loads(path.read_text()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        found = _from_json(json.loads(path.read_text()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"{EXAMPLES} cannot be read ({str(error)[:100]})") from error
+    counted, known = [len(each) for each in found.learnt], [len(each.classes) for each in labelling]
+    if counted and (
+        len(counted) != len(known) or any(one not in (0, k) for one, k in zip(counted, known, strict=True))
+    ):
+        raise ValueError(f"{EXAMPLES} counts examples of other outputs")
+    return found
 
 
 def _from_json(values: Json) -> KeptExamples:

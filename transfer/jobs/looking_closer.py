@@ -63,7 +63,7 @@ def look_closer(
     wanted = tuple(map(str, (run.asked.get("split") or {}).get("test") or ()))
     kept = looking("calibration", lambda: read_predictions(folder, labelling, wanted))
     found = looking("wrong", lambda: kept or _predicted(run, tested, wanted, progress))
-    before = looking("suspects", lambda: read_examples_of_run(folder)) or KeptExamples()
+    before = looking("suspects", lambda: read_examples_of_run(folder, labelling)) or KeptExamples()
     shown = looking("wrong", lambda: _shown(run, found, before, everything)) if found else None
     learnt = set(run.asked.get("learnt") or ())
     rows = [place for place, digest in enumerate(digests) if digest in learnt]

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from transfer.errors import CheckpointError, DataError, OutputError, Problem
+from transfer.jobs.checking_results import faults_of
 from transfer.labellings import Labelling
 from transfer.results import Result
 from transfer.specs import Json
@@ -39,11 +40,14 @@ def read_result(folder: Path) -> Result:
         CheckpointError: if that is missing or damaged.
     """
     try:
-        return Result.from_json(json.loads((folder / RESULT).read_text()))
+        found = Result.from_json(json.loads((folder / RESULT).read_text()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{folder} is a damaged run.", [Problem(RESULT, "the results of a run", str(error)[:200])]
         ) from error
+    if problems := faults_of(found, RESULT):
+        raise CheckpointError(f"{folder} is a damaged run: {RESULT} is not as a run writes it.", problems)
+    return found
 
 
 def refuse_foreign(folder: Path) -> None:
@@ -64,8 +68,8 @@ def read_asked(folder: Path) -> Json:
     """
     try:
         asked = json.loads((folder / ASKED).read_text())
-        schema = asked["schema"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        schema = int(asked["schema"])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         found = "no run.json" if folder.is_dir() else "no such folder"
         raise DataError(
             f"{folder} is not a run.", [Problem(str(folder), "a folder that 'transfer finetune' wrote", found)]

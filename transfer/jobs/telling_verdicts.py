@@ -87,9 +87,13 @@ def _chance(p_value: float) -> str:
 
 
 def _difference(score: Score, other: Score, answers: KeptAnswers | None) -> ShareDifference | None:
-    """On the same examples; None where it is not known which of them each has right."""
+    """On the same examples; None where it is not known which of them each has right, or that is of other scores."""
     own, theirs = (None if answers is None else answers.ways.get(each.name) for each in (score, other))
     if answers is None or own is None or theirs is None or len(own) != len(theirs) or not len(own):
+        return None
+    if any(
+        int(ways.sum()) != one.correct or len(ways) != one.examples for ways, one in ((own, score), (theirs, other))
+    ):
         return None
     groups = _groups(answers)
     return differ_on_same(own, theirs, groups)
