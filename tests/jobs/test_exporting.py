@@ -78,6 +78,22 @@ def test_several_inputs_of_any_length_and_several_outputs(joined_run, tmp_path):
         np.testing.assert_allclose(answer, expected[name].reshape(4, -1), rtol=1e-4, atol=1e-4)
 
 
+def test_thresholds_that_whoever_runs_it_has_to_apply_are_told(tmp_path):
+    keras.utils.set_random_seed(2)
+    whole = keras.Sequential([keras.Input((4,)), L.Dense(6, name="mixed"), L.Dense(3, name="old")], name="net")
+    student = transfer.extract(whole, drop_last=1, freeze="backbone", heads=[transfer.Head("tags", 2, kind="sigmoid")])
+    x = np.random.default_rng(1).normal(size=(120, 4)).astype(np.float32)
+    labelling = transfer.Labelling((transfer.Output("tags", "sigmoid", ("rare", "frequent")),))
+    labels = {"tags": np.stack([x[:, 0] > 1, x[:, 1] > -1], 1).astype(np.int8)}
+    run = transfer.finetune(student, transfer.from_arrays(x, labels, labelling=labelling), recipe=PROBED)
+    limits = tuple(each["value"] for each in run.result.decisions["thresholds"]["tags"]["labels"])
+    assert set(limits) != {0.5}
+    found = transfer.export(run, tmp_path / "tags", inputs=x)
+    assert found.thresholds == {"tags": limits} == found.to_json()["thresholds"]
+    assert f"answered  tags: rare from {limits[0]:.3g}, frequent from {limits[1]:.3g}\n" in str(found)
+    assert "not at 0.5" in found.notes[0]
+
+
 def test_nothing_is_written_that_answers_otherwise(colour_run, colours, tmp_path, monkeypatch):
     answer = exporting.answers_of
     monkeypatch.setattr(exporting, "answers_of", lambda *given: [each + 0.01 for each in answer(*given)])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,16 @@ from transfer.html_tables import as_html
 from transfer.jobs.asking_runs import labelling_of
 from transfer.jobs.compared_inputs import MADE_UP, examples_for_comparing
 from transfer.jobs.feeding import Feed, feed_of_run
+from transfer.jobs.kept_predictions import limits_of
 from transfer.jobs.running import load_run
+from transfer.labellings import Labelling
 from transfer.models.building import build_model, read_model
 from transfer.models.exported_files import FORMATS, SUFFIXES, Format, answers_of, write_exported
 from transfer.placing import placed_file, placed_folder, refuse_existing
 from transfer.results import Run
 from transfer.specs import Json
 from transfer.tabulating import format_parts
+from transfer.training.decoding import EVEN
 
 TOLERANCE = 1e-3  # of probabilities, and of numbers relative to the largest
 
@@ -46,6 +49,8 @@ class Exported:
         compared_on: what these were.
         difference: the largest between a probability of the run and of what was written; of numbers relative to the
             largest of them, where that is above 1.
+        thresholds: by the name of an output of labels from which probability on the run answers each, in order; none
+            where it is 0.5 for all.
         notes: what a reader should know.
     """
 
@@ -57,6 +62,7 @@ class Exported:
     examples: int
     compared_on: str
     difference: float
+    thresholds: dict[str, tuple[float, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -75,9 +81,14 @@ class Exported:
             f"written   {self.path} ({self.format}, {self.size_bytes / 2**20:.1f} MB)",
             *(f"input     {name}: {what}" for name, what in self.inputs.items()),
             *(f"output    {name or 'probabilities'}: {', '.join(each)}" for name, each in self.outputs.items()),
+            *(f"answered  {name}: {', '.join(self._limits(name))}" for name in self.thresholds),
             f"compared  on {self.examples} {'' if self.compared_on == MADE_UP else 'of '}{self.compared_on}: {near}",
             *(f"note      {each}" for each in self.notes),
         )
+
+    def _limits(self, name: str) -> Iterator[str]:
+        for label, least in zip(self.outputs[name], self.thresholds[name], strict=True):
+            yield f"{label} from {least:.3g}"
 
     def to_json(self) -> Json:
         """As plain values."""
@@ -134,9 +145,13 @@ def export(
                 next_step=f"try another format: {', '.join(each for each in FORMATS if each != chosen)}",
             )
     count = len(next(iter(given.values())))
-    outputs = {each.name: tuple(each.classes) for each in labelling_of(loaded)}
+    labelling = labelling_of(loaded)
+    outputs = {each.name: tuple(each.classes) for each in labelling}
+    limits = {name: tuple(each) for name, each in limits_of(loaded.result.decisions).items() if set(each) != {EVEN}}
     shapes = {each.name: _shown(each, feed) for each in model.inputs}
-    return Exported(target, chosen, _size(target), shapes, outputs, count, told, difference, _notes(feed))
+    return Exported(
+        target, chosen, _size(target), shapes, outputs, count, told, difference, limits, _notes(feed, labelling, limits)
+    )
 
 
 def _refuse_misnamed(target: Path, chosen: str) -> None:
@@ -192,7 +207,19 @@ def _shown(tensor: Any, feed: Feed) -> str:
     return f"{tensor.dtype} (any number, {axes})" + (", values in [0, 255]" if pictures else "")
 
 
-def _notes(feed: Feed) -> tuple[str, ...]:
+def _notes(feed: Feed, labelling: Labelling, limits: Collection[str]) -> tuple[str, ...]:
+    return (*_notes_of_pictures(feed), *_notes_of_thresholds(labelling, limits))
+
+
+def _notes_of_thresholds(labelling: Labelling, limits: Collection[str]) -> Iterator[str]:
+    """What was written gives probabilities; answers are made of them outside."""
+    for each in labelling:
+        if each.name in limits:
+            of = f", divided by that of the class of {each.parent} which it stands under" if each.parent else ""
+            yield f"a label of {each.name} is answered where its probability{of} is not below its threshold, not at 0.5"
+
+
+def _notes_of_pictures(feed: Feed) -> tuple[str, ...]:
     if feed.image is None or feed.image.size is None:
         return ()
     edge = f"the rest filled with {feed.image.background}"
