@@ -7,6 +7,8 @@ from transfer.jobs.finding_wrong_answers import surest_wrong
 from transfer.jobs.gathering_outputs import gather_outputs
 from transfer.jobs.kept_predictions import sorted_predictions
 from transfer.labellings import Labelling, Output
+from transfer.reports.class_tables import tabulate_counts
+from transfer.reports.confusions import map_confusion
 from transfer.results import Result
 
 FOOD = Output("food", classes=("fruit", "cake"))
@@ -46,6 +48,16 @@ def test_outputs_are_told_each_by_its_kind():
     assert [each.learnt for each in (food, kind, tags, price)] == [(5, 3), (4, 1), (2, 2), ()]
     assert [each.name for each in (food, kind, tags, price)] == list(LABELLING.names)
     assert {each.name: each.measures[0].value for each in food.per_class} == {"fruit": 0.5, "cake": 0.0}
+
+
+def test_examples_that_the_answer_above_denies_are_counted_and_told():
+    _, kind, *_ = gather_outputs(result(), LABELLING, predictions(), learnt=((5, 3), (4, 1), (2, 2), ()))
+    assert [each.wanted for each in kind.per_class] == [1, 1]
+    counts = tabulate_counts(kind)
+    assert [[cell.text for cell in row][1:] for row in counts.rows] == [["4", "1"], ["1", "1"]]
+    drawn = map_confusion(kind)
+    assert (drawn.denied, drawn.parent) == (1, "food")
+    assert map_confusion(gather_outputs(result(), LABELLING, predictions())[0]).denied == 0
 
 
 def test_calibration_of_what_stands_under_a_class_is_within_that_class():

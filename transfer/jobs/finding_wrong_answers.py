@@ -53,9 +53,9 @@ def surest_wrong(predictions: KeptPredictions, decisions: Json = None, *, most: 
     several = zip(predictions.labelling, predictions.probabilities, predictions.wanted, answers, strict=True)
     for place, (output, shares, wanted, said) in enumerate(several):
         if output.kind == "softmax":
-            found += _of_classes(place, output, shares, wanted, said)
+            found += _of_classes(place, output, shares, wanted, said, most)
         elif output.kind == "sigmoid":
-            found += _of_labels(place, output, shares, wanted, said)
+            found += _of_labels(place, output, shares, wanted, said, most)
     found.sort(key=lambda each: (-each.confidence, each.row, each.output, each.place))
     return tuple(found[:most])
 
@@ -66,8 +66,11 @@ def _of_classes(
     shares: NDArray[np.float64],
     wanted: NDArray[np.int64],
     said: NDArray[np.int64],
+    most: int,
 ) -> Iterator[FoundWrong]:
-    for row in np.flatnonzero(known(wanted) & (said != wanted) & (said != DENIED)).tolist():
+    rows = np.flatnonzero(known(wanted) & (said != wanted) & (said != DENIED))
+    sure = shares[rows, said[rows]]
+    for row in rows[_surest(sure, most)].tolist():
         place = int(said[row])
         names = output.classes[int(wanted[row])], output.classes[place]
         yield FoundWrong(row, output_place, *names, place, float(shares[row, place]))
@@ -79,9 +82,18 @@ def _of_labels(
     shares: NDArray[np.float64],
     wanted: NDArray[np.int64],
     said: NDArray[np.int64],
+    most: int,
 ) -> Iterator[FoundWrong]:
-    for row, place in np.argwhere(known(wanted) & (said != wanted) & (said != DENIED)).tolist():
+    rows, places = np.nonzero(known(wanted) & (said != wanted) & (said != DENIED))
+    answered = said[rows, places] == 1
+    sure = np.where(answered, shares[rows, places], 1 - shares[rows, places])
+    for each in _surest(sure, most).tolist():
+        row, place = int(rows[each]), int(places[each])
         yes, no = output.classes[place], f"not {output.classes[place]}"
-        share, answered = float(shares[row, place]), bool(said[row, place])
-        names = (no, yes) if answered else (yes, no)
-        yield FoundWrong(row, output_place, *names, place, share if answered else 1 - share)
+        names = (no, yes) if answered[each] else (yes, no)
+        yield FoundWrong(row, output_place, *names, place, float(sure[each]))
+
+
+def _surest(sure: NDArray[np.float64], most: int) -> NDArray[np.int64]:
+    """Places of the largest, these first, the earlier of two alike before the later."""
+    return np.argsort(-sure, kind="stable")[:most]

@@ -46,7 +46,7 @@ def gather_outputs(
     for place, (output, own) in enumerate(zip(labelling, counts, strict=True)):
         name = "" if labelling.is_single else output.name
         limit = tuple(map(float, limits.get(output.name, ())))
-        told = OutputContents(name, output.kind, output.classes, own, thresholds=limit)
+        told = OutputContents(name, output.kind, output.classes, own, thresholds=limit, parent=output.parent)
         told = replace(told, per_class=_scored_before(result, place))
         found.append(told if predictions is None else _with_answers(told, place, predictions, result, groups))
     return tuple(found)

@@ -51,6 +51,8 @@ def tabulate_counts(output: OutputContents) -> Table | None:
 
 
 def _tested(output: OutputContents) -> tuple[int, ...]:
-    if output.confusion:
-        return tuple(map(sum, output.confusion))
-    return tuple(each.wanted for each in output.per_class) if output.kind != "regression" else ()
+    if output.kind == "regression":
+        return ()
+    if output.per_class:  # also counts examples of which the parent's answer denies all classes
+        return tuple(each.wanted for each in output.per_class)
+    return tuple(map(sum, output.confusion))

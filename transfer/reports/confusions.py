@@ -39,12 +39,16 @@ class ConfusionMap:
         classes: names.
         rows: squares, and how many examples the row has; empty where there are too many classes for a map.
         pairs: that are mixed up most, the worst first; None where nothing is.
+        denied: test examples that are not counted, as the answer to the parent denies all of these classes.
+        parent: name of that output; empty for none.
     """
 
     name: str
     classes: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Square, ...], int], ...]
     pairs: Table | None
+    denied: int = 0
+    parent: str = ""
 
 
 def map_confusion(output: OutputContents) -> ConfusionMap | None:
@@ -54,9 +58,10 @@ def map_confusion(output: OutputContents) -> ConfusionMap | None:
     classes = tuple(shown(each, 60) for each in output.classes)
     drawn = output.confusion if len(classes) <= MOST_CLASSES else ()
     rows = tuple((classes[place], _squares(place, counts, classes), sum(counts)) for place, counts in enumerate(drawn))
-    return ConfusionMap(
-        shown(output.name), classes, rows, _pairs(output.confusion, classes, _BESIDE if rows else _PAIRS)
-    )
+    pairs = _pairs(output.confusion, classes, _BESIDE if rows else _PAIRS)
+    tested, counted = sum(each.wanted for each in output.per_class), sum(map(sum, output.confusion))
+    denied = max(0, tested - counted) if output.parent else 0
+    return ConfusionMap(shown(output.name), classes, rows, pairs, denied, shown(output.parent, 60))
 
 
 def _squares(place: int, counts: tuple[int, ...], classes: tuple[str, ...]) -> tuple[Square, ...]:

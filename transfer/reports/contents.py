@@ -109,6 +109,8 @@ class OutputContents:
         thresholds: (k,) from which on a label is answered; empty where none were chosen.
         calibration: parts of [0, 1] in order, those without an answer left out.
         calibration_error: expected, over these parts; None where nothing is known.
+        parent: name of the output under whose classes these stand: calibration and thresholds are within that class,
+            and what its answer denies stands in no confusion. Empty for none.
     """
 
     name: str
@@ -120,6 +122,7 @@ class OutputContents:
     thresholds: tuple[float, ...] = ()
     calibration: tuple[Bin, ...] = ()
     calibration_error: float | None = None
+    parent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

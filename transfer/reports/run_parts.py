@@ -182,6 +182,7 @@ def _calibration(contents: Contents) -> list[dict[str, Any]] | None:
             found.append(
                 {
                     "name": shown(output.name),
+                    "parent": shown(output.parent, 60),
                     "chart": chart,
                     "bins": tabulate_bins(output),
                     "thresholds": thresholds,
