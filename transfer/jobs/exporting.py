@@ -44,7 +44,7 @@ class Exported:
         format: `saved_model`, `onnx` or `litert`.
         size_bytes: of all of it.
         inputs: by name the shape of one batch, as text, and what goes in.
-        outputs: by name what comes out: classes, labels or names of numbers, in order.
+        outputs: by the name in the file what comes out: classes, labels or names of numbers, in order.
         examples: on how many the answers were compared.
         compared_on: what these were.
         difference: the largest between a probability of the run and of what was written; of numbers relative to the
@@ -80,7 +80,7 @@ class Exported:
         return (
             f"written   {self.path} ({self.format}, {self.size_bytes / 2**20:.1f} MB)",
             *(f"input     {name}: {what}" for name, what in self.inputs.items()),
-            *(f"output    {name or 'probabilities'}: {', '.join(each)}" for name, each in self.outputs.items()),
+            *(f"output    {name}: {', '.join(each)}" for name, each in self.outputs.items()),
             *(f"answered  {name}: {', '.join(self._limits(name))}" for name in self.thresholds),
             f"compared  on {self.examples} {'' if self.compared_on == MADE_UP else 'of '}{self.compared_on}: {near}",
             *(f"note      {each}" for each in self.notes),
@@ -137,7 +137,8 @@ def export(
     expected = _flat(loaded.model, given)
     with _placed(target, chosen, force=force) as temporary:
         write_exported(model, temporary, chosen)
-        difference = _difference(expected, answers_of(temporary, chosen, given))
+        answers = answers_of(temporary, chosen, given)
+        difference = _difference(expected, [*answers.values()])
         if not difference <= TOLERANCE:
             raise OutputError(
                 f"{target} would not answer as the run does: nothing was written.",
@@ -146,11 +147,22 @@ def export(
             )
     count = len(next(iter(given.values())))
     labelling = labelling_of(loaded)
-    outputs = {each.name: tuple(each.classes) for each in labelling}
-    limits = {name: tuple(each) for name, each in limits_of(loaded.result.decisions).items() if set(each) != {EVEN}}
+    named = dict(zip(labelling.names, answers, strict=True)) if len(labelling) == 1 else {}  # formats name one anew
+    outputs = {named.get(each.name, each.name): tuple(each.classes) for each in labelling}
+    chosen_limits = {name: each for name, each in limits_of(loaded.result.decisions).items() if set(each) != {EVEN}}
+    limits = {named.get(name, name): tuple(each) for name, each in chosen_limits.items()}
     shapes = {each.name: _shown(each, feed) for each in model.inputs}
     return Exported(
-        target, chosen, _size(target), shapes, outputs, count, told, difference, limits, _notes(feed, labelling, limits)
+        target,
+        chosen,
+        _size(target),
+        shapes,
+        outputs,
+        count,
+        told,
+        difference,
+        limits,
+        _notes(feed, labelling, chosen_limits),
     )
 
 

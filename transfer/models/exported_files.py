@@ -53,7 +53,7 @@ def write_exported(model: keras.Model, path: Path, written_as: Format) -> None:
         raise _unfit(model, written_as, str(error)) from error
 
 
-def answers_of(path: Path, written_as: Format, inputs: Mapping[str, Values]) -> list[Values]:
+def answers_of(path: Path, written_as: Format, inputs: Mapping[str, Values]) -> dict[str, Values]:
     """What the runtime of a format answers from a written file.
 
     Args:
@@ -62,7 +62,7 @@ def answers_of(path: Path, written_as: Format, inputs: Mapping[str, Values]) -> 
         inputs: (b, …) by the names of the network's inputs.
 
     Returns:
-        The outputs (b, …), in the order of their names, each flattened to (b, k).
+        The outputs (b, …) by the names that they have in the file, sorted, each flattened to (b, k).
 
     Raises:
         LayerError: if the runtime cannot run the file.
@@ -73,7 +73,7 @@ def answers_of(path: Path, written_as: Format, inputs: Mapping[str, Values]) -> 
             found = run(path, inputs)
     except Exception as error:  # each runtime raises classes of its own
         raise _unfit(None, written_as, str(error)) from error
-    return [np.asarray(found[name]).reshape(len(found[name]), -1) for name in sorted(found)]
+    return {name: np.asarray(found[name]).reshape(len(found[name]), -1) for name in sorted(found)}
 
 
 def _run_saved_model(path: Path, inputs: Mapping[str, Values]) -> Mapping[str, Values]:
