@@ -230,11 +230,17 @@ def test_what_is_damaged_is_left_out_with_the_reason(copy):
         transfer.write_report(copy)
 
 
+NOTHING = {"schema": 1, "learnt": [], "pictures": {}, "suspects": [], "absent": {}}
+DOUBTED = {"example": "x", "output": "", "given": "a", "likely": "b", "probability": float("nan")}
+
+
 @pytest.mark.parametrize(
     ("name", "text", "section"),
     [
         ("timing.json", '"an hour"', "reproduce"),
+        ("timing.json", f'{{"probe": {10**400}}}', "reproduce"),
         ("report.json", '{"schema": 1, "learnt": [[Infinity]], "pictures": {}, "suspects": [], "absent": {}}', "wrong"),
+        ("report.json", json.dumps({**NOTHING, "suspects": [DOUBTED]}), "wrong"),
         ("report.json", '{"schema": 1, "learnt": [[1]], "pictures": {}, "suspects": [], "absent": {}}', "wrong"),
     ],
 )
@@ -253,6 +259,7 @@ ONE = {"name": "tuned", "correct": 1, "examples": 2, "accuracy": {"value": 0.5, 
         ({"notes": [None]}, "notes[0]"),
         ({"classes": []}, "classes"),
         ({"train_examples": "many"}, "train_examples"),
+        ({"score": {**ONE, "accuracy": {"value": 10**400, "low": 0.1, "high": 0.9}}}, "score: accuracy: value"),
         ({"baselines": [{**ONE, "name": []}]}, "baselines[0]: name"),
         ({"score": {**ONE, "accuracy": {"value": 0.5, "low": None, "high": 0.9}}}, "score: accuracy: low"),
         ({"decisions": "0.5"}, "decisions"),

@@ -46,3 +46,12 @@ def test_a_line_of_another_kind_does_no_harm(line):
 
 def test_no_history_is_no_curve():
     assert draw_learning(()) is None
+
+
+def test_numbers_that_no_scale_holds_are_left_out():
+    losses = [1.0, 1e200, -(10**400), 0.5]
+    told = draw_learning([{"stage": "tune", "number": place, "loss": each} for place, each in enumerate(losses, 1)])
+    (curve,) = told.curves
+    assert "epoch 4: " in curve.losses
+    assert "epoch 2: " not in curve.losses
+    assert draw_learning([{"stage": "tune", "number": 10**400, "loss": 1.0}]).curves == ()

@@ -13,6 +13,7 @@ from transfer.results import Result
 from transfer.specs import Json
 
 _MOST = 12  # faults that are told
+_BITS = 256  # of a whole number
 
 
 def faults_of(result: Result, where: str) -> tuple[Problem, ...]:
@@ -55,7 +56,7 @@ def _faults(value: Any, hint: Any, where: str) -> Iterator[Problem]:
             yield _fault(where, "an object", value)
     elif hint in _KINDS:
         kinds, called = _KINDS[hint]
-        if not isinstance(value, kinds) or (isinstance(value, bool) and hint is not bool):
+        if not isinstance(value, kinds) or (isinstance(value, bool) and hint is not bool) or _is_endless(value):
             yield _fault(where, called, value)
 
 
@@ -87,8 +88,17 @@ def _faults_of_decisions(result: Result, where: str) -> Iterator[Problem]:
         labels = known.get("labels") if isinstance(known, dict) else None
         values = [each.get("value") if isinstance(each, dict) else None for each in labels or ()]
         output = named.get(name)
-        if output is None or len(values) != len(output.classes) or not all(isinstance(v, int | float) for v in values):
+        if (
+            output is None
+            or len(values) != len(output.classes)
+            or not all(isinstance(v, float) or v in (0, 1) for v in values)
+        ):
             yield _fault(f"{where}: thresholds: {name[:60]}", "a number for each label of an output", known)
+
+
+def _is_endless(value: Any) -> bool:
+    """Whether it is a whole number that no float can hold."""
+    return isinstance(value, int) and value.bit_length() > _BITS
 
 
 def _fault(where: str, expected: str, found: Any) -> Problem:

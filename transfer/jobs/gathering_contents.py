@@ -35,6 +35,7 @@ from transfer.surgery.planning import own_graph
 from transfer.weights.opening import open_checkpoint
 
 T = TypeVar("T")
+_LONGEST_SECONDS = 1e10
 _WITH_DATA = "'transfer report RUN --data DATA' does"
 
 
@@ -199,6 +200,8 @@ def _read_seconds(path: Path) -> Json:
     found = json.loads(path.read_text()) if path.exists() else None
     if not isinstance(found, dict | None):
         raise ValueError(f"{path.name} does not say by name where the time went")
+    if any(isinstance(each, int | float) and not 0 <= each <= _LONGEST_SECONDS for each in (found or {}).values()):
+        raise ValueError(f"{path.name} tells of times that no run takes")
     return found
 
 

@@ -95,7 +95,10 @@ def _from_json(values: Json) -> KeptExamples:
 
 def _suspect(values: Json) -> Suspect:
     example, output, given, likely = (str(values[name]) for name in ("example", "output", "given", "likely"))
-    return Suspect(example, output, given, likely, float(values["probability"]))
+    probability = float(values["probability"])
+    if not 0 <= probability <= 1:
+        raise ValueError(f"a label has a probability of {probability:g}")
+    return Suspect(example, output, given, likely, probability)
 
 
 def _without_picture(suspect: Suspect) -> Json:

@@ -11,7 +11,6 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 from xml.etree import ElementTree
 
@@ -28,6 +27,7 @@ sys.meta_path[:] = [each for each in sys.meta_path if type(each).__module__ != "
 
 WIDTH, HEIGHT = 420, 230  # near what a phone has, so that letters keep their size there
 _LETTERS = 12
+_LARGEST = 1e100
 _SVG = "http://www.w3.org/2000/svg"
 _LONG = re.compile(r"(\d\.\d)\d+")
 _DROPPED = {"style", "script", "title"}
@@ -69,6 +69,11 @@ class Series:
     is_line: bool = True
 
 
+def has_place(value: float | None) -> bool:
+    """Whether a number is one that a scale can hold; pygal squares them."""
+    return value is not None and abs(value) <= _LARGEST
+
+
 def draw_points(
     series: Sequence[Series],
     *,
@@ -88,10 +93,10 @@ def draw_points(
         x_range: by default that of the points, likewise `y_range`.
         y_range: ends of the scale.
     """
-    heights = [each.y for one in series for each in one.points if each.y is not None and isfinite(each.y)]
+    heights = [each.y for one in series for each in one.points if each.y is not None and has_place(each.y)]
     if not heights:
         return Markup()
-    xs = [each.x for one in series for each in one.points]
+    xs = [each.x for one in series for each in one.points if has_place(each.x)] or [0.0]
     chart = pygal.XY(**_settings(x_title, y_title), show_x_guides=False)
     across = spread_ticks(*(x_range or (min(xs), max(xs))))
     if x_range is None and all(float(each).is_integer() for each in xs):  # epochs have no halves
@@ -101,7 +106,7 @@ def draw_points(
     chart.xrange = (min([*xs, across[0]]), max([*xs, across[-1]])) if len(set(xs)) > 1 else (xs[0] - 1, xs[0] + 1)
     _scale_up(chart, up)
     for one in series:
-        values = [_value(each) if each.y is not None and isfinite(each.y) else None for each in one.points]
+        values = [_value(each) if has_place(each.x) and has_place(each.y) else None for each in one.points]
         chart.add(one.name, values, stroke=one.is_line, show_dots=any(each.told for each in one.points))
     return _drawn(chart, series, label)
 
@@ -118,7 +123,7 @@ def draw_bars(
         y_title: beside it.
         y_range: ends of the scale; by default from 0 to the highest.
     """
-    heights = [each.y for each in points if each.y is not None and isfinite(each.y)]
+    heights = [each.y for each in points if each.y is not None and has_place(each.y)]
     if not heights:
         return Markup()
     chart = pygal.Bar(**_settings(x_title, y_title), show_x_labels=False)
@@ -126,7 +131,7 @@ def draw_bars(
     values = []
     for each in points:
         node = {"class": f"rect hoverable paint-{each.paint}"}
-        known = each.y is not None and isfinite(each.y)
+        known = has_place(each.y)
         values.append({"value": each.y, "node": node, "label": shown(each.told, 300)} if known else None)
     chart.add("", values)
     return _drawn(chart, [Series("", "plain", ())], label)

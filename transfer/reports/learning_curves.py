@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from math import isfinite
 
 from markupsafe import Markup
 
-from transfer.reports.charts import Point, Series, draw_points
+from transfer.reports.charts import Point, Series, draw_points, has_place
 from transfer.reports.scales import number
 from transfer.reports.shown_text import shown
 from transfer.reports.tables import Table, table_of
@@ -130,7 +129,7 @@ def _series(name: str, paint: str, lines: Sequence[Json], key: str) -> Series:
 
 
 def _is_number(value: Json) -> bool:
-    return isinstance(value, int | float) and isfinite(value)
+    return isinstance(value, int | float) and has_place(value)
 
 
 def _told(value: Json) -> str:
