@@ -74,6 +74,7 @@ def test_finetune_as_json_holds_the_result_and_nothing_else_is_printed(call, pic
     values = ended.json
     assert values.pop("schema") == "transfer/finetune/1"
     assert values.pop("run") == str(tmp_path / "run")
+    assert values.pop("report") == str(tmp_path / "run" / "report.html")
     assert values.pop("reused") is False
     assert values.pop("resumed") is None
     assert values.pop("receipt")["fingerprint"] == "verified"

@@ -261,7 +261,8 @@ def command(
     if run.receipt:
         show_receipt(Receipt.from_json(run.receipt))
     if as_json:
-        told = {"run": str(run.folder), "reused": run.reused, "resumed": run.resumed or None}
+        page = str(run.report) if run.report else None
+        told = {"run": str(run.folder), "report": page, "reused": run.reused, "resumed": run.resumed or None}
         show_json({**told, **run.result.to_json(), "receipt": run.receipt})
         return
     show_problems("left out", run.result.left_out)
