@@ -250,6 +250,20 @@ def test_values_of_other_kinds_are_left_out_with_the_reason(copy, name, text, se
     assert name in gather_contents(copy).absent[section]
 
 
+@pytest.mark.parametrize(
+    "receipt",
+    [{"plan": {"pairs": 3}}, {"plan": {"pairs": [{"parameters": None}]}}, {"plan": {}, "notes": [[1]]}],
+    ids=str,
+)
+def test_a_receipt_that_no_run_wrote_is_left_out_with_the_reason(copy, receipt):
+    asked = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps({**asked, "receipt": receipt}))
+    transfer.write_report(copy)
+    found = gather_contents(copy)
+    assert found.receipt is None
+    assert "receipt in run.json" in found.absent["restored"]
+
+
 ONE = {"name": "tuned", "correct": 1, "examples": 2, "accuracy": {"value": 0.5, "low": 0.1, "high": 0.9}}
 
 

@@ -24,11 +24,12 @@ from transfer.jobs.gathering_outputs import gather_outputs
 from transfer.jobs.kept_answers import read_answers
 from transfer.jobs.kept_examples import KeptExamples, read_examples_of_run
 from transfer.jobs.kept_predictions import KeptPredictions, read_predictions
-from transfer.jobs.run_folders import COMMAND, MODEL, TIMING, read_asked, read_history, read_result
+from transfer.jobs.run_folders import ASKED, COMMAND, MODEL, TIMING, read_asked, read_history, read_result
 from transfer.jobs.sibling_runs import rank_beside
 from transfer.jobs.telling_verdicts import tell_verdict
 from transfer.labellings import Labelling
 from transfer.reports.contents import Contents, LayerRow, Suspect, WrongAnswer
+from transfer.reports.receipt_tree import grow_tree
 from transfer.results import Result
 from transfer.specs import Json
 from transfer.surgery.planning import own_graph
@@ -90,7 +91,7 @@ def gather_contents(folder: Path, *, look: CloserLook | None = None, graph: Grap
         result=result,
         verdict=tell_verdict(result, answers, seconds),
         asked=asked,
-        receipt=asked.get("receipt"),
+        receipt=reading("restored", lambda: _receipt(asked)),
         history=read_history(folder),
         seconds=seconds,
         command=_read_text(folder / COMMAND),
@@ -189,6 +190,16 @@ def _groups(answers: KeptAnswers | None, predictions: KeptPredictions | None) ->
     known = dict(zip(answers.examples, answers.groups, strict=True))
     own = [known.get(name, f"alone {name}") for name in predictions.names]
     return np.unique(np.array(own), return_inverse=True)[1].astype(np.int64)
+
+
+def _receipt(asked: Json) -> Json:
+    """As the run has it, if a tree grows of it."""
+    found = asked.get("receipt")
+    try:
+        grow_tree(found)
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        raise ValueError(f"The receipt in {ASKED} is not as a run writes it ({str(error)[:100]})") from error
+    return found
 
 
 def _read_graph(folder: Path) -> Graph:
