@@ -57,7 +57,8 @@ class KeptPredictions:
         arrays: dict[str, Values] = {}
         for place, (shares, labels) in enumerate(zip(self.probabilities, self.wanted, strict=True)):
             arrays |= {f"probabilities_{place}": shares, f"wanted_{place}": labels}
-        np.savez(folder / PREDICTIONS, allow_pickle=False, **arrays)
+        given: dict[str, Any] = dict(arrays)  # numpy before 2.1 takes an `allow_pickle` for one more array
+        np.savez(folder / PREDICTIONS, **given)
 
 
 def sorted_predictions(
