@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from transfer.jobs.classifier import Classifier as Classifier
     from transfer.jobs.comparing_baselines import compare_baselines as compare_baselines
     from transfer.jobs.comparing_runs import compare as compare
+    from transfer.jobs.computing_features import compute_features as compute_features
     from transfer.jobs.counting_flops import count_flops as count_flops
     from transfer.jobs.diagnosing import diagnose as diagnose
     from transfer.jobs.drawing_curves import draw_curve as draw_curve
@@ -102,6 +103,7 @@ _HOMES = {
     "audit_labels": "transfer.jobs.auditing_labels",
     "compare": "transfer.jobs.comparing_runs",
     "compare_baselines": "transfer.jobs.comparing_baselines",
+    "compute_features": "transfer.jobs.computing_features",
     "count_flops": "transfer.jobs.counting_flops",
     "diagnose": "transfer.jobs.diagnosing",
     "draw_curve": "transfer.jobs.drawing_curves",

@@ -25,6 +25,7 @@ COMMANDS = {
     "evaluate": "transfer.cli.evaluating",
     "export": "transfer.cli.exporting",
     "extract": "transfer.cli.extracting",
+    "features": "transfer.cli.computing_features",
     "finetune": "transfer.cli.finetuning",
     "flops": "transfer.cli.counting_flops",
     "graph": "transfer.cli.graphing",

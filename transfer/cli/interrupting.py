@@ -31,10 +31,10 @@ def describe_interruption(words: Sequence[str]) -> tuple[str, str]:
     """What is left, and what to do.
 
     A run, or a pretraining, that was cut off has left a hidden folder beside its output if there is anything to go on
-    from, and none else.
+    from, and none else; a computation of features has left its shards in its output.
     """
     out = _output_in(words)
-    if out is not None and out.with_name(f".{out.name}.unfinished").is_dir():
+    if out is not None and (out.with_name(f".{out.name}.unfinished").is_dir() or (out / "unfinished").is_dir()):
         return "Interrupted.", f"To go on from where it was: {shlex.join(['transfer', *words])}"
     return "Interrupted; no result was written.", "The same command begins anew."
 

@@ -27,6 +27,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "audit": "labels that are likely wrong, and pictures that come twice",
         "drift": "whether a file fits them",
         "diagnose": "what keeps a network from learning them",
+        "features": "what a file makes of them, once, in files",
     },
     "Say whether it paid": {
         "rank": "which file to start from, and where to cut it",

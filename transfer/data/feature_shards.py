@@ -72,6 +72,17 @@ class Shard:
             raise _gone(self.path, error.strerror or str(error)) from error
         return rows.astype(self.dtype.newbyteorder("="), copy=False)
 
+    def mapped(self) -> NDArray[Any]:
+        """All rows, (m, …), mapped from the disk and not to be written to.
+
+        Raises:
+            DataError: if the file has gone or was cut since it was found.
+        """
+        try:
+            return np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
+        except (OSError, ValueError) as error:
+            raise _gone(self.path, str(error)) from error
+
 
 def write_shard(folder: Path, keys: NDArray[np.bytes_], rows: NDArray[Any]) -> Shard:
     """Write rows with their keys as a new file of a folder, which is made where it is missing.
@@ -114,15 +125,15 @@ def find_shards(folder: Path, known: Collection[str] = ()) -> Iterator[Shard]:
     for path in paths:
         if path.name in known or not NAME.fullmatch(path.name):
             continue
-        shard = _open_shard(path)
+        shard = open_shard(path)
         if shard is not None:
             with suppress(OSError):  # not ours: whoever trims it cannot tell that it was used
                 os.utime(path)
             yield shard
 
 
-def _open_shard(path: Path) -> Shard | None:
-    """The shard at a path; None where it cannot be read, or where its bytes are not those that its name tells."""
+def open_shard(path: Path) -> Shard | None:
+    """The shard at a path; None where it cannot be read; one with other bytes than its name tells is taken away."""
     try:
         with path.open("rb") as stream:
             if f"{hashlib.file_digest(stream, 'sha256').hexdigest()}.h5" == path.name:

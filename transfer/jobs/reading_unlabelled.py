@@ -42,20 +42,21 @@ Unlabelled = (
 )
 
 
-def read_unlabelled(data: Unlabelled, *, in_memory_bytes: int = _IN_MEMORY_BYTES) -> Inputs:
-    """Examples for learning without labels; a note says so where labels are there and are not used.
+def read_unlabelled(data: Unlabelled, *, in_memory_bytes: int = _IN_MEMORY_BYTES, fewest: int = FEWEST) -> Inputs:
+    """Examples without labels; a note says so where labels are there and are not used.
 
     Args:
         data: a folder of pictures with all that lies below it, a table of pictures, a file of arrays (.npz, HDF5, IDX),
             pictures, a set, an array (n, …), arrays by the names of a network's inputs, or arrays (x, y).
         in_memory_bytes: an array of a file that is larger lies on the disk.
+        fewest: how many there have to be.
 
     Raises:
-        DataError: if nothing can be read, or there are fewer than two.
+        DataError: if nothing can be read, or there are fewer.
     """
     found, is_labelled = _read(data, in_memory_bytes)
-    if len(found) < FEWEST:
-        raise too_few(found.source, len(found), found.problems)
+    if len(found) < fewest:
+        raise too_few(found.source, len(found), found.problems, fewest)
     if is_labelled:
         note = f"labels are not used: {len(found):,} of {found.source} are taken as examples alone"
         return replace(found, notes=(*found.notes, note))
@@ -121,9 +122,10 @@ def _lie_in_classes(folder: Path, found: Inputs) -> bool:
     return all(len(parts) > 1 for parts in tops) and len({parts[0] for parts in tops}) > 1
 
 
-def too_few(source: str, count: int, left_out: Sequence[Problem]) -> DataError:
-    """What is raised where fewer than two examples can be read."""
-    problem = Problem(source, f"{FEWEST} examples or more", f"{count} that can be read")
+def too_few(source: str, count: int, left_out: Sequence[Problem], fewest: int = FEWEST) -> DataError:
+    """What is raised where too few examples can be read."""
+    wanted = "1 example or more" if fewest == 1 else f"{fewest} examples or more"
+    problem = Problem(source, wanted, f"{count} that can be read")
     return DataError(
         f"{source} holds too few examples.", [problem, *left_out], "give more examples, as many as there are"
     )

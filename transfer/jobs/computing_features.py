@@ -1,0 +1,187 @@
+"""Computing the features of many examples once, into a folder of shards, as a whole job."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+from transfer.data.feature_records import (
+    ShardRecord,
+    begin_manifest,
+    finish_manifest,
+    is_finished,
+    read_manifest,
+    read_records,
+)
+from transfer.data.inputs import Inputs
+from transfer.data.parquet_features import refuse_without_parquet
+from transfer.errors import DataError, Problem
+from transfer.graphs.feature_layers import encoder_layer
+from transfer.jobs.computed_features import ComputedFeatures, place_of
+from transfer.jobs.feature_requests import Ends, describe_request, refuse_other
+from transfer.jobs.feeding import as_learnt, make_feed
+from transfer.jobs.filling_shards import Filled, ShardFilling
+from transfer.jobs.reading_unlabelled import Unlabelled, read_unlabelled
+from transfer.models.building import classes_of, read_model
+from transfer.models.extracting import extract_from_model
+from transfer.models.restoring import Into, Restored, restore_file
+from transfer.specs import Extraction, Preprocessing, Progress, Restoring, silent
+from transfer.training.engines import Engine, LocalEngine
+from transfer.training.prefixing import Piece
+from transfer.weights.opening import open_checkpoint
+
+SHARD_ROWS = 1024
+
+
+def compute_features(
+    checkpoint: str | os.PathLike[str] | Restored,
+    data: Unlabelled,
+    out: str | os.PathLike[str],
+    *,
+    at: str | None = None,
+    into: Into = None,
+    restoring: Restoring | None = None,
+    preprocessing: Preprocessing | str | None = None,
+    size: tuple[int, int] | None = None,
+    format: Literal["hdf5", "parquet"] = "hdf5",
+    shard_rows: int = SHARD_ROWS,
+    engine: Engine | None = None,
+    progress: Progress = silent,
+) -> ComputedFeatures:
+    """Run the frozen part of a network once over all examples, and keep what it gives in a folder of shards.
+
+    Asked for again, only what is missing is computed: a job that was killed goes on with the shard at which it was, and
+    ends with the same bytes; one that is finished computes nothing. Examples are read again, to see that they are the
+    same; a shard of which one has changed is computed anew. In memory are the names of all examples, the rows of one
+    shard a few times over and some batches; arrays of files lie on the disk where they are large. One process at a time
+    works on a folder.
+
+    What cannot be read ends nothing: it stands in `failed.csv`. The code of layers of your own is in no digest: take
+    another folder where you change it.
+
+    Args:
+        checkpoint: a file, a shipped name, or what `restore` gave.
+        data: a folder of pictures with all below it, a table that names some (each picture once), a file of arrays, or
+            arrays. Labels are not looked at.
+        out: a folder: new, empty, or of this very request.
+        at: the last layer; by default all but a classifier.
+        into: the architecture of a file that holds none.
+        restoring: how the file is brought into it.
+        preprocessing: how images are prepared, or the name of a common way; by default what the card says.
+        size: (h, w) to which images are fitted.
+        format: `hdf5`, as the cache of features has it, so that `cache=out` serves a run; or `parquet`.
+        shard_rows: examples of a shard; its rows stand in memory.
+        engine: what maps the work over shards; by default this process.
+        progress: told how many are done.
+
+    Raises:
+        DataError: if no example can be read, an id comes twice, or the examples do not go into the network.
+        LayerError: if the network cannot be cut there.
+        OutputError: if `out` holds something else or another request, or cannot be written.
+        ValueError: if `shard_rows` is below 1 or there is no such format.
+    """
+    if shard_rows < 1 or format not in ("hdf5", "parquet"):
+        raise ValueError(f"shard_rows is above 0 and format 'hdf5' or 'parquet': {shard_rows=}, {format=}")
+    folder = Path(out)
+    manifest = read_manifest(folder)
+    if format == "parquet":
+        refuse_without_parquet()
+    inputs = read_unlabelled(data, fewest=1)
+    ids = _ids(data, inputs)
+    restored = _restored(checkpoint, into, restoring or Restoring())
+    ends, own = _up_to_features(restored, at), classes_of(restored.model)
+    feed = make_feed(ends.network, inputs, preprocessing=preprocessing, size=size, custom_objects=own)
+    if not isinstance(inputs.inputs, tuple):
+        feed.batches(inputs, 1)  # says what is wrong with an array as a whole, and reads no batch
+    whole, shape = as_learnt(feed, inputs), feed.example_shape(inputs)
+    piece = Piece(whole, shape=shape, feeding=feed.to_json(), custom_objects=own)
+    asked = describe_request(ends, feed, piece, ids, format=format, shard_rows=shard_rows)
+    if manifest is None:
+        begin_manifest(folder, asked)
+    else:
+        refuse_other(folder, asked, manifest["asked"])
+    known = read_records(folder, manifest)
+    work = ShardFilling(feed, piece, inputs, ids, folder, format, shard_rows, known)
+    filled = _fill(work, engine or LocalEngine(), progress)
+    records = tuple(each.record for each in filled)
+    failed = (
+        *(_below(data, each) for each in inputs.problems),
+        *(Problem(name, found=reason) for record in records for name, reason in record.failed),
+    )
+    if not is_finished(folder, manifest, records):
+        finish_manifest(folder, asked, records, failed)
+        _clear(folder, piece.key, format, set(known.values()) - set(records), {each.sha256 for each in records})
+    if not any(each.ids for each in records):
+        raise DataError(f"None of the {len(ids):,} examples of {inputs.source} can be read.", failed)
+    computed = sum(each.computed for each in filled)
+    return ComputedFeatures(folder, inputs.source, asked, records, failed, computed, (feed.note, *inputs.notes))
+
+
+def _restored(checkpoint: str | os.PathLike[str] | Restored, into: Into, how: Restoring) -> Restored:
+    if isinstance(checkpoint, Restored):
+        return checkpoint
+    return restore_file(open_checkpoint(os.fspath(checkpoint)), into, how)
+
+
+def _up_to_features(restored: Restored, at: str | None) -> Ends:
+    end = at or encoder_layer(read_model(restored.model).graph)
+    return Ends(extract_from_model(restored, Extraction(at=(end,))).network, end)
+
+
+def _fill(work: ShardFilling, engine: Engine, progress: Progress) -> list[Filled]:
+    """All shards, in the order of the examples."""
+    filled, done = [], 0
+    for each in engine.map(lambda: work, range(0, len(work.ids), work.shard_rows)):
+        filled.append(each)
+        done += each.record.count
+        progress("computing features", done, len(work.ids))
+    return sorted(filled, key=lambda each: each.record.first)
+
+
+def _clear(folder: Path, piece: str, format: str, old: Iterable[ShardRecord], kept: Collection[str]) -> None:
+    """Take away the files of shards whose examples have changed since."""
+    for each in old:
+        if each.sha256 and each.sha256 not in kept:
+            with suppress(OSError):
+                place_of(folder, piece, each, format).unlink(missing_ok=True)
+
+
+def _ids(data: Unlabelled, inputs: Inputs) -> tuple[str, ...]:
+    """Paths below the folder, or numbers of rows.
+
+    Raises:
+        DataError: if one comes twice.
+    """
+    if not isinstance(inputs.inputs, tuple):
+        return tuple(map(str, range(len(inputs))))
+    ids = tuple(_relative(data, name) for name in inputs.names)
+    twice = _repeated(ids)
+    if twice:
+        raise DataError(
+            f"{len(twice)} examples of {inputs.source} come twice.",
+            [Problem(name, "once", "twice") for name in twice],
+            next_step="give each once",
+        )
+    return ids
+
+
+def _repeated(ids: Sequence[str]) -> list[str]:
+    seen: set[str] = set()
+    return [name for name in ids if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
+
+
+def _relative(data: Unlabelled, name: str) -> str:
+    """A name of an example as it lies below the folder that was given."""
+    if isinstance(data, str | os.PathLike):
+        root = Path(data)
+        root = root if root.is_dir() else root.parent
+        if Path(name).is_relative_to(root):
+            return Path(name).relative_to(root).as_posix()
+    return name
+
+
+def _below(data: Unlabelled, problem: Problem) -> Problem:
+    return Problem(_relative(data, problem.where), found=problem.found or problem.expected)

@@ -1,0 +1,125 @@
+"""What is asked of a computation of features, by digests, and in what two such requests differ."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from transfer.errors import OutputError, Problem
+from transfer.graphs.unparsing import unparse_graph
+from transfer.jobs.feeding import Feed
+from transfer.specs import Json
+from transfer.surgery.network import Network
+from transfer.training.arithmetic import describe_arithmetic
+from transfer.training.prefixing import Piece
+from transfer.weights.digests import digest_json, digest_manifest
+from transfer.weights.tensor_digests import digest_tensor
+
+_TOLD = {
+    "network.name": "network",
+    "network.at": "--at, the last layer that is kept",
+    "network.graph": "network, its layers",
+    "network.tensors": "network, its weights",
+    "input": "how examples are brought to it, --size",
+    "preprocessing": "--preprocessing",
+    "batch_size": "batch size",
+    "arithmetic.versions": "versions",
+    "arithmetic.codecs": "decoders of pictures",
+    "arithmetic.machine": "machine",
+    "arithmetic.processor": "processor, by a digest",
+    "arithmetic.threads": "threads",
+    "arithmetic.devices": "devices",
+    "arithmetic.precision": "precision",
+    "arithmetic.switches": "switches of TensorFlow",
+    "data.examples": "data, how many examples",
+    "data.ids": "data, the ids of the examples",
+    "format": "--format",
+    "shard_rows": "--shard-rows",
+    "key": "what computes the features",
+}
+_SHOWN = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """A network as it is asked for.
+
+    Attributes:
+        network: from its input to its features.
+        at: the layer at which these end.
+    """
+
+    network: Network
+    at: str
+
+
+def describe_request(
+    ends: Ends,
+    feed: Feed,
+    piece: Piece,
+    ids: tuple[str, ...],
+    *,
+    format: str,
+    shard_rows: int,
+) -> Json:
+    """As plain values; where they are the same, so is every bit of every shard of the same examples."""
+    network = ends.network
+    digests = {name: digest_tensor(values) for name, values in network.tensors.items()}
+    preprocessing, arithmetic = feed.preprocessing, describe_arithmetic()
+    return {
+        "network": {
+            "name": network.graph.name,
+            "at": ends.at,
+            "graph": digest_json(unparse_graph(network.graph)),
+            "tensors": digest_manifest(digests),
+        },
+        "input": feed.to_json(),
+        "preprocessing": None if preprocessing is None else asdict(preprocessing),
+        "batch_size": piece.batch_size,
+        "arithmetic": {**arithmetic, "processor": digest_json(arithmetic["processor"])},
+        "data": {"examples": len(ids), "ids": digest_json(list(ids))},
+        "format": format,
+        "shard_rows": shard_rows,
+        "key": piece.key,
+    }
+
+
+def refuse_other(folder: Path, asked: Json, there: Json) -> None:
+    """Refuse to put features where those of another request are, naming what differs.
+
+    Args:
+        folder: of the features.
+        asked: now.
+        there: what its manifest says.
+
+    Raises:
+        OutputError: if another request is there.
+    """
+    now, then = _settings(json.loads(json.dumps(asked))), _settings(there)
+    differing = [name for name in _TOLD if now.get(name) != then.get(name)]
+    if len(differing) > 1 and "key" in differing:  # follows from the others
+        differing.remove("key")
+    if not differing:
+        return
+    raise OutputError(
+        f"{folder} holds features of another request.",
+        [Problem(_TOLD[name], _shown(now.get(name)), _shown(then.get(name))) for name in differing],
+        next_step="choose another folder with -o (out=…)",
+    )
+
+
+def _settings(asked: Json) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for name, value in asked.items():
+        if name in ("network", "data", "arithmetic") and isinstance(value, dict):
+            found |= {f"{name}.{key}": each for key, each in value.items()}
+        else:
+            found[name] = value
+    return found
+
+
+def _shown(value: Json) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {each}" for name, each in value.items())
+    return "none" if value is None else str(value)[:_SHOWN]
