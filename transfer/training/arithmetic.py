@@ -14,7 +14,7 @@ from PIL import features as codecs
 from transfer.specs import Json
 
 _PACKAGES = ("h5transfer", "keras", "tensorflow", "numpy", "pillow")
-_CODECS = ("jpg", "libjpeg_turbo", "zlib", "libtiff", "webp")  # Pillow may be built against any version of these
+_CODECS = ("jpg", "libjpeg_turbo", "libtiff", "webp")  # Pillow may be built against any version of these; PNG is exact
 _SWITCHES = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "TF_XLA_FLAGS", "XLA_FLAGS")
 
 
