@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from transfer.analysis.drift import Drift
 from transfer.analysis.findings import Finding
-from transfer.errors import TransferError
 from transfer.evidence.known_runs import KeptAnswers
 from transfer.graphs.graph import Graph
 from transfer.graphs.input_shapes import input_shapes, is_closed
@@ -24,6 +23,7 @@ from transfer.jobs.gathering_outputs import gather_outputs
 from transfer.jobs.kept_answers import read_answers
 from transfer.jobs.kept_examples import KeptExamples, read_examples_of_run
 from transfer.jobs.kept_predictions import KeptPredictions, read_predictions
+from transfer.jobs.noting_absences import NotingAbsences
 from transfer.jobs.run_folders import ASKED, COMMAND, MODEL, TIMING, read_asked, read_history, read_result
 from transfer.jobs.sibling_runs import rank_beside
 from transfer.jobs.telling_verdicts import tell_verdict
@@ -75,8 +75,8 @@ def gather_contents(folder: Path, *, look: CloserLook | None = None, graph: Grap
     """
     asked = read_asked(folder)
     check_asked(folder, asked)
-    result, absent = read_result(folder), dict[str, str]()
-    reading = _Reading(absent)
+    result = read_result(folder)
+    reading = NotingAbsences(OSError, KeyError, TypeError, AttributeError)
     labelling = result.labelling or Labelling.of_classes(result.classes)
     split = (asked.get("split") or {}).get("test") or ()
     answers = reading("scores", lambda: read_answers(folder))
@@ -105,22 +105,7 @@ def gather_contents(folder: Path, *, look: CloserLook | None = None, graph: Grap
         drift=told.drift,
         leaderboard=rank_beside(folder, asked),
     )
-    return replace(found, absent={**_absent(found, predictions), **examples.absent, **told.absent, **absent})
-
-
-class _Reading:
-    """Reads parts of a run, and notes under a section's name why one could not be had."""
-
-    def __init__(self, absent: dict[str, str]) -> None:
-        self._absent = absent
-
-    def __call__(self, section: str, read: Callable[[], T]) -> T | None:
-        try:
-            return read()
-        except (TransferError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            told = error.summary if isinstance(error, TransferError) else str(error)
-            self._absent[section] = f"{told[:300]}."
-            return None
+    return replace(found, absent={**_absent(found, predictions), **examples.absent, **told.absent, **reading.absent})
 
 
 def _absent(found: Contents, predictions: KeptPredictions | None) -> dict[str, str]:

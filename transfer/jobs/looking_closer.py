@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from transfer.analysis.diagnosis import Diagnosis
 from transfer.data.labelled import LabelledSet
 from transfer.data.reading import read_labelled
 from transfer.data.targets import translate_targets
-from transfer.errors import DataError, Problem, TransferError
+from transfer.errors import DataError, Problem
 from transfer.jobs.asking_runs import ask, labelling_of
 from transfer.jobs.diagnosing import diagnose
 from transfer.jobs.feeding import feed_of_run
@@ -23,6 +23,7 @@ from transfer.jobs.kept_answers import read_answers
 from transfer.jobs.kept_examples import KeptExamples, read_examples_of_run
 from transfer.jobs.kept_predictions import KeptPredictions, read_predictions, sorted_predictions
 from transfer.jobs.measuring_drift import measure_drift
+from transfer.jobs.noting_absences import NotingAbsences
 from transfer.jobs.running import load_run
 from transfer.jobs.showing_examples import count_learnt, frame_of, show_examples
 from transfer.results import Run
@@ -58,8 +59,7 @@ def look_closer(
     everything = replace(data, labelling=labelling, targets=translate_targets(data.labelling, data.targets, labelling))
     digests = everything.digests()
     everything, tested = _named(run, folder, everything, digests)
-    absent: dict[str, str] = {}
-    looking = _Looking(absent)
+    looking = NotingAbsences()
     wanted = tuple(map(str, (run.asked.get("split") or {}).get("test") or ()))
     kept = looking("calibration", lambda: read_predictions(folder, labelling, wanted))
     found = looking("wrong", lambda: kept or _predicted(run, tested, wanted, progress))
@@ -72,35 +72,22 @@ def look_closer(
     diagnosis = looking("saturation", lambda: diagnose(run, some, skip_unreadable=True, progress=progress))
     drift = looking("drift", lambda: measure_drift(run, some, progress=progress))
     if diagnosis is not None and not diagnosis.findings:
-        absent.setdefault("saturation", f"Nothing is saturated, dead or out of scale on {len(some)} test examples.")
+        looking.absent.setdefault(
+            "saturation", f"Nothing is saturated, dead or out of scale on {len(some)} test examples."
+        )
     return CloserLook(
         predictions=found,
         examples=replace(shown or before, learnt=counts, absent=_still_absent(before)),
         findings=diagnosis.findings if diagnosis else (),
         saturated=_saturated(diagnosis) if diagnosis else {},
         drift=drift,
-        absent=absent,
+        absent=looking.absent,
     )
 
 
 def _still_absent(before: KeptExamples) -> dict[str, str]:
     """Why there are no doubtful labels: those are looked for in the run alone."""
     return {section: why for section, why in before.absent.items() if section == "suspects"}
-
-
-class _Looking:
-    """Does one thing after the other, and notes under a section's name why one could not be done."""
-
-    def __init__(self, absent: dict[str, str]) -> None:
-        self._absent = absent
-
-    def __call__(self, section: str, look: Callable[[], T]) -> T | None:
-        try:
-            return look()
-        except (TransferError, ValueError) as error:
-            told = error.summary if isinstance(error, TransferError) else str(error)
-            self._absent[section] = f"{told[:300].rstrip('.')}."
-            return None
 
 
 def _named(run: Run, folder: Path, data: LabelledSet, digests: tuple[str, ...]) -> tuple[LabelledSet, LabelledSet]:
