@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -94,6 +94,12 @@ if TYPE_CHECKING:
     help="For features in memory; past it they lie on the disk.",
 )
 @click.option(
+    "--features",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Learn from what 'transfer features' left there, and open no example; the recipe is probe.",
+)
+@click.option(
     "--tensorboard",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
@@ -132,6 +138,7 @@ def command(
     time_limit: float | None,
     cache: Cache | None,
     memory: int,
+    features: Path | None,
     tensorboard: Path | None,
     mlflow: str | None,
     report: bool,
@@ -156,6 +163,7 @@ def command(
     transfer finetune mobilenet_v2_imagenet photos/ --labels labels.csv --head food --head tags:sigmoid -o runs/food
     transfer finetune mobilenet_v2_imagenet photos/ --labels labels.csv --labelling food.toml -o runs/coarse_to_fine
     transfer finetune own.h5 photos/ --benchmark mobilenet_v2_imagenet -o runs/own
+    transfer finetune mobilenet_v2_imagenet photos/ --features features/ -o runs/streamed
     transfer finetune pretrained.h5 photos/ --into module:create_model --preprocessing torch --shots 20 -o runs/photos
     """
     started = time.monotonic()
@@ -168,6 +176,11 @@ def command(
         raise click.UsageError("Give --test-share alone: --shots and --test say what is tested on, each by itself.")
     if baselines == "all" and time_limit:
         raise click.UsageError("Give --baselines all without --time-limit: training from scratch takes its time.")
+    if features is not None:
+        others = {"--dry-run": dry_run, "--time-limit": time_limit, "--tensorboard": tensorboard, "--mlflow": mlflow}
+        if beside := [name for name, value in others.items() if value not in (None, False)]:
+            raise click.UsageError(f"Give --features without {', '.join(beside)}.")
+        choice = choice.or_probe()
     from transfer.cli.quieting import import_tensorflow
     from transfer.cli.scores import show_run
     from transfer.cli.showing import progress_bar, show_json, show_note, show_problems, show_receipt, show_warnings
@@ -182,7 +195,12 @@ def command(
     limit = TimeLimit(time_limit, started) if time_limit else None
     if limit is not None and not dry_run:
         limit.refuse_hopeless()
-    how_to_read = {"strict": strict, "skip_unreadable": skip_unreadable, "leniently": dry_run}
+    how_to_read = {
+        "strict": strict,
+        "skip_unreadable": skip_unreadable,
+        "leniently": dry_run,
+        "opened": features is None,
+    }
     labelled, damaged = labelled_by.read(data, **how_to_read)
     test, more_damaged = labelled_by.alike(labelled)(test_data, **how_to_read) if test_data else (None, ())
     if not labelled.labelling.is_single and not as_json:
@@ -203,6 +221,7 @@ def command(
         checkpoint = opening.checkpoint()
     from transfer.jobs.forecasting import forecast_file
     from transfer.jobs.learning import Learning, learn_file
+    from transfer.jobs.learning_features import learn_features
     from transfer.results import Receipt
     from transfer.training.devices import make_repeatable
 
@@ -241,22 +260,19 @@ def command(
             refuse_unreadable(forecast.doubts.unreadable, forecast.doubts.examples, labelled.source)
         return
     with progress_bar() as progress:
-        run = learn_file(
-            checkpoint,
-            labelled,
-            out,
-            how,
-            skip_unreadable=skip_unreadable,
-            force=force,
-            cache=cache,
-            memory_bytes=memory * 2**20,
-            time_limit=limit,
-            progress=progress,
-            tensorboard=tensorboard,
-            mlflow=mlflow,
-            report=report,
-            command=typed_again(),
-        )
+        alike: dict[str, Any] = {
+            "skip_unreadable": skip_unreadable,
+            "force": force,
+            "memory_bytes": memory * 2**20,
+            "progress": progress,
+            "report": report,
+            "command": typed_again(),
+        }
+        if features is not None:
+            run = learn_features(checkpoint, labelled, features, out, how, **alike)
+        else:
+            given: dict[str, Any] = {"cache": cache, "time_limit": limit, "tensorboard": tensorboard, "mlflow": mlflow}
+            run = learn_file(checkpoint, labelled, out, how, **given, **alike)
     show_warnings((*run.result.warnings, *run.troubles))
     if run.receipt:
         show_receipt(Receipt.from_json(run.receipt))

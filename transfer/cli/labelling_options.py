@@ -80,9 +80,9 @@ class LabelChoice:
         return found + [word for head in self.heads for word in ("--head", head.text)]
 
     def read(
-        self, data: Path, *, strict: bool, skip_unreadable: bool, leniently: bool = False
+        self, data: Path, *, strict: bool, skip_unreadable: bool, leniently: bool = False, opened: bool = True
     ) -> tuple[LabelledSet, tuple[Problem, ...]]:
-        """The examples at a path, and with `leniently` what is damaged among them.
+        """The examples at a path, and with `leniently` what is damaged among them, unless pictures are not `opened`.
 
         Raises:
             DataError: if they are not right.
@@ -92,7 +92,8 @@ class LabelChoice:
 
         self._refuse_options()
         reader = read_leniently if leniently else read_strictly
-        read, damaged = reader(data, strict=strict, skip_unreadable=skip_unreadable, **self._how(data))
+        how = {**self._how(data), **({} if opened else {"max_pixels": None})}
+        read, damaged = reader(data, strict=strict, skip_unreadable=skip_unreadable, **how)
         if self._renames(data) and read.labelling.is_single:
             read = read.renamed(self.heads[0].name)
         for head in self.heads:
@@ -154,16 +155,19 @@ def _read_alike(
     strict: bool,
     skip_unreadable: bool,
     leniently: bool = False,
+    opened: bool = True,
 ) -> tuple[LabelledSet, tuple[Problem, ...]]:
     if labelling.is_single:
         return replace(choice, labels=None).read(
-            data, strict=strict, skip_unreadable=skip_unreadable, leniently=leniently
+            data, strict=strict, skip_unreadable=skip_unreadable, leniently=leniently, opened=opened
         )
     from transfer.data.reading_leniently import read_leniently, read_strictly
 
     reader = read_leniently if leniently else read_strictly
-    separator = {} if choice.separator is None else {"separator": choice.separator}
-    return reader(data, strict=strict, skip_unreadable=skip_unreadable, labelling=labelling, **separator)
+    how: dict[str, Any] = {} if choice.separator is None else {"separator": choice.separator}
+    if not opened:
+        how["max_pixels"] = None
+    return reader(data, strict=strict, skip_unreadable=skip_unreadable, labelling=labelling, **how)
 
 
 def labelling_options(command: Callable[..., None]) -> Callable[..., None]:

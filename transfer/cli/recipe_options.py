@@ -87,6 +87,10 @@ class RecipeChoice:
         if self.unfreeze_from is not None and self.recipe is not None:
             raise click.UsageError("--unfreeze-from makes a recipe of its own: give it or --recipe.")
 
+    def or_probe(self) -> RecipeChoice:
+        """The same, with the recipe `probe` where none was chosen."""
+        return self if self.recipe is not None or self.unfreeze_from is not None else replace(self, recipe="probe")
+
     def resolve(self, examples: int) -> Recipe:
         """The recipe for so many training examples.
 

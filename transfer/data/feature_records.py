@@ -41,6 +41,7 @@ class ShardRecord:
         failed: (id, reason) of the others.
         shape: of one row; empty where there is none.
         sha256: of the file, which is called so; empty where there is no row and no file.
+        digests: of the bytes of each row's example, 32 hex digits: by them it is known again in a labelled set.
     """
 
     first: int
@@ -50,6 +51,7 @@ class ShardRecord:
     failed: tuple[tuple[str, str], ...]
     shape: tuple[int, ...]
     sha256: str
+    digests: tuple[str, ...] = ()
 
     def to_json(self) -> Json:
         """As plain values."""
@@ -61,6 +63,7 @@ class ShardRecord:
             "sha256": self.sha256,
             "digest": self.digest,
             "ids": list(self.ids),
+            "digests": list(self.digests),
             "failed": [list(each) for each in self.failed],
         }
 
@@ -76,7 +79,10 @@ class ShardRecord:
         shape, sha256 = tuple(int(each) for each in told["shape"]), str(told["sha256"])
         if bool(ids) != bool(_SHA256.fullmatch(sha256)):
             raise ValueError(f"not the digest of a file: {sha256!r}")
-        return cls(int(told["first"]), int(told["count"]), str(told["digest"]), ids, failed, shape, sha256)
+        digests = tuple(str(each) for each in told["digests"])
+        if len(digests) != len(ids):
+            raise ValueError(f"{len(digests)} digests of {len(ids)} examples")
+        return cls(int(told["first"]), int(told["count"]), str(told["digest"]), ids, failed, shape, sha256, digests)
 
 
 def read_manifest(folder: Path) -> Json | None:

@@ -18,7 +18,7 @@ _SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", 
 
 
 def read_folder(
-    folder: Path, *, strict: bool = False, skip_unreadable: bool = False, max_pixels: int = MAX_PIXELS
+    folder: Path, *, strict: bool = False, skip_unreadable: bool = False, max_pixels: int | None = MAX_PIXELS
 ) -> LabelledSet:
     """The pictures below each subfolder of `folder`, labelled with that subfolder's name.
 
@@ -31,7 +31,7 @@ def read_folder(
         folder: holds one folder for each class, which may have subfolders.
         strict: whether anything left out is an error.
         skip_unreadable: whether damaged pictures are left out too, and not an error. `strict` comes first.
-        max_pixels: larger pictures are left out.
+        max_pixels: larger pictures are left out; None where none is opened.
 
     Raises:
         DataError: if there is no such folder, it is not laid out as one subfolder a class with at least two of them,
@@ -172,11 +172,13 @@ def _refuse_other_layouts(
 
 
 def _check(
-    folder: Path, pictures: Mapping[str, Sequence[Path]], max_pixels: int
+    folder: Path, pictures: Mapping[str, Sequence[Path]], max_pixels: int | None
 ) -> tuple[list[Problem], list[Problem]]:
     """The pictures that are too large, and those that cannot be read."""
     oversized: list[Problem] = []
     unreadable: list[Problem] = []
+    if max_pixels is None:
+        return oversized, unreadable
     for path in (path for paths in pictures.values() for path in paths):
         try:
             check_image(path, max_pixels=max_pixels)

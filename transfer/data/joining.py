@@ -31,8 +31,15 @@ def join_sets(data: LabelledSet, test: LabelledSet) -> LabelledSet:
         )
     targets = tuple(np.concatenate(both) for both in zip(data.targets, test.targets, strict=True))
     names = (*data.names, *(f"test/{name}" for name in test.names))
+    known = data.digested is not None and test.digested is not None
     return LabelledSet(
-        data.source, names, data.labelling, targets, _joined_inputs(data, test), groups=_joined_groups(data, test)
+        data.source,
+        names,
+        data.labelling,
+        targets,
+        _joined_inputs(data, test),
+        groups=_joined_groups(data, test),
+        digested=(*data.digests(), *test.digests()) if known else None,
     )
 
 

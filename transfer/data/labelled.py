@@ -34,6 +34,7 @@ class LabelledSet:
         problems: what was left out of `source`, and why.
         groups: (n,) numbers of groups that stay together when the set is divided; None for none.
         notes: what the labels may have been misread for, and what to do, in a sentence each.
+        digested: of each example its digest, where it is known beforehand, so that no file is opened for it.
     """
 
     source: str
@@ -44,6 +45,7 @@ class LabelledSet:
     problems: tuple[Problem, ...] = ()
     groups: NDArray[np.int64] | None = None
     notes: tuple[str, ...] = ()
+    digested: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         counts = [len(self.names), len(self.inputs), *map(len, self.targets)]
@@ -189,7 +191,8 @@ class LabelledSet:
         inputs = tuple(self.inputs[i] for i in places) if isinstance(self.inputs, tuple) else self.inputs[places]
         targets = tuple(values[places] for values in self.targets)
         groups = None if self.groups is None else self.groups[places]
-        return replace(self, names=names, targets=targets, inputs=inputs, groups=groups)
+        digested = None if self.digested is None else tuple(self.digested[i] for i in places)
+        return replace(self, names=names, targets=targets, inputs=inputs, groups=groups, digested=digested)
 
     def digests(self) -> tuple[str, ...]:
         """32 hex digits of SHA-256 for each example: of a file's bytes, or of a row's type, shape and bytes.
@@ -197,7 +200,7 @@ class LabelledSet:
         Raises:
             DataError: if files have gone or cannot be read.
         """
-        return digest_examples(self)
+        return digest_examples(self) if self.digested is None else self.digested
 
 
 def _counted(output: Output, values: NDArray[Any]) -> list[tuple[str, str]]:

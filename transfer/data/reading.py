@@ -43,7 +43,7 @@ def read_labelled(
     min_examples: int = 0,
     strict: bool = False,
     skip_unreadable: bool = False,
-    max_pixels: int = MAX_PIXELS,
+    max_pixels: int | None = MAX_PIXELS,
 ) -> LabelledSet:
     """The labelled examples at `path`: a folder of pictures, a table that names pictures, or a file of arrays.
 
@@ -64,7 +64,7 @@ def read_labelled(
             with fewer are not known.
         strict: whether anything left out is an error.
         skip_unreadable: whether damaged pictures are left out, and not an error.
-        max_pixels: larger pictures are left out.
+        max_pixels: larger pictures are left out; None where none is opened, as features of them are there.
 
     Raises:
         DataError: if there is nothing, or nothing that can be read, or it is not right.

@@ -26,12 +26,12 @@ class Leniency:
     Attributes:
         strict: whether anything left out is an error.
         skip_unreadable: whether damaged pictures are left out too; `strict` comes first.
-        max_pixels: larger pictures are left out.
+        max_pixels: larger pictures are left out; None where none is opened.
     """
 
     strict: bool = False
     skip_unreadable: bool = False
-    max_pixels: int = MAX_PIXELS
+    max_pixels: int | None = MAX_PIXELS
 
     @property
     def skips_unreadable(self) -> bool:
@@ -100,11 +100,13 @@ class Named(Protocol):
 
 
 def check_pictures(
-    entries: Sequence[Named], where: Callable[[int], str], max_pixels: int
+    entries: Sequence[Named], where: Callable[[int], str], max_pixels: int | None
 ) -> tuple[dict[int, Problem], dict[int, Problem]]:
-    """By line: the pictures that are too large, and those that cannot be read."""
+    """By line: the pictures that are too large, and those that cannot be read; none where no limit says to look."""
     oversized: dict[int, Problem] = {}
     unreadable: dict[int, Problem] = {}
+    if max_pixels is None:
+        return oversized, unreadable
     for entry in entries:
         try:
             check_image(entry.path, max_pixels=max_pixels)

@@ -38,6 +38,7 @@ def describe_request(
     time_limit: float | None = None,
     baselines: str = "cheap",
     benchmark: Json = None,
+    features: Json = None,
 ) -> Json:
     """All that decides the outcome, with one digest over it.
 
@@ -56,6 +57,7 @@ def describe_request(
         time_limit: in seconds.
         baselines: `cheap` or `all`.
         benchmark: what the result is held against, with a digest of its answers; None for nothing.
+        features: that are there already, and how the head is solved on them; None where they are computed.
     """
     heads = tuple(f"{ref.layer}/" for ref in network.graph.outputs)
     tensors = {name: digest_tensor(values) for name, values in network.tensors.items() if not name.startswith(heads)}
@@ -66,6 +68,7 @@ def describe_request(
         **({"time_limit": time_limit} if time_limit is not None else {}),
         **({"baselines": baselines} if baselines != "cheap" else {}),
         **({"benchmark": benchmark} if benchmark else {}),
+        **({"features": features} if features else {}),
         "input": feed.to_json(),
         "preprocessing": asdict(feed.preprocessing) if feed.preprocessing else None,
         "network": {

@@ -19,6 +19,7 @@ _NAMES = {
     "test.source": "test",
     "test.digest": "test, its examples and labels",
     "benchmark.digest": "benchmark, its answers",
+    "features.digest": "features, their shards",
     "network.graph": "network, its layers and preprocessing",
     "network.tensors": "network, its weights",
 }

@@ -16,7 +16,7 @@ from transfer.training.prefixing import Piece
 from transfer.weights.digests import digest_json, digest_manifest
 from transfer.weights.tensor_digests import digest_tensor
 
-_TOLD = {
+TOLD = {
     "network.name": "network",
     "network.at": "--at, the last layer that is kept",
     "network.graph": "network, its layers",
@@ -64,9 +64,22 @@ def describe_request(
     shard_rows: int,
 ) -> Json:
     """As plain values; where they are the same, so is every bit of every shard of the same examples."""
-    network = ends.network
+    arithmetic = describe_arithmetic()
+    return {
+        **describe_ends(ends, feed),
+        "batch_size": piece.batch_size,
+        "arithmetic": {**arithmetic, "processor": digest_json(arithmetic["processor"])},
+        "data": {"examples": len(ids), "ids": digest_json(list(ids))},
+        "format": format,
+        "shard_rows": shard_rows,
+        "key": piece.key,
+    }
+
+
+def describe_ends(ends: Ends, feed: Feed) -> dict[str, Json]:
+    """The part of a request that says whose features they are, wherever they are computed."""
+    network, preprocessing = ends.network, feed.preprocessing
     digests = {name: digest_tensor(values) for name, values in network.tensors.items()}
-    preprocessing, arithmetic = feed.preprocessing, describe_arithmetic()
     return {
         "network": {
             "name": network.graph.name,
@@ -76,12 +89,6 @@ def describe_request(
         },
         "input": feed.to_json(),
         "preprocessing": None if preprocessing is None else asdict(preprocessing),
-        "batch_size": piece.batch_size,
-        "arithmetic": {**arithmetic, "processor": digest_json(arithmetic["processor"])},
-        "data": {"examples": len(ids), "ids": digest_json(list(ids))},
-        "format": format,
-        "shard_rows": shard_rows,
-        "key": piece.key,
     }
 
 
@@ -96,20 +103,21 @@ def refuse_other(folder: Path, asked: Json, there: Json) -> None:
     Raises:
         OutputError: if another request is there.
     """
-    now, then = _settings(json.loads(json.dumps(asked))), _settings(there)
-    differing = [name for name in _TOLD if now.get(name) != then.get(name)]
+    now, then = settings_of(json.loads(json.dumps(asked))), settings_of(there)
+    differing = [name for name in TOLD if now.get(name) != then.get(name)]
     if len(differing) > 1 and "key" in differing:  # follows from the others
         differing.remove("key")
     if not differing:
         return
     raise OutputError(
         f"{folder} holds features of another request.",
-        [Problem(_TOLD[name], _shown(now.get(name)), _shown(then.get(name))) for name in differing],
+        [Problem(TOLD[name], show_setting(now.get(name)), show_setting(then.get(name))) for name in differing],
         next_step="choose another folder with -o (out=…)",
     )
 
 
-def _settings(asked: Json) -> dict[str, Json]:
+def settings_of(asked: Json) -> dict[str, Json]:
+    """Each by the name that it is told by (see `TOLD`)."""
     found: dict[str, Json] = {}
     for name, value in asked.items():
         if name in ("network", "data", "arithmetic") and isinstance(value, dict):
@@ -119,7 +127,8 @@ def _settings(asked: Json) -> dict[str, Json]:
     return found
 
 
-def _shown(value: Json) -> str:
+def show_setting(value: Json) -> str:
+    """In short."""
     if isinstance(value, dict):
         return ", ".join(f"{name} {each}" for name, each in value.items())
     return "none" if value is None else str(value)[:_SHOWN]

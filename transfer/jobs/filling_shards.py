@@ -92,6 +92,7 @@ class ShardFilling:
             tuple((names[place], reason) for place, reason in sorted(failed.items())),
             rows.shape[1:] if good else (),
             self._write([digests[place] for place in good], [names[place] for place in good], rows) if good else "",
+            tuple(digests[place] for place in good),
         )
         write_record(self.folder, record)
         return Filled(record, len(good))

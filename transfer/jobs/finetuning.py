@@ -29,15 +29,14 @@ from transfer.jobs.learnt_before import learnt_by
 from transfer.jobs.missing_benchmarks import kept_of_missing
 from transfer.jobs.preparing import Student
 from transfer.jobs.reporting import with_page
-from transfer.jobs.run_folders import read_asked
-from transfer.jobs.running import load_run, refuse_run, write_run
+from transfer.jobs.running import find_finished, refuse_run, write_run
 from transfer.jobs.scoring_stages import Division, learn_and_score
 from transfer.jobs.tracking import tracked
 from transfer.jobs.unfinished import kept_state, with_last_finite
 from transfer.models.building import classes_of, read_model
 from transfer.recipes import Recipe
 from transfer.results import Receipt, Run
-from transfer.specs import Json, Preprocessing, Progress, silent
+from transfer.specs import Preprocessing, Progress, silent
 from transfer.surgery.network import Network
 from transfer.training.feature_store import MEMORY_BYTES
 from transfer.training.learner import Learner
@@ -157,7 +156,7 @@ def finetune(
         benchmark=reference.asked if reference else kept,
     )
     if target is not None:
-        finished = None if force else _finished(target, asked, own)
+        finished = None if force else find_finished(target, asked, own)
         if finished is not None:
             return with_page(finished) if report and finished.report is None else finished
         if kept is not None and benchmark is not None:
@@ -225,14 +224,3 @@ def finetune(
 
 def _size_bytes(network: Network) -> int:
     return sum(each.nbytes for each in network.tensors.values())
-
-
-def _finished(target: Path, asked: Json, custom_objects: dict[str, type]) -> Run | None:
-    """The run that stands there already, if it is the very one that is asked for."""
-    try:
-        there = read_asked(target).get("digest")
-    except DataError:
-        return None
-    if there != asked["digest"]:
-        return None
-    return replace(load_run(target, custom_objects=custom_objects), reused=True)

@@ -29,13 +29,14 @@ class ReadExamples:
     Attributes:
         places: of the examples that could be read, in the set.
         labels: of the whole set.
-        pixels: (n, …) of the whole set, the raw input, shrunk; on the disk. Those of failures mean nothing.
+        pixels: (n, …) of the whole set, the raw input, shrunk; on the disk. Those of failures mean nothing. None where
+            no input was read, as features are there.
         failures: what is wrong with the others.
     """
 
     places: NDArray[np.int64]
     labels: Labels = field(repr=False)
-    pixels: Readable = field(repr=False)
+    pixels: Readable | None = field(repr=False)
     failures: tuple[Problem, ...]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from transfer.errors import LayerError
+from transfer.errors import DataError, LayerError
 from transfer.jobs.differing_requests import refuse_other
 from transfer.jobs.kept_examples import KeptExamples
 from transfer.jobs.kept_predictions import KeptPredictions
@@ -62,6 +62,17 @@ def load_run(folder: str | os.PathLike[str], *, custom_objects: Mapping[str, Any
         raise LayerError(error.summary, error.problems, next_step=step) from error
     page = path / PAGE if (path / PAGE).is_file() else None
     return Run(result, restored.model, path, asked.get("receipt"), asked, history=read_history(path), report=page)
+
+
+def find_finished(folder: Path, asked: Json, custom_objects: Mapping[str, Any]) -> Run | None:
+    """The run that stands in a folder already, if it is the very one that is asked for."""
+    try:
+        there = read_asked(folder).get("digest")
+    except DataError:
+        return None
+    if there != asked["digest"]:
+        return None
+    return replace(load_run(folder, custom_objects=custom_objects), reused=True)
 
 
 def refuse_run(folder: Path, *, force: bool, asked: Json = None) -> None:

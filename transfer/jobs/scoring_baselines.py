@@ -37,7 +37,7 @@ def score_baselines(
     """What needs no network.
 
     Args:
-        read: with the raw input of all examples.
+        read: with the raw input of all examples; where it has none, what takes no input is scored alone.
         labels: of those that could be read.
         train: rows of these to learn from.
         held_out: rows to answer.
@@ -63,7 +63,7 @@ class _Sides:
     """What is learnt from and what is answered.
 
     Attributes:
-        pixels: (n, …), raw input of all examples.
+        pixels: (n, …), raw input of all examples; None where it was not read.
         learnt: places among these to learn from.
         asked: to answer.
         taught: labels of the former.
@@ -72,7 +72,7 @@ class _Sides:
         tested: (len(asked),), of the latter.
     """
 
-    pixels: Readable
+    pixels: Readable | None
     learnt: NDArray[np.int64]
     asked: NDArray[np.int64]
     taught: Labels
@@ -88,22 +88,23 @@ def _score_single(sides: _Sides, seed: int, progress: Progress) -> tuple[Scored,
     found = {
         MAJORITY: majority_class(own, count),
         GUESS: stratified_guess(own, count, seed=seed),
-        NEIGHBOURS: nearest_neighbours(sides.pixels, sides.learnt, own, sides.asked, **how),
-        LOGISTIC: logistic_regression(sides.pixels, sides.learnt, own, sides.asked, **how),
     }
+    if sides.pixels is not None:
+        found[NEIGHBOURS] = nearest_neighbours(sides.pixels, sides.learnt, own, sides.asked, **how)
+        found[LOGISTIC] = logistic_regression(sides.pixels, sides.learnt, own, sides.asked, **how)
     return tuple(score_single(name, sides.wanted, each, groups=sides.tested) for name, each in found.items())
 
 
 def _score_several(sides: _Sides, seed: int, progress: Progress) -> tuple[Scored, ...]:
     taught, same = sides.taught, most_frequent(sides.taught, 1)
+    constant = choose_thresholds(taught, np.tile(same, (len(sides.learnt), 1)), seed=seed)
+    how: dict[str, Any] = {"seed": seed, "groups": sides.tested}
+    always = score_logits(CONSTANT, sides.wanted, np.tile(same, (len(sides.asked), 1)), thresholds=constant, **how)
+    if sides.pixels is None:
+        return (always,)
     raw = linear_on_inputs(
         sides.pixels, sides.learnt, taught, sides.asked, seed=seed, groups=sides.alike, progress=progress
     )
-    constant = choose_thresholds(taught, np.tile(same, (len(sides.learnt), 1)), seed=seed)
     picked = None if sides.alike is None else sides.alike[raw.places]
     linear = choose_thresholds(taught[raw.places], raw.validated, seed=seed, groups=picked)
-    how: dict[str, Any] = {"seed": seed, "groups": sides.tested}
-    return (
-        score_logits(CONSTANT, sides.wanted, np.tile(same, (len(sides.asked), 1)), thresholds=constant, **how),
-        score_logits(LINEAR, sides.wanted, raw.logits, thresholds=linear, **how),
-    )
+    return (always, score_logits(LINEAR, sides.wanted, raw.logits, thresholds=linear, **how))

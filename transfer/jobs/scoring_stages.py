@@ -24,7 +24,7 @@ from transfer.jobs.feeding import Feed
 from transfer.jobs.following_recipes import Followed, follow
 from transfer.jobs.kept_predictions import KeptPredictions, sorted_predictions
 from transfer.jobs.learnt_before import LearntBefore
-from transfer.jobs.reading_examples import read_examples
+from transfer.jobs.reading_examples import ReadExamples, read_examples
 from transfer.jobs.scoring_answers import Scored
 from transfer.jobs.scoring_baselines import LINEAR, LOGISTIC, NEIGHBOURS, score_baselines
 from transfer.labellings import Labelling
@@ -90,6 +90,7 @@ def learn_and_score(
     rivals: Callable[[int], Mapping[str, Learner]] | None = None,
     benchmark: Reference | None = None,
     before: LearntBefore | None = None,
+    read_all: Callable[[Learner, Feed, LabelledSet], ReadExamples] = read_examples,
 ) -> Outcome:
     """Read, learn and test.
 
@@ -102,11 +103,12 @@ def learn_and_score(
         rivals: makes learners that stand beside it as baselines, by name, for so many examples to learn from.
         benchmark: what it is held against besides.
         before: what the network has learnt from already; None where that is nothing.
+        read_all: lets a learner run what it does not train over a set.
     """
     clock, seed, test = Clock(), learner.recipe.seed, how.test
     everything = data if test is None else join_sets(data, test)
     with clock("features"):
-        read = read_examples(learner, feed, everything)
+        read = read_all(learner, feed, everything)
     if not skip_unreadable:
         refuse_unreadable(read.failures, len(everything), everything.source)
     split = _divided(everything, read.places, len(data), how, seed)

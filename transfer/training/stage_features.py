@@ -30,12 +30,14 @@ class Examples:
         batches: brings those at some places, in batches of 16.
         shape: of one, without the batch axis.
         feeding: how they are brought, as plain values.
+        known: what the part that no stage trains gives for each, where that is there already; None to compute it.
     """
 
     digests: Sequence[str]
     batches: Batches
     shape: tuple[int, ...]
     feeding: Json
+    known: Rows | None = None
 
 
 class StageFeatures:
@@ -72,7 +74,8 @@ class StageFeatures:
         self._custom_objects = dict(custom_objects)
         self._piece = Piece(prefix, shape=examples.shape, feeding=examples.feeding, custom_objects=self._custom_objects)
         self.keys = example_keys(self._piece.key, examples.digests)
-        self.rows = store.compute(self._piece, self.keys, examples.batches, progress)
+        known = examples.known
+        self.rows = store.compute(self._piece, self.keys, examples.batches, progress) if known is None else known
 
     def of_stage(self, rest: Network, graph: Graph) -> tuple[Rows, Network]:
         """What goes into the suffix of a stage, of all examples, and the suffix.
