@@ -1,6 +1,7 @@
 """`transfer features`."""
 
 import json
+import sys
 
 from transfer.cli.interrupting import describe_interruption
 
@@ -34,3 +35,36 @@ def test_an_interruption_says_that_the_same_command_goes_on_where_shards_are_don
     assert "begins anew" in describe_interruption(words)[1]
     (tmp_path / "unfinished").mkdir()
     assert describe_interruption(words)[1] == f"To go on from where it was: transfer {' '.join(words)}"
+
+
+def test_a_dry_run_says_what_it_needs_and_writes_nothing(call, pictures, tmp_path):
+    out = tmp_path / "features"
+    how = ("features", "digits_mlp", str(pictures), "-o", str(out), "--dry-run")
+    printed = call(*how)
+    assert printed.code == 0
+    assert printed.stdout.startswith("to do     24 examples, ")
+    told = call(*how, "--json").json
+    assert (told["examples"], told["workers"], told["written_bytes"]) == (24, 1, 24 * (64 * 4 + 120))
+    assert told["seconds"] == 24 * told["seconds_each"] > 0
+    assert not out.exists()
+
+
+def test_options_of_a_cluster_need_one(call, pictures, tmp_path):
+    refused = call("features", "digits_mlp", str(pictures), "-o", str(tmp_path / "out"), "--workers", "2")
+    assert (refused.code, "add --engine ray" in refused.stderr) == (2, True)
+
+
+def test_where_nothing_is_there_resuming_is_refused(call, pictures, tmp_path):
+    how = ("features", "digits_mlp", str(pictures), "-o", str(tmp_path / "out"))
+    refused = call(*how, "--resume")
+    assert (refused.code, "holds nothing to go on with" in refused.stderr) == (8, True)
+    assert call(*how).code == 0
+    assert "nothing was computed" in call(*how, "--resume").stdout
+
+
+def test_without_ray_the_extra_is_named_before_any_work(call, pictures, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    out = tmp_path / "out"
+    refused = call("features", "digits_mlp", str(pictures), "-o", str(out), "--engine", "ray")
+    assert (refused.code, out.exists()) == (7, False)
+    assert "pip install 'h5transfer[ray]'" in refused.stderr

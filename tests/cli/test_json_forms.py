@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from transfer.cli.group import COMMANDS, transfer
 from transfer.cli.json_schemas import list_schemas, read_schema
 
-BESIDE = {"error", "finetune-dry-run", "recipe-names"}  # what commands print beside their own
+BESIDE = {"error", "features-dry-run", "finetune-dry-run", "recipe-names"}  # what commands print beside their own
 
 
 def commands():

@@ -294,8 +294,8 @@ def test_a_run_finds_its_features_in_the_folder(restored, digits_folder, tmp_pat
 
 def test_shards_may_come_back_in_any_order(computed, restored, digits_folder, tmp_path):
     class Backwards(LocalEngine):
-        def map(self, prepare, shards):
-            yield from super().map(prepare, reversed(list(shards)))
+        def map(self, prepare, shards, *, lost=None):
+            yield from super().map(prepare, reversed(list(shards)), lost=lost)
 
     out = tmp_path / "features"
     found = transfer.compute_features(restored, digits_folder, out, shard_rows=7, engine=Backwards())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from transfer.cli.engine_options import engine_options
 from transfer.cli.options import (
     PREPROCESSING_NAMES,
     ChoiceType,
@@ -20,7 +21,10 @@ from transfer.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from transfer.jobs.estimating_features import FeatureEstimate
     from transfer.specs import Restoring
+
+_SHORT_SECONDS = 10.0
 
 
 @click.command("features")
@@ -42,6 +46,12 @@ if TYPE_CHECKING:
     help="Of the shards: as the cache has them, or for other programs.",
 )
 @click.option("--shard-rows", type=click.IntRange(min=1), default=1024, show_default=True, help="Examples of a shard.")
+@engine_options
+@click.option(
+    "--threads", type=click.IntRange(min=1), help="Of this process, or of each worker: all processors, or one."
+)
+@click.option("--dry-run", is_flag=True, help="Say what it needs and how long it should take, and stop.")
+@click.option("--resume", is_flag=True, help="Go on with what OUT holds, as is done anyway; it has to hold something.")
 @restoring_options
 @json_option
 def command(
@@ -54,6 +64,12 @@ def command(
     size: tuple[int, int] | None,
     form: Any,
     shard_rows: int,
+    engine: str,
+    address: str | None,
+    workers: int | None,
+    threads: int | None,
+    dry_run: bool,
+    resume: bool,
     restoring: Restoring,
     as_json: bool,
 ) -> None:
@@ -68,30 +84,51 @@ def command(
     transfer features mobilenet_v2_imagenet photos/ -o features/
     transfer features vgg16.h5 manifest.csv --at block5_pool --preprocessing caffe -o features/
     transfer finetune mobilenet_v2_imagenet photos/ --cache features/ -o runs/photos
+    transfer features mobilenet_v2_imagenet manifest.csv -o features/ --engine ray --address head:6379 --workers 64
     """
+    from transfer.cli.engine_options import open_engine
     from transfer.cli.quieting import import_tensorflow
     from transfer.cli.showing import progress_bar, show_json
 
-    import_tensorflow()
-    from transfer.jobs.computing_features import compute_features
-    from transfer.training.devices import make_repeatable
+    import_tensorflow(threads)
+    from transfer.jobs.computing_features import compute_features, estimate_features
 
-    make_repeatable()
-    with progress_bar() as progress:
-        found = compute_features(
-            file,
-            data,
-            out,
-            at=at,
-            into=into,
-            restoring=restoring,
-            preprocessing=preprocessing_named(preprocessing),
-            size=size,
-            format=form,
-            shard_rows=shard_rows,
-            progress=progress,
-        )
+    if resume:
+        _refuse_nothing(out)
+    with open_engine(engine, address, workers, threads) as where, progress_bar() as progress:
+        asked: dict[str, Any] = {
+            "at": at,
+            "into": into,
+            "restoring": restoring,
+            "preprocessing": preprocessing_named(preprocessing),
+            "size": size,
+            "format": form,
+            "shard_rows": shard_rows,
+            "engine": where,
+        }
+        if dry_run:
+            estimate = estimate_features(file, data, out, **asked)
+            show_json(estimate.to_json(), of="features-dry-run") if as_json else click.echo(estimate)
+            return
+        found = compute_features(file, data, out, **asked, before=_tell, progress=progress)
     if as_json:
         show_json(found.to_json())
     else:
         click.echo(found)
+
+
+def _tell(estimate: FeatureEstimate) -> None:
+    """Say what is to come, where it is worth waiting for."""
+    from transfer.cli.showing import show_note
+
+    if estimate.seconds > _SHORT_SECONDS:
+        show_note(str(estimate))
+
+
+def _refuse_nothing(out: Path) -> None:
+    """Refuse to go on with what is not there."""
+    from transfer.data.feature_records import read_manifest
+    from transfer.errors import OutputError
+
+    if read_manifest(out) is None:
+        raise OutputError(f"{out} holds nothing to go on with.", next_step="leave out --resume to begin, or see to -o")

@@ -10,22 +10,25 @@ import sys
 from transfer.cli.volume import spending
 
 
-def import_tensorflow() -> None:
+def import_tensorflow(threads: int | None = None) -> None:
     """Import TensorFlow and Keras with the file behind stderr closed to them.
 
     TensorFlow's C++ side logs about drivers and processor features before a level can be set. An error in the import
     is raised as ever. The objects that an import makes live as long as the process: Python is told so, which would
     look through all of them now and then, and for a second at the end.
+
+    Args:
+        threads: that each operation computes with, settled before the first of them; by default all processors.
     """
     if "keras" in sys.modules:
         return
     with spending("importing TensorFlow"):
-        _import_quietly()
+        _import_quietly(threads)
     gc.freeze()
     atexit.register(gc.freeze)
 
 
-def _import_quietly() -> None:
+def _import_quietly(threads: int | None) -> None:
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -35,6 +38,8 @@ def _import_quietly() -> None:
         import tensorflow as tf
 
         tf.get_logger().setLevel("ERROR")  # networks are built anew for each run: that it traces again says nothing
+        if threads is not None:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
         # the first use of a device logs once more
         keras.ops.convert_to_numpy(tf.zeros(1))
     finally:

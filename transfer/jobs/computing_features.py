@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -21,16 +22,16 @@ from transfer.data.parquet_features import refuse_without_parquet
 from transfer.errors import DataError, Problem
 from transfer.graphs.feature_layers import encoder_layer
 from transfer.jobs.computed_features import ComputedFeatures, place_of
-from transfer.jobs.feature_requests import Ends, describe_request, refuse_other
+from transfer.jobs.estimating_features import FeatureEstimate, estimate_work, refuse_full_disk
+from transfer.jobs.feature_requests import Computing, Ends, describe_request, refuse_other
 from transfer.jobs.feeding import as_learnt, make_feed
-from transfer.jobs.filling_shards import Filled, ShardFilling
+from transfer.jobs.filling_shards import Arrays, Describe, Filled, FillingPlan, Portion
 from transfer.jobs.reading_unlabelled import Unlabelled, read_unlabelled
 from transfer.models.building import classes_of, read_model
 from transfer.models.extracting import extract_from_model
 from transfer.models.restoring import Into, Restored, restore_file
-from transfer.specs import Extraction, Preprocessing, Progress, Restoring, silent
+from transfer.specs import Extraction, Json, Preprocessing, Progress, Restoring, silent
 from transfer.training.engines import Engine, LocalEngine
-from transfer.training.prefixing import Piece
 from transfer.weights.opening import open_checkpoint
 
 SHARD_ROWS = 1024
@@ -49,6 +50,7 @@ def compute_features(
     format: Literal["hdf5", "parquet"] = "hdf5",
     shard_rows: int = SHARD_ROWS,
     engine: Engine | None = None,
+    before: Callable[[FeatureEstimate], None] | None = None,
     progress: Progress = silent,
 ) -> ComputedFeatures:
     """Run the frozen part of a network once over all examples, and keep what it gives in a folder of shards.
@@ -74,15 +76,115 @@ def compute_features(
         size: (h, w) to which images are fitted.
         format: `hdf5`, as the cache of features has it, so that `cache=out` serves a run; or `parquet`.
         shard_rows: examples of a shard; its rows stand in memory.
-        engine: what maps the work over shards; by default this process.
+        engine: what maps the work over shards: by default this process; `scaling.ray_engine.RayEngine` for a cluster.
+        before: told what the work needs and how long it should take, before any of it begins; what it raises ends all.
         progress: told how many are done.
 
     Raises:
         DataError: if no example can be read, an id comes twice, or the examples do not go into the network.
         LayerError: if the network cannot be cut there.
-        OutputError: if `out` holds something else or another request, or cannot be written.
+        OutputError: if `out` holds something else or another request, cannot be written, or has too little room.
+        TrainingError: if a cluster has too little room, or loses what it works on again and again.
         ValueError: if `shard_rows` is below 1 or there is no such format.
     """
+    job = _set_up(checkpoint, data, out, at, into, restoring, preprocessing, size, format, shard_rows, engine)
+    folder, inputs = job.plan.folder, job.inputs
+    if job.manifest is None:
+        begin_manifest(folder, job.asked)
+    if job.missing:
+        estimate = job.estimate()
+        refuse_full_disk(estimate, folder)
+        if before is not None:
+            before(estimate)
+    filled = _fill(job, progress)
+    records = tuple(each.record for each in filled)
+    failed = (
+        *(_below(data, each) for each in inputs.problems),
+        *(Problem(name, found=reason) for record in records for name, reason in record.failed),
+    )
+    if not is_finished(folder, job.manifest, records):
+        finish_manifest(folder, job.asked, records, failed)
+        gone = {each.known for each in job.portions if each.known is not None} - set(records)
+        _clear(folder, job.asked["key"], format, gone, {each.sha256 for each in records})
+    if not any(each.ids for each in records):
+        raise DataError(f"None of the {len(job.ids):,} examples of {inputs.source} can be read.", failed)
+    computed = sum(each.computed for each in filled)
+    notes = (job.plan.feed.note, *inputs.notes)
+    return ComputedFeatures(folder, inputs.source, job.asked, records, failed, computed, notes)
+
+
+def estimate_features(
+    checkpoint: str | os.PathLike[str] | Restored,
+    data: Unlabelled,
+    out: str | os.PathLike[str],
+    *,
+    at: str | None = None,
+    into: Into = None,
+    restoring: Restoring | None = None,
+    preprocessing: Preprocessing | str | None = None,
+    size: tuple[int, int] | None = None,
+    format: Literal["hdf5", "parquet"] = "hdf5",
+    shard_rows: int = SHARD_ROWS,
+    engine: Engine | None = None,
+) -> FeatureEstimate:
+    """What `compute_features` with these arguments needs, how long it should take, and what it writes.
+
+    One batch of the examples is tried where all would be done; nothing is written.
+
+    Raises:
+        TransferError: as `compute_features` does before it begins.
+    """
+    job = _set_up(checkpoint, data, out, at, into, restoring, preprocessing, size, format, shard_rows, engine)
+    return job.estimate()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    """What is to be done.
+
+    Attributes:
+        inputs: all examples.
+        ids: of them.
+        plan: of the work.
+        engine: that does it.
+        asked: as plain values.
+        manifest: of what is in the folder; None where there is none.
+        portions: of the work, in the order of the examples.
+        shard_rows: examples of each.
+    """
+
+    inputs: Inputs
+    ids: tuple[str, ...]
+    plan: FillingPlan
+    engine: Engine
+    asked: dict[str, Json]
+    manifest: Json | None
+    portions: list[Portion]
+    shard_rows: int
+
+    @property
+    def missing(self) -> int:
+        """How many examples nothing is known of."""
+        return sum(len(each.ids) for each in self.portions if each.known is None)
+
+    def estimate(self) -> FeatureEstimate:
+        return estimate_work(self.engine, self.plan, self.portions[0].pictures, self.shard_rows, self.missing)
+
+
+def _set_up(
+    checkpoint: str | os.PathLike[str] | Restored,
+    data: Unlabelled,
+    out: str | os.PathLike[str],
+    at: str | None,
+    into: Into,
+    restoring: Restoring | None,
+    preprocessing: Preprocessing | str | None,
+    size: tuple[int, int] | None,
+    format: Literal["hdf5", "parquet"],
+    shard_rows: int,
+    engine: Engine | None,
+) -> _Job:
+    """Look at all that is asked for; nothing is written."""
     if shard_rows < 1 or format not in ("hdf5", "parquet"):
         raise ValueError(f"shard_rows is above 0 and format 'hdf5' or 'parquet': {shard_rows=}, {format=}")
     folder = Path(out)
@@ -96,28 +198,16 @@ def compute_features(
     feed = make_feed(ends.network, inputs, preprocessing=preprocessing, size=size, custom_objects=own)
     if not isinstance(inputs.inputs, tuple):
         feed.batches(inputs, 1)  # says what is wrong with an array as a whole, and reads no batch
+    arrays = None if isinstance(inputs.inputs, tuple) else Arrays(inputs, _file_of(data))
     whole, shape = as_learnt(feed, inputs), feed.example_shape(inputs)
-    piece = Piece(whole, shape=shape, feeding=feed.to_json(), custom_objects=own)
-    asked = describe_request(ends, feed, piece, ids, format=format, shard_rows=shard_rows)
-    if manifest is None:
-        begin_manifest(folder, asked)
-    else:
+    plan = FillingPlan(whole, shape, feed, own, arrays, inputs.source, folder, format)
+    engine = engine or LocalEngine()
+    computing: Computing = engine.try_out(plan, Describe()).done
+    asked = describe_request(ends, feed, computing, ids, format=format, shard_rows=shard_rows)
+    if manifest is not None:
         refuse_other(folder, asked, manifest["asked"])
-    known = read_records(folder, manifest)
-    work = ShardFilling(feed, piece, inputs, ids, folder, format, shard_rows, known)
-    filled = _fill(work, engine or LocalEngine(), progress)
-    records = tuple(each.record for each in filled)
-    failed = (
-        *(_below(data, each) for each in inputs.problems),
-        *(Problem(name, found=reason) for record in records for name, reason in record.failed),
-    )
-    if not is_finished(folder, manifest, records):
-        finish_manifest(folder, asked, records, failed)
-        _clear(folder, piece.key, format, set(known.values()) - set(records), {each.sha256 for each in records})
-    if not any(each.ids for each in records):
-        raise DataError(f"None of the {len(ids):,} examples of {inputs.source} can be read.", failed)
-    computed = sum(each.computed for each in filled)
-    return ComputedFeatures(folder, inputs.source, asked, records, failed, computed, (feed.note, *inputs.notes))
+    portions = _portions(inputs, ids, read_records(folder, manifest), computing.key, shard_rows)
+    return _Job(inputs, ids, plan, engine, asked, manifest, portions, shard_rows)
 
 
 def _restored(checkpoint: str | os.PathLike[str] | Restored, into: Into, how: Restoring) -> Restored:
@@ -131,14 +221,32 @@ def _up_to_features(restored: Restored, at: str | None) -> Ends:
     return Ends(extract_from_model(restored, Extraction(at=(end,))).network, end)
 
 
-def _fill(work: ShardFilling, engine: Engine, progress: Progress) -> list[Filled]:
+def _portions(
+    inputs: Inputs, ids: tuple[str, ...], known: Mapping[int, ShardRecord], key: str, shard_rows: int
+) -> list[Portion]:
+    pictures = inputs.inputs if isinstance(inputs.inputs, tuple) else None
+    found = []
+    for first in range(0, len(ids), shard_rows):
+        some = slice(first, first + shard_rows)
+        own = None if pictures is None else tuple(path.absolute() for path in pictures[some])
+        found.append(Portion(first, ids[some], own, known.get(first), key))
+    return found
+
+
+def _fill(job: _Job, progress: Progress) -> list[Filled]:
     """All shards, in the order of the examples."""
-    filled, done = [], 0
-    for each in engine.map(lambda: work, range(0, len(work.ids), work.shard_rows)):
+    filled: list[Filled] = []
+    done = 0
+    each: Filled
+    for each in job.engine.map(job.plan, job.portions):
         filled.append(each)
         done += each.record.count
-        progress("computing features", done, len(work.ids))
+        progress("computing features", done, len(job.ids))
     return sorted(filled, key=lambda each: each.record.first)
+
+
+def _file_of(data: Unlabelled) -> Path | None:
+    return Path(data) if isinstance(data, str | os.PathLike) else None
 
 
 def _clear(folder: Path, piece: str, format: str, old: Iterable[ShardRecord], kept: Collection[str]) -> None:

@@ -11,8 +11,6 @@ from transfer.graphs.unparsing import unparse_graph
 from transfer.jobs.feeding import Feed
 from transfer.specs import Json
 from transfer.surgery.network import Network
-from transfer.training.arithmetic import describe_arithmetic
-from transfer.training.prefixing import Piece
 from transfer.weights.digests import digest_json, digest_manifest
 from transfer.weights.tensor_digests import digest_tensor
 
@@ -54,25 +52,40 @@ class Ends:
     at: str
 
 
+@dataclass(frozen=True, slots=True)
+class Computing:
+    """What computes, as it says of itself where it does.
+
+    Attributes:
+        key: of the piece of the network.
+        batch_size: of each batch that it runs.
+        arithmetic: see `training.arithmetic`.
+    """
+
+    key: str
+    batch_size: int
+    arithmetic: dict[str, Json]
+
+
 def describe_request(
     ends: Ends,
     feed: Feed,
-    piece: Piece,
+    computing: Computing,
     ids: tuple[str, ...],
     *,
     format: str,
     shard_rows: int,
 ) -> Json:
     """As plain values; where they are the same, so is every bit of every shard of the same examples."""
-    arithmetic = describe_arithmetic()
+    arithmetic = computing.arithmetic
     return {
         **describe_ends(ends, feed),
-        "batch_size": piece.batch_size,
+        "batch_size": computing.batch_size,
         "arithmetic": {**arithmetic, "processor": digest_json(arithmetic["processor"])},
         "data": {"examples": len(ids), "ids": digest_json(list(ids))},
         "format": format,
         "shard_rows": shard_rows,
-        "key": piece.key,
+        "key": computing.key,
     }
 
 

@@ -1,9 +1,14 @@
-"""What is done for one shard of features: examples read, run through the network, and written whole with a record."""
+"""What is done for one shard of features: examples read, run through the network, and written whole with a record.
+
+The work is made by a `FillingPlan`, which can be sent to another machine that sees the same folders; what it does is
+asked by plain values as well.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +23,70 @@ from transfer.data.inputs import Inputs, one_array
 from transfer.data.mapped_rows import take_rows
 from transfer.data.named_arrays import NamedArrays, digest_rows
 from transfer.data.parquet_features import is_whole, write_parquet_features
-from transfer.errors import DataError, Problem
+from transfer.errors import DataError, Problem, TrainingError
 from transfer.jobs.computed_features import place_of
+from transfer.jobs.feature_requests import Computing
 from transfer.jobs.feeding import Feed
+from transfer.jobs.reading_unlabelled import read_unlabelled
+from transfer.specs import Json
+from transfer.surgery.network import Network
+from transfer.training.arithmetic import describe_arithmetic
 from transfer.training.feature_keys import example_keys
 from transfer.training.prefixing import Piece
 from transfer.training.running_ahead import run_ahead
 
 _NOT_FINITE = "NaN or infinite"
+_COPIES = 3  # of the rows of a shard: as they come, together, and as a file
+
+
+@dataclass(frozen=True, slots=True)
+class Describe:
+    """Asks what computes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rehearse:
+    """Asks what some examples cost, one batch of them at most; nothing is written.
+
+    Attributes:
+        pictures: the first ones; None for rows of arrays.
+        shard_rows: examples of a shard, for which there has to be memory.
+    """
+
+    pictures: tuple[Path, ...] | None
+    shard_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """What examples cost.
+
+    Attributes:
+        seconds: for one of them, read and run.
+        row_bytes: of its features.
+    """
+
+    seconds: float
+    row_bytes: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Portion:
+    """Asks for a shard.
+
+    Attributes:
+        first: place of its first example among all.
+        ids: of its examples.
+        pictures: where they lie; None for rows of arrays.
+        known: what was done before; None for nothing.
+        key: of the piece that is to compute: one with another would give other bits.
+    """
+
+    first: int
+    ids: tuple[str, ...]
+    pictures: tuple[Path, ...] | None
+    known: ShardRecord | None
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,51 +102,139 @@ class Filled:
     computed: int
 
 
+Asked = Describe | Rehearse | Portion
+
+
+class Arrays:
+    """Arrays of examples; those of a file are read again where they are sent to, not sent."""
+
+    def __init__(self, inputs: Inputs, path: Path | None) -> None:
+        """Keep them.
+
+        Args:
+            inputs: as they were read.
+            path: of the file; None where they come from none.
+        """
+        self._inputs: Inputs | None = inputs
+        self._path = path.absolute() if path is not None else None
+
+    def __getstate__(self) -> tuple[Inputs | None, Path | None]:
+        return (self._inputs if self._path is None else None), self._path
+
+    def __setstate__(self, state: tuple[Inputs | None, Path | None]) -> None:
+        self._inputs, self._path = state
+
+    def rows(self, some: slice) -> Any:
+        """Some of them, in this machine's byte order; no page of a mapped array stays."""
+        if self._inputs is None and self._path is not None:
+            self._inputs = read_unlabelled(self._path, fewest=1)
+        found: Any = self._inputs and self._inputs.inputs
+        if isinstance(found, NamedArrays):
+            return NamedArrays({name: kept_inputs(take_rows(each, some)) for name, each in found.arrays.items()})
+        return kept_inputs(take_rows(found, some))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FillingPlan:
+    """All that the work on shards needs, as values that can be sent.
+
+    Attributes:
+        network: that computes, from raw inputs to features; its tensors are read where it is sent from.
+        shape: of an example.
+        feed: how examples go in; its own network is not needed.
+        own: classes of the caller's, by name.
+        arrays: of the examples; None for pictures.
+        source: of the examples, for messages.
+        folder: of the features.
+        format: `hdf5` or `parquet`.
+    """
+
+    network: Network
+    shape: tuple[int, ...]
+    feed: Feed
+    own: dict[str, Any]
+    arrays: Arrays | None
+    source: str
+    folder: Path
+    format: str
+
+    def __call__(self) -> ShardFilling:
+        """The work."""
+        piece = Piece(self.network, shape=self.shape, feeding=self.feed.to_json(), custom_objects=self.own)
+        return ShardFilling(self, piece, describe_arithmetic())
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        network = replace(self.network, tensors=dict(self.network.tensors))
+        feed, folder = replace(self.feed, network=None), self.folder.absolute()
+        return network, self.shape, feed, self.own, self.arrays, self.source, folder, self.format
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        for name, value in zip(self.__slots__, state, strict=True):
+            object.__setattr__(self, name, value)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ShardFilling:
     """The work on each shard. In memory are its rows a few times over, and some batches of examples.
 
     Attributes:
-        feed: how examples go in.
+        plan: what it is made from.
         piece: of the network, which computes.
-        inputs: all examples.
-        ids: of them.
-        folder: of the features.
-        format: `hdf5` or `parquet`.
-        shard_rows: examples of a shard.
-        known: what is done, by first place.
+        arithmetic: what computes, here.
     """
 
-    feed: Feed
+    plan: FillingPlan
     piece: Piece
-    inputs: Inputs
-    ids: tuple[str, ...]
-    folder: Path
-    format: str
-    shard_rows: int
-    known: Mapping[int, ShardRecord]
+    arithmetic: dict[str, Json]
 
-    def __call__(self, first: int) -> Filled:
-        """See to the shard that begins at some place.
+    def __call__(self, asked: Asked) -> Any:
+        """Do what is asked, and give a `Computing`, a `Rehearsed` or a `Filled`."""
+        if isinstance(asked, Describe):
+            return Computing(self.piece.key, self.piece.batch_size, self.arithmetic)
+        return self.rehearse(asked) if isinstance(asked, Rehearse) else self.fill(asked)
+
+    def rehearse(self, asked: Rehearse) -> Rehearsed:
+        """One batch, for the second time: the first builds the network."""
+        count = self.piece.batch_size
+        pictures = None if asked.pictures is None else asked.pictures[:count]
+        names = tuple(map(str, range(count))) if pictures is None else tuple(map(str, pictures))
+        for _ in range(2):
+            examples = self._examples(0, names, pictures)
+            start = time.monotonic()
+            rows = self._run(examples)[0]
+            seconds = time.monotonic() - start
+        row_bytes = int(np.prod(rows.shape[1:])) * rows.itemsize
+        np.ones(_COPIES * asked.shard_rows * row_bytes, np.uint8)  # what a shard takes shows in the process's memory
+        return Rehearsed(seconds / max(1, len(examples)), row_bytes)
+
+    def fill(self, portion: Portion) -> Filled:
+        """See to a shard.
 
         It is there where its file has the bytes that it is named by, and the examples those that it was made from.
 
         Raises:
             DataError: if examples change while they are read.
             OutputError: if it cannot be written.
+            TrainingError: if something else computes here than where the work was described.
         """
-        examples = self._examples(first)
+        if portion.key != self.piece.key:
+            raise TrainingError(
+                "Two machines would give features with other bits, so they cannot share this work.",
+                [Problem("what computes", portion.key, f"{self.piece.key}: {_shown(self.arithmetic)}")],
+                next_step="take machines of one kind, with the same versions of transfer, TensorFlow, Keras and Pillow",
+            )
+        examples = self._examples(portion.first, portion.ids, portion.pictures)
         digests = _digests(examples)
         digest = hashlib.sha256("\n".join(digests).encode()).hexdigest()
-        old = self.known.get(first)
+        old = portion.known
         if old is not None and (old.count, old.digest) == (len(examples), digest) and self._is_there(old):
             return Filled(old, 0)
         rows, failed = self._run(examples)
         _refuse_changed(examples, digests)
         good = [place for place in range(len(examples)) if place not in failed]
-        names = self.ids[first : first + len(examples)]
+        names = portion.ids
         record = ShardRecord(
-            first,
+            portion.first,
             len(examples),
             digest,
             tuple(names[place] for place in good),
@@ -94,36 +243,37 @@ class ShardFilling:
             self._write([digests[place] for place in good], [names[place] for place in good], rows) if good else "",
             tuple(digests[place] for place in good),
         )
-        write_record(self.folder, record)
+        write_record(self.plan.folder, record)
         return Filled(record, len(good))
 
-    def _examples(self, first: int) -> Inputs:
-        """Those of a shard; of arrays in this machine's byte order, and no page of a mapped one stays."""
-        some, inputs = slice(first, first + self.shard_rows), self.inputs.inputs
-        taken: Any
-        if isinstance(inputs, tuple):
-            taken = inputs[some]
-        elif isinstance(inputs, NamedArrays):
-            taken = NamedArrays({name: kept_inputs(take_rows(each, some)) for name, each in inputs.arrays.items()})
-        else:
-            taken = kept_inputs(take_rows(inputs, some))
-        return Inputs(self.inputs.source, self.inputs.names[some], taken)
+    def _examples(self, first: int, names: tuple[str, ...], pictures: tuple[Path, ...] | None) -> Inputs:
+        """Those of a shard."""
+        if pictures is not None:
+            return Inputs(self.plan.source, names, pictures)
+        if self.plan.arrays is None:
+            raise ValueError("a plan has arrays, or its portions have pictures")
+        rows = self.plan.arrays.rows(slice(first, first + len(names)))
+        return Inputs(self.plan.source, names[: len(rows)], rows)
 
     def _is_there(self, record: ShardRecord) -> bool:
         if not record.ids:
             return True
-        path = place_of(self.folder, self.piece.key, record, self.format)
-        return is_whole(path) if self.format == "parquet" else open_shard(path) is not None
+        path = place_of(self.plan.folder, self.piece.key, record, self.plan.format)
+        return is_whole(path) if self.plan.format == "parquet" else open_shard(path) is not None
 
     def _run(self, examples: Inputs) -> tuple[NDArray[np.float32], dict[int, str]]:
         """The rows of those that gave some, and by place why the others did not."""
         failed = _not_finite(examples)
-        if self.feed.image is not None and self.feed.image.size is not None and not isinstance(examples.inputs, tuple):
+        if (
+            self.plan.feed.image is not None
+            and self.plan.feed.image.size is not None
+            and not isinstance(examples.inputs, tuple)
+        ):
             examples = replace(
                 examples, inputs=np.rint(one_array(examples)).astype(np.uint8)
             )  # were looked at as a whole
         parts = []
-        for batch, values in run_ahead(self.piece.run, self.feed.batches(examples, self.piece.batch_size)):
+        for batch, values in run_ahead(self.piece.run, self.plan.feed.batches(examples, self.piece.batch_size)):
             failed |= {place: problem.found for place, problem in batch.failures}
             bad = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
             failed = {**{batch.first + int(place): f"its features are {_NOT_FINITE}" for place in bad}, **failed}
@@ -132,8 +282,8 @@ class ShardFilling:
 
     def _write(self, digests: Sequence[str], names: Sequence[str], rows: NDArray[np.float32]) -> str:
         """The SHA-256 of the file."""
-        place = self.folder / self.piece.key[:32]
-        if self.format == "parquet":
+        place = self.plan.folder / self.piece.key[:32]
+        if self.plan.format == "parquet":
             return write_parquet_features(place, names, rows).stem
         keys = np.array(example_keys(self.piece.key, digests), "S32")
         return write_shard(place, keys, rows).path.stem
@@ -178,3 +328,8 @@ def _not_finite(examples: Inputs) -> dict[int, str]:
                 finite = np.isfinite(each.astype(np.float32, copy=False).reshape(len(each), -1)).all(axis=1)
             failed |= {int(place): f"{name} is {_NOT_FINITE}" for place in np.flatnonzero(~finite)}
     return failed
+
+
+def _shown(arithmetic: dict[str, Json]) -> str:
+    """The part of it that a reader may tell machines apart by."""
+    return f"{arithmetic['versions']}, {str(arithmetic['processor'])[:60]}, threads {arithmetic['threads']}"

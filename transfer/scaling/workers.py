@@ -66,24 +66,12 @@ class Worker:
 
     def _prepared(self) -> Callable[[Any], Any]:
         prepare = load_ray().get(self._kept[0])
+        from transfer.training.devices import make_repeatable, settle_threads
+
         settle_threads(self._threads)
+        make_repeatable()
         work: Callable[[Any], Any] = prepare()
         return work
-
-
-def settle_threads(threads: int) -> None:
-    """Let TensorFlow compute with so many threads, and GPUs give the same bits at every run.
-
-    Raises:
-        RuntimeError: if it has begun with others.
-    """
-    import tensorflow as tf
-
-    from transfer.training.devices import make_repeatable
-
-    if tf.config.threading.get_intra_op_parallelism_threads() != threads:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-    make_repeatable()
 
 
 def _portable(error: Exception) -> Exception:

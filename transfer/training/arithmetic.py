@@ -28,7 +28,7 @@ def describe_arithmetic() -> Json:
         "codecs": {name: codecs.version(name) for name in _CODECS},
         "machine": platform.machine(),
         "processor": _processor(),
-        "threads": [tf.config.threading.get_intra_op_parallelism_threads(), _processors()],
+        "threads": _threads(),
         "devices": [_device(each) for each in tf.config.list_physical_devices()],
         "precision": [
             keras.config.floatx(),
@@ -48,6 +48,12 @@ def _processor() -> str:
     told = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in reversed(lines))}
     names = ("model name", "flags", "CPU implementer", "CPU part", "Features")
     return "; ".join(told[name] for name in names if name in told) or platform.processor()
+
+
+def _threads() -> list[int]:
+    """How many were asked for, and of how many processors they are: of a number that was asked for it is the same."""
+    asked = tf.config.threading.get_intra_op_parallelism_threads()
+    return [asked, asked or _processors()]
 
 
 def _processors() -> int:

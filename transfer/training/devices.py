@@ -45,6 +45,16 @@ def make_repeatable() -> None:
         tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
+def settle_threads(threads: int) -> None:
+    """Let each operation of TensorFlow compute with so many threads, in the whole process.
+
+    Raises:
+        RuntimeError: if it has begun with others.
+    """
+    if tf.config.threading.get_intra_op_parallelism_threads() != threads:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+
+
 def strategy_of(variables: Sequence[Any]) -> Any:
     """The strategy in whose scope variables of Keras were made; None where they are on one device."""
     made_in = getattr(variables[0].value, "distribute_strategy", None) if variables else None
