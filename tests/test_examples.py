@@ -167,6 +167,13 @@ def test_two_recipes_are_compared_stand_on_a_leaderboard_and_have_a_curve(tmp_pa
     assert float(reached["5"]) < float(reached["20"]) == pytest.approx(0.49, abs=0.08)
 
 
+@pytest.mark.slow
+def test_a_sweep_finds_no_better_recipe_in_the_noise(tmp_path: Path) -> None:
+    printed = run_main("24_sweep.py", f"{str(tmp_path)!r}, trials=1, folds=2, shots=5", tmp_path)
+    assert "lp-ft, 1 trial (TPE) on 2 folds of the 25 examples to learn from" in printed
+    assert re.search(r"^verdict   (no trial validates better|the test part does not tell)", printed, re.M)
+
+
 def test_two_named_inputs_from_a_file_teach_two_heads(tmp_path: Path) -> None:
     printed = run_main("16_two_sensors.py", "recipe='probe'", tmp_path)
     assert "one for each of the inputs acceleration, turning" in printed

@@ -25,6 +25,7 @@ from transfer.evidence.label_audit import DoubtedLabel, NearPair
 from transfer.evidence.leaderboards import Board, Standing
 from transfer.evidence.run_pairs import RunPair
 from transfer.evidence.share_differences import ShareDifference
+from transfer.evidence.sweeps import Trial
 from transfer.html_tables import MOST_ROWS, as_html
 from transfer.jobs.predicting import Predictions
 from transfer.output_scores import Measure
@@ -123,6 +124,19 @@ def labelled():
     return transfer.from_arrays(np.zeros((3, 2)), several, labelling=transfer.Labelling(outputs), source=EVIL)
 
 
+def swept():
+    trials = (
+        Trial(0, {}, Interval(0.5, 0.4, 0.6), (0.4, 0.6), 1.23),
+        Trial(1, {EVIL: EVIL}, Interval(0.7, 0.6, 0.8), (0.7, 0.7), 0.98),
+        Trial(2, {EVIL: "b"}, reason=EVIL),
+    )
+    tested = {"best": score("best", 8), "as it is": score("as it is")}
+    apart = ShareDifference(0.1, -0.2, 0.4, 0.75, 10, 2, 1)
+    return transfer.Sweep(
+        *(EVIL, EVIL, {EVIL: EVIL}, "grid", 0, trials, 75, 2, tested, apart, Path("swept")), EVIL, (EVIL,), (EVIL,)
+    )
+
+
 SAMPLES = {
     "BaselineComparison": lambda: transfer.BaselineComparison(
         *(EVIL, ("a", "b"), 200, None, 4, (100,) * 4, (100,) * 4),
@@ -159,6 +173,7 @@ SAMPLES = {
     "Recipe": lambda: transfer.Recipe((transfer.Stage("probe"), transfer.Stage(unfreeze_from=EVIL, rate=3e-5)), seed=7),
     "Run": lambda: transfer.Run(result(), None, Path(EVIL)),
     "Result": result,
+    "Sweep": swept,
     "Evaluation": lambda: Evaluation(score(EVIL), 3, ((EVIL, 4, 4), ("b", 3, 6))),
     "Predictions": predictions,
 }

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from transfer.evidence.leaderboards import Leaderboard as Leaderboard
     from transfer.evidence.proofs import Proof as Proof
     from transfer.evidence.run_comparisons import Comparison as Comparison
+    from transfer.evidence.sweeps import Sweep as Sweep
     from transfer.jobs.auditing_labels import audit_labels as audit_labels
     from transfer.jobs.classifier import Classifier as Classifier
     from transfer.jobs.comparing_baselines import compare_baselines as compare_baselines
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from transfer.jobs.ranking_checkpoints import rank as rank
     from transfer.jobs.reporting import write_report as write_report
     from transfer.jobs.running import load_run as load_run
+    from transfer.jobs.sweeping import sweep as sweep
     from transfer.labellings import Labelling as Labelling
     from transfer.labellings import Output as Output
     from transfer.models.editing import insert_layer as insert_layer
@@ -99,6 +101,7 @@ _HOMES = {
     "Recipe": "transfer.recipes",
     "Run": "transfer.results",
     "Stage": "transfer.recipes",
+    "Sweep": "transfer.evidence.sweeps",
     "TransferError": "transfer.errors",
     "audit_labels": "transfer.jobs.auditing_labels",
     "compare": "transfer.jobs.comparing_runs",
@@ -134,6 +137,7 @@ _HOMES = {
     "restore": "transfer.models.restoring",
     "save_model": "transfer.models.saving",
     "save_weights": "transfer.models.saving",
+    "sweep": "transfer.jobs.sweeping",
     "write_report": "transfer.jobs.reporting",
 }
 

@@ -40,6 +40,7 @@ COMMANDS = {
     "rank": "transfer.cli.ranking",
     "recipe": "transfer.cli.recipes",
     "report": "transfer.cli.reporting",
+    "sweep": "transfer.cli.sweeping",
     "verify": "transfer.cli.verifying",
 }
 

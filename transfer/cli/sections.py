@@ -6,6 +6,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Learn": {
         "finetune": "put a new head on a file, learn labelled examples, score it",
         "predict": "ask a finished run about new pictures",
+        "sweep": "try other rates, depths, … of a recipe, test the best",
         "evaluate": "score a finished run on other labelled examples",
         "export": "write a run's network as ONNX, LiteRT or SavedModel",
         "pretrain": "teach an encoder from examples without labels",

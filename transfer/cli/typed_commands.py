@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Collection
 from typing import Any
 
 import click
@@ -41,20 +42,35 @@ def typed_again() -> str:
     What has no part in the result is left out: some of it, such as the address of a server, may hold secrets.
     """
     context = click.get_current_context()
-    command, words = context.command, list(context.meta.get(_TYPED, ()))
-    values, _, order = command.make_parser(context).parse_args(words)
+    words, goes_somewhere = _words(context, _NO_PART)
+    return shlex.join(["transfer", str(context.info_name), *words, *(["-o", "RUN"] if goes_somewhere else [])])
+
+
+def typed_as(name: str, *, without: Collection[str]) -> tuple[str, ...]:
+    """The words of another command with what the current one was given, all but where it goes.
+
+    Args:
+        name: of the command, which has the same arguments.
+        without: names of the options that it has not.
+    """
+    return "transfer", name, *_words(click.get_current_context(), (*_NO_PART, *without))[0]
+
+
+def _words(context: click.Context, without: Collection[str]) -> tuple[list[str], bool]:
+    """What was typed behind the command, arguments first, and whether it was said where the result goes."""
+    typed = list(context.meta.get(_TYPED, ()))
+    values, _, order = context.command.make_parser(context).parse_args(typed)
     arguments: list[str] = []
     options: list[str] = []
     for param in dict.fromkeys(order):
         value = values.get(str(param.name))
-        if value is None or param.name in _NO_PART or param.is_eager:
+        if value is None or param.name in without or param.is_eager:
             continue
         if isinstance(param, click.Option):
             options += _option(param, value)
         else:
             arguments += [str(each) for each in (value if isinstance(value, list | tuple) else [value])]
-    out = ["-o", "RUN"] if values.get("out") is not None else []
-    return shlex.join(["transfer", str(context.info_name), *arguments, *options, *out])
+    return [*arguments, *options], values.get("out") is not None
 
 
 def _option(option: click.Option, value: Any) -> list[str]:

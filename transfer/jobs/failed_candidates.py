@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from traceback import walk_tb
 
 from transfer.errors import Problem, TransferError
 from transfer.jobs.opening_candidates import Candidate, is_twin
+from transfer.jobs.telling_failures import as_told, is_slip, reason_of
 from transfer.rankings import FailedCandidate
-
-_SLIPS = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError, ValueError)
-_LONGEST = 200  # characters of what another library says
 
 
 @contextmanager
@@ -29,36 +26,10 @@ def telling(
     try:
         yield
     except kind as error:
-        if _is_slip(error):
+        if is_slip(error):
             raise
-        failures.append(_failed(candidate, error if isinstance(error, TransferError) else _foreign(error)))
-
-
-def _is_slip(error: Exception) -> bool:
-    """Whether an error says that a function of this package was called wrongly, or is itself wrong."""
-    *_, (frame, _) = walk_tb(error.__traceback__)
-    return isinstance(error, _SLIPS) and frame.f_globals.get("__name__", "").startswith("transfer.")
-
-
-def _foreign(error: Exception) -> TransferError:
-    """What another library says, in one sentence."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    traced = [
-        place for place, line in enumerate(lines) if line.startswith('File "')
-    ]  # what TensorFlow says comes behind
-    says = " ".join(" ".join(lines[traced[-1] + 1 :] if traced else lines).split())
-    first = says if len(says) <= _LONGEST else f"{says[:_LONGEST]}…"
-    return TransferError(f"It cannot be run: {type(error).__name__}{f': {first}' if first else ''}")
-
-
-def _failed(candidate: Candidate, error: TransferError) -> FailedCandidate:
-    reason = " ".join([error.summary, *map(_in_line, error.problems[:1])])
-    return FailedCandidate(candidate.name, " ".join(reason.split()), error.next_step, error.exit_code)
-
-
-def _in_line(problem: Problem) -> str:
-    where, *sides = str(problem).splitlines()
-    return f"{where}: {', '.join(sides)}" if sides else where
+        told = as_told(error)
+        failures.append(FailedCandidate(candidate.name, reason_of(told), told.next_step, told.exit_code))
 
 
 def refer_to_twins(failures: Sequence[FailedCandidate], listed: Sequence[Candidate]) -> tuple[FailedCandidate, ...]:

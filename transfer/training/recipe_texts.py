@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,7 @@ def change_recipe(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     problems, seen = [], set[str]()
     for setting in settings:
         path, sign, text = (part.strip() for part in setting.partition("="))
-        found = _problem_of(path, sign, len(recipe.stages), seen)
+        found = path_problem(path, sign, len(recipe.stages), seen)
         if found:
             problems.append(Problem(path or setting, *found))
             continue
@@ -156,8 +156,15 @@ def _unknown(values: Mapping[str, Any], known: Iterable[str], path: str) -> list
     ]
 
 
-def _problem_of(path: str, sign: str, stages: int, seen: set[str]) -> tuple[str, str] | None:
-    """What a setting's path should have been, and what it is; None where it is right."""
+def path_problem(path: str, sign: str, stages: int, seen: Collection[str]) -> tuple[str, str] | None:
+    """What the path of a setting should have been, and what it is; None where it is right.
+
+    Args:
+        path: `seed`, or `stages.1.rate`.
+        sign: what stands behind it: `=`, or nothing.
+        stages: number of stages of the recipe.
+        seen: paths that were set already.
+    """
     if not sign:
         return "a field, '=' and its value, such as stages.1.rate=1e-4", "no '='"
     if path in seen:
@@ -184,13 +191,13 @@ def _nearest_path(path: str, stages: int) -> str:
 def _set(values: dict[str, Any], path: str, text: str) -> None:
     *around, name = path.split(".")
     table = values["stages"][int(around[1])] if around else values
-    table[name] = _value_of(name, text)
+    table[name] = value_of(name, text)
     if name in WAYS:
         table.update({way: _DEFAULTS[way] for way in WAYS if way != name})
 
 
-def _value_of(name: str, text: str) -> Any:
-    """A setting's text as a value of its field's type, or as it stands, for the field's rule to refuse."""
+def value_of(name: str, text: str) -> Any:
+    """The text of a setting as a value of the field of that name, or as it stands, for the field's rule to refuse."""
     default = _DEFAULTS[name]
     try:
         if isinstance(default, bool):
