@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 import transfer
 from transfer.errors import DataError, OutputError, TrainingError
@@ -173,3 +174,98 @@ def test_a_feature_map_is_refused(digits_folder, tmp_path):
     with pytest.raises(DataError, match="without positions") as told:
         learn_features(str(tmp_path / "net.keras"), unopened(digits_folder), tmp_path / "features", None, PROBE)
     assert told.value.problems[0].found == "(n, 26, 26, 2)"
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """All handwritten digits as rows for a network, their features, and the exact run on them."""
+    found = load_digits()
+    folder = tmp_path_factory.mktemp("many")
+    network = keras.Sequential([keras.Input((64,)), keras.layers.Dense(32, activation="relu", name="hidden")])
+    keras.utils.set_random_seed(1)
+    network.build()
+    network.save(folder / "net.keras")
+    x, y = (found.data / 16).astype(np.float32), found.target
+    np.savez(folder / "digits.npz", x=x, y=y)
+    transfer.compute_features(folder / "net.keras", folder / "digits.npz", folder / "features", shard_rows=300)
+    exact = learn_features(
+        str(folder / "net.keras"), transfer.read_labelled(folder / "digits.npz"), folder / "features", None, PROBE
+    )
+    return folder, exact
+
+
+def learn_many(folder, data="digits.npz", out=None, **how):
+    how = {"memory_bytes": 2**17, **how}
+    labelled = transfer.read_labelled(folder / data)
+    return learn_features(str(folder / "net.keras"), labelled, folder / "features", out, PROBE, **how)
+
+
+@pytest.mark.parametrize("solver", ["logistic", "ridge"])
+def test_past_the_memory_heads_are_streamed_and_are_about_as_good(many, solver, tmp_path):
+    folder, exact = many
+    run = learn_many(folder, out=tmp_path / "run", solver=solver)
+    assert run.asked["split"] == exact.asked["split"]
+    assert run.asked["features"]["solver"] == f"streamed {solver}"
+    lost = 0.02 if solver == "logistic" else 0.1  # least squares of shares on 32 features are a worse classifier
+    assert run.result.score.accuracy.value == pytest.approx(exact.result.score.accuracy.value, abs=lost)
+    assert any(
+        note.startswith("logistic by minibatches: " if solver == "logistic" else "ridge: ") for note in run.result.notes
+    )
+
+    def loss(each):
+        found = each.model.predict(np.load(folder / "digits.npz")["x"], verbose=0)
+        wanted = np.load(folder / "digits.npz")["y"]
+        assert np.allclose(found.sum(1), 1, atol=1e-5)
+        return -np.log(found[np.arange(len(found)), wanted]).mean()
+
+    assert loss(run) < loss(exact) + (0.03 if solver == "logistic" else 0.4)
+    assert transfer.load_run(tmp_path / "run").result.score == run.result.score
+    assert transfer.evaluate(tmp_path / "run", folder / "digits.npz").score.correct == run.result.score.correct
+
+
+def test_a_streamed_run_repeats_and_goes_on_where_it_was_cut_off(many, tmp_path, monkeypatch):
+    from transfer.training import streamed_logistic
+
+    folder, _ = many
+    monkeypatch.setattr(streamed_logistic, "_CHOOSING", 3)
+    monkeypatch.setattr(streamed_logistic, "_SOLVING", 5)
+    whole = learn_many(folder, out=tmp_path / "whole", report=False)
+    epoch, calls = streamed_logistic._Descent._epoch, []
+
+    def cut(*how):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return epoch(*how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(streamed_logistic._Descent, "_epoch", cut)
+        with pytest.raises(KeyboardInterrupt):
+            learn_many(folder, out=tmp_path / "cut", report=False)
+    again = learn_many(folder, out=tmp_path / "cut", report=False)
+    assert again.resumed
+    assert not whole.resumed
+    for name in ("result.json", "predictions.npz", "answers.json", "history.jsonl"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    for one, other in zip(again.model.get_weights(), whole.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_several_outputs_of_all_kinds_are_streamed_and_calibrated(many):
+    folder, _ = many
+    there = np.load(folder / "digits.npz")
+    names = np.array([f"d{each}" for each in there["y"]])
+    odd, size = (there["y"] % 2).astype(np.int64), there["x"].sum(1)
+    np.savez(folder / "several.npz", x=there["x"], y_digit=names, y_odd=odd, y_size=size)
+    outputs = [("digit", "softmax"), ("odd", "sigmoid"), ("size", "regression")]
+    labelled = transfer.read_labelled(folder / "several.npz", outputs=outputs)
+    run = learn_features(str(folder / "net.keras"), labelled, folder / "features", None, PROBE, memory_bytes=2**17)
+    last = run.result.outputs[0]
+    assert {each.name for each in last.outputs} == {"digit", "odd", "size"}
+    assert run.result.decisions["examples"] > 100
+
+
+def test_sums_that_do_not_fit_are_refused_with_the_memory_that_is_needed(many):
+    with pytest.raises(DataError, match="do not fit into the memory") as told:
+        learn_many(many[0], memory_bytes=2**14)
+    assert told.value.problems[0].where == "--memory"

@@ -97,7 +97,14 @@ if TYPE_CHECKING:
     "--features",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Learn from what 'transfer features' left there, and open no example; the recipe is probe.",
+    help="Learn from what 'transfer features' left there, in bounded memory, and open no example; the recipe is probe.",
+)
+@click.option(
+    "--head-solver",
+    type=ChoiceType(("logistic", "ridge")),
+    default="logistic",
+    show_default=True,
+    help="The head on --features: ridge takes one pass over them to solve.",
 )
 @click.option(
     "--tensorboard",
@@ -139,6 +146,7 @@ def command(
     cache: Cache | None,
     memory: int,
     features: Path | None,
+    head_solver: Literal["logistic", "ridge"],
     tensorboard: Path | None,
     mlflow: str | None,
     report: bool,
@@ -176,6 +184,8 @@ def command(
         raise click.UsageError("Give --test-share alone: --shots and --test say what is tested on, each by itself.")
     if baselines == "all" and time_limit:
         raise click.UsageError("Give --baselines all without --time-limit: training from scratch takes its time.")
+    if features is None and head_solver != "logistic":
+        raise click.UsageError("--head-solver is for --features.")
     if features is not None:
         others = {"--dry-run": dry_run, "--time-limit": time_limit, "--tensorboard": tensorboard, "--mlflow": mlflow}
         if beside := [name for name, value in others.items() if value not in (None, False)]:
@@ -269,7 +279,7 @@ def command(
             "command": typed_again(),
         }
         if features is not None:
-            run = learn_features(checkpoint, labelled, features, out, how, **alike)
+            run = learn_features(checkpoint, labelled, features, out, how, solver=head_solver, **alike)
         else:
             given: dict[str, Any] = {"cache": cache, "time_limit": limit, "tensorboard": tensorboard, "mlflow": mlflow}
             run = learn_file(checkpoint, labelled, out, how, **given, **alike)

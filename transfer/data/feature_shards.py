@@ -72,6 +72,23 @@ class Shard:
             raise _gone(self.path, error.strerror or str(error)) from error
         return rows.astype(self.dtype.newbyteorder("="), copy=False)
 
+    def stretch(self, first: int, last: int) -> NDArray[Any]:
+        """The rows from one place to before another, (last - first, …), in one piece.
+
+        Raises:
+            DataError: if the file has gone or was cut since it was found.
+        """
+        rows = np.empty((last - first, *self.shape[1:]), self.dtype)
+        flat = memoryview(rows.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+        try:
+            with self.path.open("rb") as stream:
+                stream.seek(self.offset + first * self.row_bytes)
+                if stream.readinto(flat) != rows.nbytes:
+                    raise _gone(self.path, "a file that was cut")
+        except OSError as error:
+            raise _gone(self.path, error.strerror or str(error)) from error
+        return rows.astype(self.dtype.newbyteorder("="), copy=False)
+
     def mapped(self) -> NDArray[Any]:
         """All rows, (m, …), mapped from the disk and not to be written to.
 

@@ -20,6 +20,7 @@ _NAMES = {
     "test.digest": "test, its examples and labels",
     "benchmark.digest": "benchmark, its answers",
     "features.digest": "features, their shards",
+    "features.solver": "--head-solver, or what fits into --memory",
     "network.graph": "network, its layers and preprocessing",
     "network.tensors": "network, its weights",
 }

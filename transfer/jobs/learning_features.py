@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,10 +41,12 @@ from transfer.training.feature_store import MEMORY_BYTES
 from transfer.training.labels import Labels
 from transfer.training.learner import Learner
 from transfer.training.stage_features import Examples
+from transfer.training.streamed_heads import HeadSolver
+from transfer.training.streamed_learner import StreamedLearner
 from transfer.weights.checkpoint import Checkpoint
 from transfer.weights.digests import digest_json
 
-_NO_PICTURES = "Examples are not opened where their features are there already."
+_NOT_OPENED = "Examples are not opened where their features are there already."
 
 
 def learn_features(
@@ -53,6 +56,7 @@ def learn_features(
     out: Path | None,
     how: Learning | None = None,
     *,
+    solver: HeadSolver = "logistic",
     skip_unreadable: bool = False,
     force: bool = False,
     memory_bytes: int = MEMORY_BYTES,
@@ -72,9 +76,10 @@ def learn_features(
         features: the folder.
         out: the run's folder; None keeps the run in memory.
         how: as for `learn_file`; its cut is the features' own.
+        solver: `logistic`, or `ridge`, which takes one pass to solve and another to answer.
         skip_unreadable: whether examples without features, and features without a label, are left out.
         force: whether `out` may be replaced.
-        memory_bytes: into which the features have to fit.
+        memory_bytes: past which features are not brought into memory, but streamed from the disk.
         progress: told of what is going on.
         report: whether a page is written into the run's folder.
         command: what was typed to get the run, to be kept with it.
@@ -94,9 +99,11 @@ def learn_features(
         network, data, preprocessing=how.preprocessing, size=how.size, custom_objects=student.custom_objects
     )
     refuse_other_network(there, restored, feed, network)
-    _refuse_large(there, memory_bytes)
     matched = match_features(there, data, how.test, skip_unreadable=skip_unreadable, progress=progress)
     whole = as_learnt(feed, matched.data)
+    size_bytes = len(matched.rows) * prod(matched.rows.row_shape) * 4
+    is_streamed = solver == "ridge" or size_bytes > memory_bytes
+    how_solved = f"streamed {solver}" if is_streamed else solver
     asked = describe_request(
         how.recipe,
         network,
@@ -106,7 +113,7 @@ def learn_features(
         matched.test,
         shots=how.shots,
         test_share=how.test_share,
-        features={"digest": digest_json([each.sha256 for each in there.records])},
+        features={"digest": digest_json([each.sha256 for each in there.records]), "solver": how_solved},
     )
     if out is not None:
         finished = None if force else find_finished(out, asked, student.custom_objects)
@@ -114,8 +121,12 @@ def learn_features(
             return with_page(finished) if report and finished.report is None else finished
         refuse_run(out, force=force, asked=asked)
     with kept_state(out, asked, force=force) as state_folder:
-        learner = Learner(
-            whole, how.recipe, heads, student.custom_objects, state_folder=state_folder, progress=progress
+        given = (whole, how.recipe, heads, student.custom_objects)
+        way: dict[str, Any] = {"state_folder": state_folder, "progress": progress}
+        learner = (
+            StreamedLearner(*given, **way, solver=solver, memory_bytes=memory_bytes)
+            if is_streamed
+            else Learner(*given, **way)
         )
         outcome = learn_and_score(
             learner,
@@ -175,15 +186,6 @@ def _refuse_unfit(features: ComputedFeatures, how: Learning) -> None:
         raise DataError("A head takes features without positions.", [found], step)
 
 
-def _refuse_large(features: ComputedFeatures, memory_bytes: int) -> None:
-    size = features.rows * prod(features.shape) * 4
-    if size > memory_bytes:
-        found = Problem(str(features.folder), f"at most {memory_bytes / 2**20:,.0f} MB", f"{size / 2**20:,.0f} MB")
-        raise DataError(
-            "The features do not fit into the memory.", [found], "give more with --memory MB (memory_bytes=…)"
-        )
-
-
 def _read(rows: Rows, learner: Learner, feed: Feed, data: LabelledSet) -> ReadExamples:
     """Let a learner have the features of a set, which were matched."""
     learner.read(Examples(data.digests(), _unopened, feed.example_shape(data), feed.to_json(), known=rows))
@@ -202,4 +204,4 @@ def _notes(features: ComputedFeatures, matched: MatchedFeatures) -> Iterator[str
 
 def _kept(outcome: Outcome) -> KeptExamples:
     learnt = count_learnt(outcome.examples.subset(outcome.train))
-    return KeptExamples(learnt, absent=dict.fromkeys(("wrong", "suspects"), _NO_PICTURES))
+    return KeptExamples(learnt, absent=dict.fromkeys(("wrong", "suspects"), _NOT_OPENED))

@@ -1,0 +1,251 @@
+"""Heads of a labelling on features that are streamed from the disk: ridge in one pass, or logistic by minibatches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transfer.data.targets import known
+from transfer.errors import DataError
+from transfer.errors import Problem as Fault
+from transfer.labellings import Output
+from transfer.specs import Progress
+from transfer.training.head_moments import Moments, sum_moments
+from transfer.training.labelled_folds import folds_labelled
+from transfer.training.labels import Labels, logit_places
+from transfer.training.logistic import sigmoid_loss, softmax_loss
+from transfer.training.ridge import RidgeHead, solve_ridge
+from transfer.training.solving import FOLDS, PENALTIES, SolvedHead
+from transfer.training.solving_outputs import SolvedOutput
+from transfer.training.streamed_logistic import Axes, Chosen, Problem, learn_streamed
+from transfer.training.streaming import Stream
+
+HeadSolver = Literal["logistic", "ridge"]
+Array = NDArray[np.float64]
+_SPARE = 4  # square matrices beside those of the folds
+_NUMBERS = 16  # arrays as large as all weights
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamedOutput:
+    """A head, and what has not seen some examples.
+
+    Attributes:
+        solved: the optimum.
+        without: for each fold (kernel, bias) of a head that has not seen it.
+        remark: how it was found, in a sentence.
+        resumed: whether minibatches went on where they were.
+    """
+
+    solved: SolvedOutput
+    without: Sequence[tuple[Array, Array]] = field(repr=False)
+    remark: str
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamedHeads:
+    """What there is to learn.
+
+    Attributes:
+        stream: features of m examples.
+        labels: of these.
+        solver: how heads are found; numbers are always those of ridge.
+        seed: of folds and minibatches.
+        groups: (m,); examples of one are in one fold. None where there are none.
+        memory_bytes: within which sums and heads have to stay.
+        state: a file that says where minibatches stand; None for none.
+        progress: told of what is going on.
+    """
+
+    stream: Stream
+    labels: Labels
+    solver: HeadSolver
+    seed: int
+    groups: NDArray[np.int64] | None
+    memory_bytes: int
+    state: Path | None
+    progress: Progress
+
+    def solve(self, folds: NDArray[np.int64]) -> list[StreamedOutput]:
+        """The head of each output.
+
+        Args:
+            folds: (m,) in which fold each example is.
+
+        Raises:
+            DataError: if labels are not all known, sums do not fit into the memory, or a feature is not finite.
+        """
+        labelling = self.labels.labelling
+        refuse_unstreamed(self.labels)
+        needs_folds = self.solver == "ridge" or any(each.kind == "regression" for each in labelling)
+        self._refuse_wide(FOLDS if needs_folds else 1)
+        sums = sum_moments(self.stream, self._targets, folds if needs_folds else None, self.progress)
+        whole = sums[0] if len(sums) == 1 else _sum(sums)
+        axes = (
+            Axes.of(whole)
+            if self.solver == "logistic" and any(each.kind != "regression" for each in labelling)
+            else None
+        )
+        found = []
+        for output, places, values in zip(labelling, logit_places(labelling), self.labels.targets, strict=True):
+            own = [_of_columns(each, places) for each in sums]
+            if output.kind == "regression" or axes is None:
+                found.append(_ridge(solve_ridge(own)))
+            else:
+                found.append(self._logistic(output, values, _of_columns(whole, places), axes, folds == 0))
+        return found
+
+    def _targets(self, which: NDArray[np.int64]) -> Array:
+        """(b, K): one of a class, 1 of a yes, numbers as they are."""
+        parts = []
+        for output, values in zip(self.labels.labelling, self.labels.targets, strict=True):
+            chosen = values[which]
+            parts.append(np.eye(len(output.classes))[chosen] if output.kind == "softmax" else chosen.astype(np.float64))
+        return np.concatenate(parts, axis=1)
+
+    def _logistic(
+        self, output: Output, values: NDArray[Any], moments: Moments, axes: Axes, held_out: NDArray[np.bool_]
+    ) -> StreamedOutput:
+        """Two classes are one logit, half of it on either side: what is penalised is their difference."""
+        k, is_softmax = len(output.classes), output.kind == "softmax" and len(output.classes) > 2
+        is_pair = output.kind == "softmax" and not is_softmax
+        ridge, odds = solve_ridge([moments]), moments.targets / moments.count
+        odds = np.clip(odds, 1 / (moments.count + 2), 1 - 1 / (moments.count + 2))
+        factor = np.full(k, float(k)) if is_softmax else 1 / (odds * (1 - odds))  # a step of Newton's from the odds
+        bias = (ridge.bias - moments.targets / moments.count) * factor
+        bias += np.log(odds) if is_softmax else np.log(odds / (1 - odds))
+        start = (ridge.kernel * factor, bias)
+        targets: NDArray[Any] = values
+        if is_pair:
+            start, targets = (start[0][:, 1:], start[1][1:]), values[:, None] == 1
+        elif not is_softmax:
+            targets = values == 1
+        outputs = k if is_softmax else targets.shape[1]
+        problem = Problem(
+            self.stream,
+            axes,
+            targets,
+            softmax_loss if is_softmax else sigmoid_loss,
+            outputs,
+            self.seed,
+        )
+        state = None if self.state is None else self.state.with_name(f"{self.state.name}.{output.name}")
+        tried = self._penalties(outputs)
+        chosen = learn_streamed(problem, start, held_out, tried, state=state, progress=self.progress)
+        return _as_output(chosen, is_pair=is_pair, is_sigmoid=output.kind == "sigmoid")
+
+    def _penalties(self, outputs: int) -> tuple[float, ...]:
+        """As many as may be followed at once."""
+        room = self.memory_bytes // (_NUMBERS * 8 * self.stream.width * outputs)
+        return PENALTIES[:: max(1, -(-len(PENALTIES) // max(3, room)))]
+
+    def _refuse_wide(self, folds: int) -> None:
+        needed = (folds + _SPARE) * 8 * self.stream.width**2
+        if needed > self.memory_bytes:
+            found = Fault("--memory", f"{needed / 2**20:,.0f} MB or more", f"{self.memory_bytes / 2**20:,.0f} MB")
+            raise DataError(
+                f"The sums over {self.stream.width:,} features do not fit into the memory.",
+                [found],
+                "give more (memory_bytes=…), or compute features at a layer that pools",
+            )
+
+
+def deal_folds(labels: Labels, seed: int, groups: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """(m,) from 0 to FOLDS - 1, about the same share of each class; examples of a group in one."""
+    return folds_labelled(labels.labelling, labels.targets, FOLDS, seed, groups=groups)
+
+
+def refuse_unstreamed(labels: Labels) -> None:
+    """Refuse labels for which sums over all examples do not serve.
+
+    Raises:
+        DataError: if some are not known, or an output stands under another.
+    """
+    problems = [
+        Fault(
+            each.name,
+            "labels of all examples, of no parent",
+            f"under {each.parent}" if each.parent else "some not known",
+        )
+        for each, values in zip(labels.labelling, labels.targets, strict=True)
+        if each.parent or not known(values).all()
+    ]
+    if problems:
+        raise DataError(
+            "Heads of such outputs are not learnt from a stream of features.",
+            problems,
+            "give as much --memory as the features take (memory_bytes=…), or leave these outputs out",
+        )
+
+
+def logits_of(
+    stream: Stream, heads: Sequence[Sequence[tuple[Array, Array]]], folds: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """(m, K) of a stream, in one pass.
+
+    Args:
+        stream: of m examples.
+        heads: for each fold those of all outputs, (d, k) and (k,), side by side.
+        folds: (m,), by the heads of which fold an example is answered.
+    """
+    kernels = [np.concatenate([each for each, _ in several], axis=1).astype(np.float32) for several in heads]
+    biases = [np.concatenate([each for _, each in several]).astype(np.float32) for several in heads]
+    found = np.empty((len(stream), len(biases[0])), np.float32)
+    for which, block in stream.blocks():
+        for fold in np.unique(folds[which]).tolist():
+            own = folds[which] == fold
+            found[which[own]] = block[own] @ kernels[fold] + biases[fold]
+    return found
+
+
+def _sum(sums: Sequence[Moments]) -> Moments:
+    whole = sums[0]
+    for each in sums[1:]:
+        whole = whole + each
+    return whole
+
+
+def _of_columns(moments: Moments, places: slice) -> Moments:
+    """The same of some of the targets."""
+    return Moments(
+        moments.count,
+        moments.shift,
+        moments.sums,
+        moments.gram,
+        moments.targets[places],
+        moments.squares[places],
+        moments.cross[:, places],
+    )
+
+
+def _ridge(head: RidgeHead) -> StreamedOutput:
+    part = SolvedHead(head.kernel.astype(np.float32), head.bias.astype(np.float32), head.share, head.errors, None)
+    solved = SolvedOutput(part.kernel, part.bias, {"": part}, "cross_validated_squared_error")
+    told = f"ridge: penalty {head.share:.2g} a feature and example, of {len(head.errors)} by {FOLDS} folds, in one pass"
+    return StreamedOutput(solved, head.folds, told)
+
+
+def _as_output(chosen: Chosen, *, is_pair: bool, is_sigmoid: bool) -> StreamedOutput:
+    def whole(kernel: Array, bias: Array) -> tuple[Array, Array]:
+        halves = np.array([[-0.5, 0.5]])
+        return (kernel @ halves, bias @ halves) if is_pair else (kernel, bias)
+
+    kernel, bias = whole(chosen.kernel, chosen.bias)
+    penalty = min(chosen.log_loss, key=lambda each: chosen.log_loss[each])
+    penalties = tuple(chosen.penalties.tolist()) if is_sigmoid else ()
+    part = SolvedHead(
+        kernel.astype(np.float32), bias.astype(np.float32), penalty, chosen.log_loss, chosen.accuracy, penalties
+    )
+    told = (
+        f"logistic by minibatches: {chosen.passes} passes; the slopes that are left say that logits are wrong by about "
+        f"{chosen.wrong:.1g} on average; penalties were held against each other on one fold of {FOLDS}"
+    )
+    return StreamedOutput(
+        SolvedOutput(part.kernel, part.bias, {"": part}), [whole(*chosen.without)], told, chosen.resumed
+    )
