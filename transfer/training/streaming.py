@@ -44,19 +44,19 @@ class Stream:
     shuffled_bytes: int = _SHUFFLED_BYTES
 
     @classmethod
-    def of(cls, rows: Rows, places: NDArray[np.int64], *, memory_bytes: int = 4 * _SHUFFLED_BYTES) -> Stream:
+    def of(cls, rows: Rows, places: NDArray[np.int64], *, memory_bytes: int = 16 * _SHUFFLED_BYTES) -> Stream:
         """The rows at some places.
 
         Args:
             rows: (n, d) of all.
             places: (m,) of those to stream, m > 0.
-            memory_bytes: a quarter of it is shuffled together, at most.
+            memory_bytes: a sixteenth of it is shuffled together, at most; it is there three times for a moment.
         """
-        size = max(1, min(_BLOCK, memory_bytes // 64) // prod(rows.row_shape))
+        size = max(1, min(_BLOCK, memory_bytes // 128) // prod(rows.row_shape))
         part, place = rows.part[places], rows.place[places]
         order = np.lexsort((place, part))
         begins = np.flatnonzero(np.diff(part[order], prepend=-1) | np.diff(place[order] // size, prepend=-1))
-        return cls(rows, order, places, np.append(begins, len(order)), min(_SHUFFLED_BYTES, memory_bytes // 4))
+        return cls(rows, order, places, np.append(begins, len(order)), min(_SHUFFLED_BYTES, memory_bytes // 16))
 
     def __len__(self) -> int:
         return len(self.order)
