@@ -92,9 +92,9 @@ class RayEngine:
             self._drop_first()
             settle_workers(look_around(), self._need, 1)
             kept = ray.put(prepare)
-            self._first = _First(prepare, kept, self._start(kept))
+            self._first = _First(prepare, kept, self._start())
         try:
-            answer: Answer = ray.get(self._first.worker.do.remote(shard))
+            answer: Answer = ray.get(self._first.worker.do.remote([self._first.kept], shard))
         except ray.exceptions.RayError as error:
             self._drop_first()
             raise _died("The first worker has died while its work was tried.", error) from error
@@ -119,12 +119,12 @@ class RayEngine:
             kept, begun = ray.put(prepare), []
         else:
             kept, begun = first.kept, [first.worker]
-        pool, nodes = _Pool(ray, begun), look_around()
+        pool, nodes = _Pool(ray, kept, begun), look_around()
         free = sum(each.cpus for each in nodes) + self._need.cpus * len(begun)
         try:
             count = settle_workers(nodes, self._need, self._workers, begun=len(begun))
             for _ in range(count - len(begun)):
-                pool.add(self._start(kept))
+                pool.add(self._start())
             yield from self._go_through(pool, iter(shards), lost)
         finally:
             pool.end()
@@ -161,13 +161,13 @@ class RayEngine:
                     next_step="add machines to the cluster, and run the same again: what is done stays",
                 )
 
-    def _start(self, kept: Any) -> Any:
+    def _start(self) -> Any:
         """A new worker, which Ray starts anew whenever its process or machine is lost."""
         ray = self._connected()
         options: dict[str, Any] = {"num_cpus": self._need.cpus, "num_gpus": self._need.gpus, "max_restarts": -1}
         if self._need.memory_bytes:
             options["memory"] = self._need.memory_bytes
-        return ray.remote(Worker).options(**options).remote([kept], self._need.cpus, _folders())
+        return ray.remote(Worker).options(**options).remote(self._need.cpus, _folders())
 
     def _connected(self) -> Any:
         if self._ray is None:
@@ -215,8 +215,8 @@ class _Pool:
         sleeping: those that were started, by what they give when they are awake.
     """
 
-    def __init__(self, ray: Any, awake: Iterable[Any]) -> None:
-        self._ray = ray
+    def __init__(self, ray: Any, kept: Any, awake: Iterable[Any]) -> None:
+        self._ray, self._kept = ray, kept
         self.awake = list(awake)
         self.at_work: dict[Any, tuple[Any, _Try]] = {}
         self.sleeping: dict[Any, Any] = {}
@@ -228,7 +228,7 @@ class _Pool:
     def give(self, tried: _Try) -> None:
         """Give a shard to a worker that is awake."""
         worker = self.awake.pop()
-        self.at_work[worker.do.remote(tried.shard)] = worker, tried
+        self.at_work[worker.do.remote([self._kept], tried.shard)] = worker, tried
 
     def wait(self, seconds: float) -> Iterator[_Ended]:
         """What has ended by the time that something has, or so many seconds have gone by."""

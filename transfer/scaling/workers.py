@@ -37,15 +37,14 @@ class Worker:
     An error is an answer like any other: a process ends only if something kills it.
     """
 
-    def __init__(self, kept: Sequence[Any], threads: int, folders: Sequence[str]) -> None:
-        """Keep what is to be done; TensorFlow starts with the first shard.
+    def __init__(self, threads: int, folders: Sequence[str]) -> None:
+        """Get ready; TensorFlow starts with the first shard.
 
         Args:
-            kept: what Ray keeps `prepare` by, in a list, so that it is fetched where a failure can be told.
             threads: to compute with.
             folders: in which modules are looked for where nothing else has them: those of whoever asks.
         """
-        self._kept, self._threads = kept, threads
+        self._threads = threads
         self._work: Callable[[Any], Any] | None = None
         sys.path += [each for each in folders if each not in sys.path]
 
@@ -53,19 +52,24 @@ class Worker:
         """Number of the process: it is there."""
         return os.getpid()
 
-    def do(self, shard: Any) -> Answer:
-        """The work on a shard."""
+    def do(self, kept: Sequence[Any], shard: Any) -> Answer:
+        """The work on a shard.
+
+        Args:
+            kept: what Ray keeps `prepare` by, in a list, so that it is fetched once, and where a failure can be told.
+            shard: that is to be done.
+        """
         try:
             if self._work is None:
-                self._work = self._prepared()
+                self._work = self._prepared(kept[0])
             start = time.monotonic()
             done = self._work(shard)
             return Answer(done, None, time.monotonic() - start, highest_memory())
         except Exception as error:  # noqa: BLE001  # told, and raised, where it was asked for
             return Answer(None, _portable(error))
 
-    def _prepared(self) -> Callable[[Any], Any]:
-        prepare = load_ray().get(self._kept[0])
+    def _prepared(self, kept: Any) -> Callable[[Any], Any]:
+        prepare = load_ray().get(kept)
         from transfer.training.devices import make_repeatable, settle_threads
 
         settle_threads(self._threads)
