@@ -18,7 +18,7 @@ def import_tensorflow(threads: int | None = None) -> None:
     look through all of them now and then, and for a second at the end.
 
     Args:
-        threads: that each operation computes with, settled before the first of them; by default all processors.
+        threads: that it computes with, settled before the first of them; by default all processors.
     """
     if "keras" in sys.modules:
         return
@@ -40,6 +40,7 @@ def _import_quietly(threads: int | None) -> None:
         tf.get_logger().setLevel("ERROR")  # networks are built anew for each run: that it traces again says nothing
         if threads is not None:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
         # the first use of a device logs once more
         keras.ops.convert_to_numpy(tf.zeros(1))
     finally:

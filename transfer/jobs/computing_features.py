@@ -17,6 +17,7 @@ from transfer.data.feature_records import (
     read_manifest,
     read_records,
 )
+from transfer.data.fetching import is_address, refuse_unreachable
 from transfer.data.inputs import Inputs
 from transfer.data.parquet_features import refuse_without_parquet
 from transfer.errors import DataError, Problem
@@ -66,8 +67,8 @@ def compute_features(
 
     Args:
         checkpoint: a file, a shipped name, or what `restore` gave.
-        data: a folder of pictures with all below it, a table that names some (each picture once), a file of arrays, or
-            arrays. Labels are not looked at.
+        data: a folder of pictures with all below it, a table that names some (each once, by a path or an address,
+            `s3://…`, which needs the extra `remote`), a file of arrays, or arrays. Labels are not looked at.
         out: a folder: new, empty, or of this very request.
         at: the last layer; by default all but a classifier.
         into: the architecture of a file that holds none.
@@ -129,7 +130,7 @@ def estimate_features(
 ) -> FeatureEstimate:
     """What `compute_features` with these arguments needs, how long it should take, and what it writes.
 
-    One batch of the examples is tried where all would be done; nothing is written.
+    A few batches of the examples are tried where all would be done; nothing is written.
 
     Raises:
         TransferError: as `compute_features` does before it begins.
@@ -168,7 +169,7 @@ class _Job:
         return sum(len(each.ids) for each in self.portions if each.known is None)
 
     def estimate(self) -> FeatureEstimate:
-        return estimate_work(self.engine, self.plan, self.portions[0].pictures, self.shard_rows, self.missing)
+        return estimate_work(self.engine, self.plan, self.portions[0], self.shard_rows, self.missing)
 
 
 def _set_up(
@@ -191,7 +192,8 @@ def _set_up(
     manifest = read_manifest(folder)
     if format == "parquet":
         refuse_without_parquet()
-    inputs = read_unlabelled(data, fewest=1)
+    inputs = read_unlabelled(data, fewest=1, remote=True)
+    refuse_unreachable([name for name in inputs.names if is_address(name)])
     ids = _ids(data, inputs)
     restored = _restored(checkpoint, into, restoring or Restoring())
     ends, own = _up_to_features(restored, at), classes_of(restored.model)
@@ -228,9 +230,13 @@ def _portions(
     found = []
     for first in range(0, len(ids), shard_rows):
         some = slice(first, first + shard_rows)
-        own = None if pictures is None else tuple(path.absolute() for path in pictures[some])
+        own = None if pictures is None else _places(inputs.names[some], pictures[some])
         found.append(Portion(first, ids[some], own, known.get(first), key))
     return found
+
+
+def _places(names: Sequence[str], pictures: Sequence[Path]) -> tuple[Path, ...]:
+    return tuple(path if is_address(name) else path.absolute() for name, path in zip(names, pictures, strict=True))
 
 
 def _fill(job: _Job, progress: Progress) -> list[Filled]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transfer.errors import OutputError, Problem
-from transfer.jobs.filling_shards import FillingPlan, Rehearse
+from transfer.jobs.filling_shards import FillingPlan, Portion, Rehearse
 from transfer.specs import Json
 from transfer.tabulating import Part, format_parts
 from transfer.training.engines import Engine
@@ -19,7 +19,7 @@ _BESIDE_BYTES = 120  # a row's key, id and place in the manifest
 
 @dataclass(frozen=True, slots=True)
 class FeatureEstimate:
-    """What some examples need, by one batch of them that was read and run for the second time.
+    """What some examples need, by a few batches of them that were read and run for the second time.
 
     Attributes:
         examples: that are to be computed.
@@ -67,22 +67,20 @@ class FeatureEstimate:
         }
 
 
-def estimate_work(
-    engine: Engine, plan: FillingPlan, pictures: tuple[Path, ...] | None, shard_rows: int, examples: int
-) -> FeatureEstimate:
-    """Try one batch where all will be done.
+def estimate_work(engine: Engine, plan: FillingPlan, first: Portion, shard_rows: int, examples: int) -> FeatureEstimate:
+    """Try a few batches where all will be done.
 
     Args:
         engine: that does it.
         plan: of the work.
-        pictures: some; None for rows of arrays.
+        first: with some examples.
         shard_rows: examples of a shard.
         examples: how many are to be computed.
 
     Raises:
         TrainingError: if a cluster has too little room.
     """
-    tried = engine.try_out(plan, Rehearse(pictures, shard_rows))
+    tried = engine.try_out(plan, Rehearse(first.ids, first.pictures, shard_rows))
     written = examples * (tried.done.row_bytes + _BESIDE_BYTES)
     there = next(each for each in (plan.folder.absolute(), *plan.folder.absolute().parents) if each.exists())
     free = shutil.disk_usage(there).free

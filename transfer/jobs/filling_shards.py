@@ -7,8 +7,10 @@ asked by plain values as well.
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 from transfer.data.array_problems import kept_inputs
 from transfer.data.feature_records import ShardRecord, write_record
 from transfer.data.feature_shards import open_shard, write_shard
+from transfer.data.fetching import fetch_pictures, is_address
 from transfer.data.inputs import Inputs, one_array
 from transfer.data.mapped_rows import take_rows
 from transfer.data.named_arrays import NamedArrays, digest_rows
@@ -36,6 +39,7 @@ from transfer.training.prefixing import Piece
 from transfer.training.running_ahead import run_ahead
 
 _NOT_FINITE = "NaN or infinite"
+_BATCHES = 4  # some are read while others run
 _COPIES = 3  # of the rows of a shard: as they come, together, and as a file
 
 
@@ -46,13 +50,15 @@ class Describe:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rehearse:
-    """Asks what some examples cost, one batch of them at most; nothing is written.
+    """Asks what some examples cost, a few batches of them at most; nothing is written.
 
     Attributes:
-        pictures: the first ones; None for rows of arrays.
+        ids: of the first examples.
+        pictures: where they lie; None for rows of arrays.
         shard_rows: examples of a shard, for which there has to be memory.
     """
 
+    ids: tuple[str, ...]
     pictures: tuple[Path, ...] | None
     shard_rows: int
 
@@ -194,14 +200,13 @@ class ShardFilling:
         return self.rehearse(asked) if isinstance(asked, Rehearse) else self.fill(asked)
 
     def rehearse(self, asked: Rehearse) -> Rehearsed:
-        """One batch, for the second time: the first builds the network."""
-        count = self.piece.batch_size
+        """Some batches, for the second time: the first builds the network."""
+        count = _BATCHES * self.piece.batch_size
         pictures = None if asked.pictures is None else asked.pictures[:count]
-        names = tuple(map(str, range(count))) if pictures is None else tuple(map(str, pictures))
         for _ in range(2):
-            examples = self._examples(0, names, pictures)
             start = time.monotonic()
-            rows = self._run(examples)[0]
+            with self._examples(0, asked.ids[:count], pictures) as (examples, _):
+                rows = self._run(examples)[0]
             seconds = time.monotonic() - start
         row_bytes = int(np.prod(rows.shape[1:])) * rows.itemsize
         np.ones(_COPIES * asked.shard_rows * row_bytes, np.uint8)  # what a shard takes shows in the process's memory
@@ -223,14 +228,15 @@ class ShardFilling:
                 [Problem("what computes", portion.key, f"{self.piece.key}: {_shown(self.arithmetic)}")],
                 next_step="take machines of one kind, with the same versions of transfer, TensorFlow, Keras and Pillow",
             )
-        examples = self._examples(portion.first, portion.ids, portion.pictures)
-        digests = _digests(examples)
-        digest = hashlib.sha256("\n".join(digests).encode()).hexdigest()
-        old = portion.known
-        if old is not None and (old.count, old.digest) == (len(examples), digest) and self._is_there(old):
-            return Filled(old, 0)
-        rows, failed = self._run(examples)
-        _refuse_changed(examples, digests)
+        with self._examples(portion.first, portion.ids, portion.pictures) as (examples, not_fetched):
+            digests = _digests(examples)
+            digest = hashlib.sha256("\n".join(digests).encode()).hexdigest()
+            old = portion.known
+            if old is not None and (old.count, old.digest) == (len(examples), digest) and self._is_there(old):
+                return Filled(old, 0)
+            rows, failed = self._run(examples)
+            _refuse_changed(examples, digests)
+        failed |= not_fetched
         good = [place for place in range(len(examples)) if place not in failed]
         names = portion.ids
         record = ShardRecord(
@@ -246,14 +252,26 @@ class ShardFilling:
         write_record(self.plan.folder, record)
         return Filled(record, len(good))
 
-    def _examples(self, first: int, names: tuple[str, ...], pictures: tuple[Path, ...] | None) -> Inputs:
-        """Those of a shard."""
-        if pictures is not None:
-            return Inputs(self.plan.source, names, pictures)
-        if self.plan.arrays is None:
-            raise ValueError("a plan has arrays, or its portions have pictures")
-        rows = self.plan.arrays.rows(slice(first, first + len(names)))
-        return Inputs(self.plan.source, names[: len(rows)], rows)
+    @contextmanager
+    def _examples(
+        self, first: int, names: tuple[str, ...], pictures: tuple[Path, ...] | None
+    ) -> Iterator[tuple[Inputs, dict[int, str]]]:
+        """Those of a shard, for a while, and by place why some could not be fetched."""
+        if pictures is None:
+            if self.plan.arrays is None:
+                raise ValueError("a plan has arrays, or its portions have pictures")
+            rows = self.plan.arrays.rows(slice(first, first + len(names)))
+            yield Inputs(self.plan.source, names[: len(rows)], rows), {}
+            return
+        remote = [place for place, name in enumerate(names) if is_address(name)]
+        if not remote:
+            yield Inputs(self.plan.source, names, pictures), {}
+            return
+        with tempfile.TemporaryDirectory(prefix="transfer-fetched-") as folder:
+            fetched, failed = fetch_pictures([names[place] for place in remote], Path(folder))
+            where = dict(zip(remote, fetched, strict=True))
+            here = tuple(where.get(place, path) for place, path in enumerate(pictures))
+            yield Inputs(self.plan.source, names, here), {remote[place]: reason for place, reason in failed.items()}
 
     def _is_there(self, record: ShardRecord) -> bool:
         if not record.ids:

@@ -42,7 +42,9 @@ Unlabelled = (
 )
 
 
-def read_unlabelled(data: Unlabelled, *, in_memory_bytes: int = _IN_MEMORY_BYTES, fewest: int = FEWEST) -> Inputs:
+def read_unlabelled(
+    data: Unlabelled, *, in_memory_bytes: int = _IN_MEMORY_BYTES, fewest: int = FEWEST, remote: bool = False
+) -> Inputs:
     """Examples without labels; a note says so where labels are there and are not used.
 
     Args:
@@ -50,11 +52,12 @@ def read_unlabelled(data: Unlabelled, *, in_memory_bytes: int = _IN_MEMORY_BYTES
             pictures, a set, an array (n, …), arrays by the names of a network's inputs, or arrays (x, y).
         in_memory_bytes: an array of a file that is larger lies on the disk.
         fewest: how many there have to be.
+        remote: whether a table may name pictures by addresses; see `data.fetching`.
 
     Raises:
         DataError: if nothing can be read, or there are fewer.
     """
-    found, is_labelled = _read(data, in_memory_bytes)
+    found, is_labelled = _read(data, in_memory_bytes, remote)
     if len(found) < fewest:
         raise too_few(found.source, len(found), found.problems, fewest)
     if is_labelled:
@@ -63,12 +66,12 @@ def read_unlabelled(data: Unlabelled, *, in_memory_bytes: int = _IN_MEMORY_BYTES
     return found
 
 
-def _read(data: Unlabelled, in_memory_bytes: int) -> tuple[Inputs, bool]:
+def _read(data: Unlabelled, in_memory_bytes: int, remote: bool) -> tuple[Inputs, bool]:
     """Examples, and whether they have labels."""
     if isinstance(data, str | os.PathLike):
-        return _read_path(Path(data), in_memory_bytes)
+        return _read_path(Path(data), in_memory_bytes, remote)
     if isinstance(data, list | tuple) and data and all(isinstance(each, str | os.PathLike) for each in data):
-        return _read_path(Path(data[0]), in_memory_bytes) if len(data) == 1 else (read_inputs(data), False)
+        return _read_path(Path(data[0]), in_memory_bytes, remote) if len(data) == 1 else (read_inputs(data), False)
     if isinstance(data, tuple | list) and len(data) == 2:
         x: Any = data[0]
         return _of_arrays(x if isinstance(x, Mapping | NamedArrays) else np.asarray(x)), True
@@ -93,7 +96,7 @@ def _of_arrays(data: Any) -> Inputs:
     return Inputs(found.source, found.names, found.inputs)
 
 
-def _read_path(path: Path, in_memory_bytes: int) -> tuple[Inputs, bool]:
+def _read_path(path: Path, in_memory_bytes: int, remote: bool) -> tuple[Inputs, bool]:
     if path.is_dir():
         found = read_inputs([path])
         return found, find_table(path) is not None or _lie_in_classes(path, found)
@@ -112,7 +115,7 @@ def _read_path(path: Path, in_memory_bytes: int) -> tuple[Inputs, bool]:
         step = f"give it one: numpy.savez('{path.stem}.npz', x=numpy.load('{path.name}'))"
         raise DataError(f"{path} holds an array without a name.", next_step=step)
     if is_parquet(start) or looks_tabular(path, start):
-        return read_table_inputs(path)
+        return read_table_inputs(path, remote=remote)
     return read_inputs([path]), False
 
 

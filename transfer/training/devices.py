@@ -46,13 +46,14 @@ def make_repeatable() -> None:
 
 
 def settle_threads(threads: int) -> None:
-    """Let each operation of TensorFlow compute with so many threads, in the whole process.
+    """Let TensorFlow compute with so many threads, in the whole process.
 
     Raises:
         RuntimeError: if it has begun with others.
     """
     if tf.config.threading.get_intra_op_parallelism_threads() != threads:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
 def strategy_of(variables: Sequence[Any]) -> Any:

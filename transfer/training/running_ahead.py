@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from transfer.data.loading import ImageBatch
@@ -19,6 +20,8 @@ _Values = NDArray[Any]
 def run_ahead(run: Callable[[_Values], _Values], batches: Iterator[ImageBatch]) -> Iterator[tuple[ImageBatch, _Values]]:
     """Each batch with what `run` gives for it, in order; two are at work and one waits.
 
+    In a process that was given one thread, one is at work while the next is read.
+
     The first runs alone, so that what is built or traced then is built once. Batches are taken in the thread that asks.
 
     Args:
@@ -30,11 +33,12 @@ def run_ahead(run: Callable[[_Values], _Values], batches: Iterator[ImageBatch]) 
         return
     yield first, run(first.images)
     waiting: deque[tuple[ImageBatch, Future[_Values]]] = deque()
-    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="features")
+    at_once = 1 if tf.config.threading.get_intra_op_parallelism_threads() == 1 else _AT_ONCE
+    pool = ThreadPoolExecutor(at_once, thread_name_prefix="features")
     try:
         for batch in batches:
             waiting.append((batch, pool.submit(run, batch.images)))
-            if len(waiting) > _AT_ONCE:
+            if len(waiting) > at_once:
                 done, values = waiting.popleft()
                 yield done, values.result()
         while waiting:
