@@ -27,7 +27,7 @@ from transfer.training.streaming import Stream
 
 HeadSolver = Literal["logistic", "ridge"]
 Array = NDArray[np.float64]
-_SPARE = 4  # square matrices beside those of the folds
+_SPARE = 6  # square matrices, d x d, that stand beside those of the folds for a while
 _NUMBERS = 16  # arrays as large as all weights
 
 
@@ -84,7 +84,7 @@ class StreamedHeads:
         labelling = self.labels.labelling
         refuse_unstreamed(self.labels)
         needs_folds = self.solver == "ridge" or any(each.kind == "regression" for each in labelling)
-        self._refuse_wide(FOLDS if needs_folds else 1)
+        self._refuse_wide(2 * FOLDS if needs_folds else 1)  # the sums of each, and their axes
         sums = sum_moments(self.stream, self._targets, folds if needs_folds else None, self.progress)
         whole = sums[0] if len(sums) == 1 else _sum(sums)
         axes = (
@@ -145,8 +145,8 @@ class StreamedHeads:
         room = self.memory_bytes // (_NUMBERS * 8 * self.stream.width * outputs)
         return PENALTIES[:: max(1, -(-len(PENALTIES) // max(3, room)))]
 
-    def _refuse_wide(self, folds: int) -> None:
-        needed = (folds + _SPARE) * 8 * self.stream.width**2
+    def _refuse_wide(self, matrices: int) -> None:
+        needed = (matrices + _SPARE) * 8 * self.stream.width**2
         if needed > self.memory_bytes:
             found = Fault("--memory", f"{needed / 2**20:,.0f} MB or more", f"{self.memory_bytes / 2**20:,.0f} MB")
             raise DataError(
@@ -227,7 +227,9 @@ def _of_columns(moments: Moments, places: slice) -> Moments:
 def _ridge(head: RidgeHead) -> StreamedOutput:
     part = SolvedHead(head.kernel.astype(np.float32), head.bias.astype(np.float32), head.share, head.errors, None)
     solved = SolvedOutput(part.kernel, part.bias, {"": part}, "cross_validated_squared_error")
-    told = f"ridge: penalty {head.share:.2g} a feature and example, of {len(head.errors)} by {FOLDS} folds, in one pass"
+    told = (
+        f"ridge: in one pass; a penalty of {head.share:.2g} an example, chosen from {len(head.errors)} by {FOLDS} folds"
+    )
     return StreamedOutput(solved, head.folds, told)
 
 
