@@ -167,6 +167,12 @@ def test_two_recipes_are_compared_stand_on_a_leaderboard_and_have_a_curve(tmp_pa
     assert float(reached["5"]) < float(reached["20"]) == pytest.approx(0.49, abs=0.08)
 
 
+def test_the_cost_of_features_follows_from_what_one_takes(tmp_path):
+    printed = run_main("25_cost_of_features.py", "", tmp_path)
+    assert re.match(r"\d+\.\d\d ms a picture and core, 5,240 bytes a row\n", printed)
+    assert len(printed.splitlines()) == 8
+
+
 @pytest.mark.slow
 def test_a_sweep_finds_no_better_recipe_in_the_noise(tmp_path: Path) -> None:
     printed = run_main("24_sweep.py", f"{str(tmp_path)!r}, trials=1, folds=2, shots=5", tmp_path)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from transfer.jobs.comparing_baselines import compare_baselines as compare_baselines
     from transfer.jobs.comparing_runs import compare as compare
     from transfer.jobs.computing_features import compute_features as compute_features
+    from transfer.jobs.computing_features import estimate_features as estimate_features
     from transfer.jobs.counting_flops import count_flops as count_flops
     from transfer.jobs.diagnosing import diagnose as diagnose
     from transfer.jobs.drawing_curves import draw_curve as draw_curve
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from transfer.recipes import Stage as Stage
     from transfer.reports.plotting import plot as plot
     from transfer.results import Receipt as Receipt
+    from transfer.scaling.ray_engine import RayEngine as RayEngine
     from transfer.results import Run as Run
     from transfer.specs import Head as Head
     from transfer.specs import Preprocessing as Preprocessing
@@ -107,6 +109,8 @@ _HOMES = {
     "compare": "transfer.jobs.comparing_runs",
     "compare_baselines": "transfer.jobs.comparing_baselines",
     "compute_features": "transfer.jobs.computing_features",
+    "estimate_features": "transfer.jobs.computing_features",
+    "RayEngine": "transfer.scaling.ray_engine",
     "count_flops": "transfer.jobs.counting_flops",
     "diagnose": "transfer.jobs.diagnosing",
     "draw_curve": "transfer.jobs.drawing_curves",

@@ -7,7 +7,10 @@ of one worker each do, of which one worker is killed after an eighth and one nod
 has to be the same to the byte. Then parts of DATA are computed by one and by two workers, with shards of two sizes;
 the cost model of the README is fitted to these and held against the whole:
 
-    seconds = start + (examples x each + shards x per shard) / workers
+    seconds = (examples x each + shards x per shard + (workers - 1) x start) / (workers x efficiency)
+
+`each` and `per shard` are those of one worker; `start`, by which a further worker is later, what the first takes to be
+there; the efficiency is what is left of two on this machine, whose two processors may be one core and are shared.
 """
 
 import hashlib
@@ -142,16 +145,20 @@ def main() -> None:
                 f"{count:,} examples, {shards} shards, {workers} workers: {begun:.1f} s before, {seconds:.1f} s",
                 flush=True,
             )
-        matrix = np.array([[1.0, n / w, s / w] for n, s, w, _, _ in rows])
-        start_, each, shard = np.linalg.lstsq(matrix, np.array([row[-1] for row in rows]), rcond=None)[0]
-        print(f"model: {start_:.1f} s + {each * 1000:.3f} ms an example + {shard * 1000:.0f} ms a shard, by workers")
-        count, shards, begun, seconds = compute(data, folder / "whole", 2, size=size)
-        told = start_ + (count * each + shards * shard) / 2
+        one = [row for row in rows if row[2] == 1]
+        matrix, seconds = np.array([row[:2] for row in one], float), np.array([row[-1] for row in one])
+        each, shard = np.linalg.lstsq(matrix, seconds, rcond=None)[0]
+        start = np.mean([begun for *_, begun, _ in rows])
+
+        def alone(n, s, w):
+            return (n * each + s * shard + (w - 1) * start) / w
+
+        efficiency = np.mean([alone(n, s, w) / seconds for n, s, w, _, seconds in rows if w > 1])
+        print(f"model: {each * 1000:.2f} ms an example, {shard * 1000:.0f} ms a shard, {start:.1f} s to start")
+        print(f"efficiency of two workers: {efficiency:.2f}")
+        count, shards, _, seconds = compute(data, folder / "whole", 2, size=size)
+        told = alone(count, shards, 2) / efficiency
         print(f"whole, two workers: {seconds:.1f} s, the model says {told:.1f} s ({told / seconds - 1:+.0%})")
-        single = {n: t for n, _, w, _, t in rows if w == 1}
-        double = {n: t for n, _, w, _, t in rows if w == 2}
-        for n in double:
-            print(f"efficiency of two workers, {n:,} examples: {single[n] / double[n] / 2:.2f}")
 
 
 if __name__ == "__main__":

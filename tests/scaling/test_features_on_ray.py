@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 
 import transfer
-from transfer.jobs.computing_features import estimate_features
-from transfer.scaling.ray_engine import RayEngine
 
 pytestmark = pytest.mark.ray
 
@@ -68,7 +66,7 @@ def test_pictures_give_the_same_bytes_though_a_worker_and_a_node_are_lost(two_no
 
     here = locally("mobilenet_v2_imagenet", CLIPART, tmp_path / "here", "--shard-rows", "10")
     there = tmp_path / "there"
-    with RayEngine() as engine:
+    with transfer.RayEngine() as engine:
         found = transfer.compute_features(
             "mobilenet_v2_imagenet", CLIPART, there, shard_rows=10, engine=engine, progress=harm
         )
@@ -81,7 +79,7 @@ def test_either_engine_goes_on_with_what_the_other_has_begun(two_nodes, tmp_path
     rows = np.random.default_rng(3).uniform(0, 255, (300, 784)).astype(np.float32)
     np.savez(tmp_path / "rows.npz", x=rows)
     out = tmp_path / "features"
-    with RayEngine(workers=2) as engine:
+    with transfer.RayEngine(workers=2) as engine:
         first = transfer.compute_features("digits_mlp", tmp_path / "rows.npz", out, shard_rows=50, engine=engine)
     before = files_of(out)
     (piece,) = [each for each in out.iterdir() if each.is_dir()]
@@ -97,7 +95,7 @@ def test_bad_pictures_are_set_aside_as_they_are_here(two_nodes, tmp_path):  # no
         content = path.read_bytes()
         (data / f"{place}.png").write_bytes(content[: len(content) // 3] if place in (2, 5) else content)
     here = locally("mobilenet_v2_imagenet", data, tmp_path / "here", "--shard-rows", "3")
-    with RayEngine(workers=2) as engine:
+    with transfer.RayEngine(workers=2) as engine:
         found = transfer.compute_features(
             "mobilenet_v2_imagenet", data, tmp_path / "there", shard_rows=3, engine=engine
         )
@@ -114,14 +112,14 @@ def test_classes_of_a_file_of_the_users_go_along(two_nodes, tmp_path, monkeypatc
     transfer.save_weights(model, tmp_path / "mine.weights.h5")
     restored = transfer.restore(tmp_path / "mine.weights.h5", classes_of_mine.build)
     rows = np.random.default_rng(3).uniform(-1, 1, (40, 8)).astype(np.float32)
-    with RayEngine(workers=2) as engine:
+    with transfer.RayEngine(workers=2) as engine:
         found = transfer.compute_features(restored, rows, tmp_path / "out", at="features", shard_rows=10, engine=engine)
     np.testing.assert_allclose(found.load(), model.predict(rows, verbose=0), rtol=1e-5, atol=1e-6)
 
 
 def test_what_it_needs_is_measured_in_a_worker_before_it_begins(two_nodes, tmp_path):  # noqa: ARG001
-    with RayEngine() as engine:
-        found = estimate_features("mobilenet_v2_imagenet", CLIPART, tmp_path / "out", engine=engine)
+    with transfer.RayEngine() as engine:
+        found = transfer.estimate_features("mobilenet_v2_imagenet", CLIPART, tmp_path / "out", engine=engine)
     assert (found.examples, found.workers) == (300, 4)
     assert 2**28 < found.memory_bytes < 2**32
     assert found.written_bytes == 300 * (1280 * 4 + 120)
