@@ -6,9 +6,10 @@ A few batches of the clip-art pictures are read and run by one thread, and the t
 
     seconds = start + (pictures x seconds each + shards x seconds a shard) / (nodes x cores x efficiency)
 
-with 5 s to start, 0.026 s a shard of 1,024 and an efficiency of 0.8, as bench_cluster.py measured them. It assumes nodes of 16 cores as fast as this one,
-a disk that gives 16 workers their pictures (100 kB each: 16 / seconds each x 100 kB a second) and takes their rows, and
-no other work on them. `transfer features … --dry-run --engine ray` measures the same on a cluster. Takes 10 s.
+with 5 s to start, 0.026 s a shard of 1,024 and an efficiency of 0.8, as bench_cluster.py measured them. It assumes
+nodes of 16 cores as fast as this one, a disk that gives each node its pictures (of 100 kB, as the last column says) and
+takes their rows, and no other work on them. `transfer features … --dry-run --engine ray` measures the same on a
+cluster. Takes 10 s.
 """
 
 import sys

@@ -63,8 +63,8 @@ if TYPE_CHECKING:
     from transfer.recipes import Stage as Stage
     from transfer.reports.plotting import plot as plot
     from transfer.results import Receipt as Receipt
-    from transfer.scaling.ray_engine import RayEngine as RayEngine
     from transfer.results import Run as Run
+    from transfer.scaling.ray_engine import RayEngine as RayEngine
     from transfer.specs import Head as Head
     from transfer.specs import Preprocessing as Preprocessing
     from transfer.surgery.network import Network as Network
