@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from transfer.cli.caching import cache_options
+from transfer.cli.device_options import devices_option
 from transfer.cli.labelling_options import labelling_options
 from transfer.cli.options import (
     PREPROCESSING_NAMES,
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
     type=SecondsType(),
     help="Write the run by then (90, 10m, 1h), with the best that was found; it does not repeat to the bit.",
 )
+@devices_option
 @cache_options
 @click.option(
     "--memory",
@@ -143,6 +145,7 @@ def command(
     labelled_by: LabelChoice,
     choice: RecipeChoice,
     time_limit: float | None,
+    devices: int | Literal["all"] | None,
     cache: Cache | None,
     memory: int,
     features: Path | None,
@@ -250,6 +253,7 @@ def command(
         baselines=baselines,
         benchmark=benchmark,
         recipe=recipe,
+        devices=devices,
     )
     if out is None or dry_run:
         with progress_bar() as progress:

@@ -39,6 +39,7 @@ def describe_request(
     baselines: str = "cheap",
     benchmark: Json = None,
     features: Json = None,
+    devices: int = 1,
 ) -> Json:
     """All that decides the outcome, with one digest over it.
 
@@ -58,6 +59,7 @@ def describe_request(
         baselines: `cheap` or `all`.
         benchmark: what the result is held against, with a digest of its answers; None for nothing.
         features: that are there already, and how the head is solved on them; None where they are computed.
+        devices: that share each batch.
     """
     heads = tuple(f"{ref.layer}/" for ref in network.graph.outputs)
     tensors = {name: digest_tensor(values) for name, values in network.tensors.items() if not name.startswith(heads)}
@@ -69,6 +71,7 @@ def describe_request(
         **({"baselines": baselines} if baselines != "cheap" else {}),
         **({"benchmark": benchmark} if benchmark else {}),
         **({"features": features} if features else {}),
+        **({"devices": devices} if devices > 1 else {}),
         "input": feed.to_json(),
         "preprocessing": asdict(feed.preprocessing) if feed.preprocessing else None,
         "network": {

@@ -38,6 +38,7 @@ from transfer.recipes import Recipe
 from transfer.results import Receipt, Run
 from transfer.specs import Preprocessing, Progress, silent
 from transfer.surgery.network import Network
+from transfer.training.devices import settle_devices
 from transfer.training.feature_store import MEMORY_BYTES
 from transfer.training.learner import Learner
 
@@ -60,6 +61,7 @@ def finetune(
     cache: Cache | str | os.PathLike[str] | None = None,
     memory_bytes: int = MEMORY_BYTES,
     time_limit: float | TimeLimit | None = None,
+    devices: int | Literal["all"] | None = None,
     receipt: Receipt | None = None,
     notes: tuple[str, ...] = (),
     progress: Progress = silent,
@@ -100,6 +102,8 @@ def finetune(
         memory_bytes: for features in memory; past it they lie on the disk.
         time_limit: seconds by which the run is written, with the best that was found by then; a run that a limit ended
             does not repeat to the bit.
+        devices: of this machine that share each batch of what is trained, or `all`; by default all GPUs. Equal up to
+            rounding, which their number changes: it is part of what is asked.
         receipt: how the student's weights were restored, to be kept with the run.
         notes: what was done to get the student, likewise.
         progress: told of what is going on.
@@ -116,7 +120,7 @@ def finetune(
         DataError: if the examples do not fit the student, or cannot be read, or the benchmark is of another task.
         OutputError: if `out` exists already, unless it holds this very run, or `tensorboard` or `mlflow` fails.
         NotFiniteError: if a step of training is not finite. With `out` the last finite weights are kept beside it.
-        TrainingError: if the time is over before the head is solved.
+        TrainingError: if the time is over before the head is solved, or there are not so many devices.
     """
     data, test = as_divided(data, test)
     recipe = recipe or Recipe()
@@ -129,6 +133,7 @@ def finetune(
         raise ValueError("shots divide one set; with a test set of its own all of data is learnt from")
     if baselines == "all" and time_limit is not None:
         raise ValueError("training from scratch takes its time: give baselines='all' without a time limit")
+    sharing = settle_devices(devices)
     network, heads = check_heads(student, data, test)
     check_recipe(network.graph, heads, recipe)
     own = student.custom_objects if isinstance(student, Student) else classes_of(student)
@@ -154,6 +159,7 @@ def finetune(
         time_limit=seconds,
         baselines=baselines,
         benchmark=reference.asked if reference else kept,
+        devices=sharing,
     )
     if target is not None:
         finished = None if force else find_finished(target, asked, own)
@@ -179,6 +185,7 @@ def finetune(
             progress=progress,
             watch=trackers.tell,
             deadline=limit.training_ends(_size_bytes(network)) if limit else None,
+            devices=sharing,
         )
         warnings = warn_of_inputs(feed, network, data, seed=recipe.seed, batches=fitted_batches(feed, store))
         how = Division(test, shots, test_share)

@@ -36,6 +36,7 @@ class Learning:
         baselines: that the result is held against, as `finetune` takes them.
         benchmark: a strong result, likewise: folder of a run, or a checkpoint.
         recipe: stages and seed.
+        devices: that share each batch, likewise.
     """
 
     into: str | None = None
@@ -50,6 +51,7 @@ class Learning:
     baselines: Literal["cheap", "all"] = "cheap"
     benchmark: str | None = None
     recipe: Recipe = field(default_factory=Recipe)
+    devices: int | Literal["all"] | None = None
 
 
 def prepare_file(file: Checkpoint | str, data: LabelledSet, how: Learning) -> tuple[Restored, Student]:
@@ -120,6 +122,7 @@ def learn_file(
         cache=cache,
         memory_bytes=memory_bytes,
         time_limit=time_limit,
+        devices=how.devices,
         receipt=restored.receipt,
         notes=(student.describe(how.recipe),),
         progress=progress,

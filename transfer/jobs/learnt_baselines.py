@@ -24,7 +24,15 @@ def make_rivals(learner: Learner, examples: int, wanted: Sequence[str] = (UNTRAI
 
     def rival(recipe: Recipe) -> Learner:
         network = start_anew(learner.network, seed, own)
-        return Learner(network, recipe, learner.heads, own, store=learner.store, progress=learner.progress)
+        return Learner(
+            network,
+            recipe,
+            learner.heads,
+            own,
+            store=learner.store,
+            progress=learner.progress,
+            devices=learner.devices,
+        )
 
     recipes = {
         UNTRAINED: Recipe((Stage("probe"),), seed=seed),

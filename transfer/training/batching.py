@@ -47,10 +47,10 @@ class Chunk:
     known: NDArray[np.float32] = field(repr=False)
 
     def filled_up(self, parts: int) -> Chunk:
-        """With as many rows a batch as give so many equal parts; those that are added count for nothing."""
+        """With a row at least for each of so many parts; those that are added count for nothing."""
         size = self.features.shape[1]
-        missing = -size % parts
-        if not missing:
+        missing = parts - size
+        if missing <= 0:
             return self
         places = np.arange(size + missing) % size
         targets = self.targets[:, places]

@@ -1,7 +1,7 @@
-"""Where training runs: on one device, or on all GPUs of a machine, which share each batch.
+"""Where training runs: on one device, or on several of a machine, which share each batch.
 
-With two GPUs or more a model that is built in `scope` has its variables on each of them, and every step takes a part of
-the batch there; gradients are added up before any weight moves, so that all copies stay the same:
+With two devices or more a model that is built in `scope` has its variables on each of them, and every step takes a part
+of the batch there; gradients are added up before any weight moves, so that all copies stay the same:
 
     with scope():
         model = build_model(network)
@@ -13,24 +13,79 @@ that one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
 
+from transfer.errors import Problem, TrainingError
+
+
+def devices_here() -> tuple[str, ...]:
+    """Names of what can share training on this machine: its GPUs; without any its processors, which count as one."""
+    found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return tuple(f"{each.device_type}:{place}" for place, each in enumerate(found))
+
+
+def settle_devices(asked: int | Literal["all"] | None) -> int:
+    """On how many devices a machine is to train.
+
+    Args:
+        asked: so many; `all`; None for all GPUs, one device where there is none.
+
+    Raises:
+        TrainingError: if there are not so many.
+    """
+    here = devices_here()
+    if asked == "all":
+        return len(here)
+    if asked is None:
+        return len(here) if here[0].startswith("GPU") else 1
+    if isinstance(asked, bool) or not isinstance(asked, int) or asked < 1:
+        raise TrainingError(
+            f"devices: expected a number from 1, or 'all', found {asked!r}.", next_step="leave it out for all GPUs"
+        )
+    if asked > len(here):
+        raise TrainingError(
+            f"There are fewer devices here than the {asked} that were asked for.",
+            [Problem("devices", f"at most {len(here)}", str(asked)), Problem("there is", found=", ".join(here))],
+            "ask for fewer; all cores of a machine without GPUs are one device, and are all used",
+        )
+    return asked
+
 
 @cache
-def _all_gpus() -> Any:
-    """One strategy for the whole process: variables of two do not go together. None with fewer than two GPUs."""
-    return tf.distribute.MirroredStrategy() if len(tf.config.list_logical_devices("GPU")) > 1 else None
+def _sharing(devices: int) -> Any:
+    """One strategy for the whole process: variables of two do not go together. None for a single device.
+
+    Raises:
+        TrainingError: if the process has one of another number: TensorFlow then mixes up the sums of both.
+    """
+    if devices == 1:
+        return None
+    if _COUNTS and devices not in _COUNTS:
+        raise TrainingError(
+            f"This process shares training among {_COUNTS[0]} devices already, and cannot change that to {devices}.",
+            [Problem("devices", str(_COUNTS[0]), str(devices))],
+            "start a process of its own for it",
+        )
+    _COUNTS.append(devices)
+    return tf.distribute.MirroredStrategy(devices_here()[:devices])
 
 
-def scope() -> AbstractContextManager[Any]:
-    """In which models are built that are to be trained on every GPU of this machine; with fewer than two, nothing."""
-    strategy = _all_gpus()
+_COUNTS: list[int] = []  # what TensorFlow holds for the whole process as well
+
+
+def scope(devices: int | None = None) -> AbstractContextManager[Any]:
+    """In which models are built that are to be trained on several devices of this machine; with one, nothing.
+
+    Args:
+        devices: so many, as `settle_devices` gives them; None for all GPUs.
+    """
+    strategy = _sharing(settle_devices(None) if devices is None else devices)
     return nullcontext() if strategy is None else strategy.scope()
 
 
@@ -60,24 +115,6 @@ def strategy_of(variables: Sequence[Any]) -> Any:
     """The strategy in whose scope variables of Keras were made; None where they are on one device."""
     made_in = getattr(variables[0].value, "distribute_strategy", None) if variables else None
     return made_in if made_in is not None and made_in.num_replicas_in_sync > 1 else None
-
-
-@contextmanager
-def synchronized(model: keras.Model) -> Iterator[None]:
-    """Let batch normalizations that are trained see the whole batch for a while, not their device's part alone."""
-    is_shared = strategy_of(model.variables) is not None
-    norms = [
-        layer
-        for layer in (model._flatten_layers() if is_shared else ())
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable and not layer.synchronized
-    ]
-    for layer in norms:
-        layer.synchronized = True
-    try:
-        yield
-    finally:
-        for layer in norms:
-            layer.synchronized = False
 
 
 def handle_of(variable: Any) -> Any:

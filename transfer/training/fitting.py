@@ -23,7 +23,6 @@ from transfer.models.variables import name_variables
 from transfer.recipes import Stage
 from transfer.specs import Progress, silent
 from transfer.training.batching import Batching, Features
-from transfer.training.devices import synchronized
 from transfer.training.features import Runner
 from transfer.training.history import Epoch, unwatched
 from transfer.training.labels import Labels, as_labels
@@ -34,6 +33,7 @@ from transfer.training.saving_times import SavingTimes
 from transfer.training.schedules import rate_at
 from transfer.training.stepping import Stepping, assign_values, copy_values, seed_layers
 from transfer.training.stilling import stilled
+from transfer.training.synchronizing import synchronized
 from transfer.training.training_state import Arrays, StateFolder, TrainingState
 from transfer.training.update_sizes import read_weights, trained_kernels, update_sizes
 from transfer.training.validating import Validated, Validator, make_validator

@@ -70,6 +70,7 @@ class Learner:
         progress: told of what is going on.
         watch: given each epoch, with `trial_1` or `stage_1` by the stage's place in the recipe.
         deadline: of `time.monotonic`, by which the last stage is over; None for no limit.
+        devices: of this machine, that share each batch; None for all GPUs.
         history: a line for each stage and epoch.
         remarks: what was kept of each stage that was validated, and what the deadline ended.
         resumed: the last step of a run that was cut off, from which training went on; empty where it began anew.
@@ -84,6 +85,7 @@ class Learner:
     progress: Progress = silent
     watch: Watch = unwatched
     deadline: float | None = None
+    devices: int | None = None
     history: list[Json] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     resumed: str = ""
@@ -343,5 +345,5 @@ class Learner:
 
     def _build(self, network: Network) -> keras.Model:
         keras.utils.set_random_seed(self.recipe.seed)  # layers that draw random numbers are seeded when they are built
-        with scope():
+        with scope(self.devices):
             return build_model(network, self.custom_objects)

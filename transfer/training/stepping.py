@@ -284,12 +284,16 @@ def _make_run(step: _Step, strategy: Any, like: Chunk) -> Any:
 
 
 def _part_of(batch: Sequence[Any]) -> tuple[Any, ...]:
-    """What of a batch is this device's."""
+    """What of a batch is this device's: rows in a row, one more for some where they do not divide evenly."""
     context = tf.distribute.get_replica_context()
     features, targets, known, rate = batch
-    size = features.shape[0] // context.num_replicas_in_sync
-    start = context.replica_id_in_sync_group * size
-    return features[start : start + size], targets[start : start + size], known, rate
+    rows, parts, own = (
+        features.shape[0],
+        context.num_replicas_in_sync,
+        int(tf.get_static_value(context.replica_id_in_sync_group)),
+    )
+    part = slice(own * rows // parts, (own + 1) * rows // parts)
+    return features[part], targets[part], known, rate
 
 
 def _pulled(stepping: Stepping) -> list[Any]:
