@@ -1,6 +1,7 @@
 """Sweeps: what is tried, on what, and how one that was killed goes on."""
 
 import json
+import pickle
 import shutil
 import signal
 import subprocess
@@ -223,6 +224,28 @@ def test_points_do_not_depend_on_how_many_follow_and_a_study_opens(tmp_path):
     study = optuna.load_study(study_name="sweep", storage=f"sqlite:///{tmp_path / 'study.db'}")
     assert len(study.trials) == 12
     assert [each.state.name for each in study.trials].count("FAIL") == 1
+
+
+def test_another_process_in_another_folder_finds_everything(student, digits_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(digits_folder.parent)
+    given = []
+
+    class Elsewhere(LocalEngine):
+        def map(self, prepare, shards, *, lost=None):
+            given.append(prepare.__self__)
+            monkeypatch.chdir(tmp_path)
+            there = pickle.loads(pickle.dumps(prepare))  # noqa: S301
+            yield from super().map(there, shards, lost=lost)
+            monkeypatch.chdir(digits_folder.parent)
+
+    data = transfer.read_labelled(digits_folder.name)
+    over = {"stages.1.rate": [1e-2]}
+    found = transfer.sweep(student, data, recipe=SHORT, over=over, out="swept here", folds=2, engine=Elsewhere())
+    assert [each.reason for each in found.trials] == ["", ""]
+    assert len(given) == 1
+    assert (digits_folder.parent / "swept here" / "best.toml").is_file()
+    assert list(tmp_path.iterdir()) == []
+    shutil.rmtree("swept here")
 
 
 def test_a_sweep_without_optuna_says_what_to_install(student, rows, tmp_path, monkeypatch):

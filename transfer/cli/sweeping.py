@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from transfer.cli.caching import cache_options
+from transfer.cli.engine_options import engine_options, open_engine
 from transfer.cli.labelling_options import labelling_options
 from transfer.cli.options import (
     PREPROCESSING_NAMES,
@@ -35,8 +37,13 @@ if TYPE_CHECKING:
     from transfer.cli.labelling_options import LabelChoice
     from transfer.jobs.cached_features import Cache
     from transfer.specs import Restoring
+    from transfer.training.engines import Engine
 
-_OWN = ("over", "recipe", "settings", "seed", "trials", "folds", "at_once", "resume")  # what best.toml says, or nothing
+RAY = "ray"
+_OWN = (  # what best.toml says, or what has no part in a run
+    *("over", "recipe", "settings", "seed", "trials", "folds", "at_once", "resume"),
+    *("engine", "address", "workers", "threads"),
+)
 
 
 @click.command("sweep", cls=Remembering)
@@ -93,6 +100,10 @@ _OWN = ("over", "recipe", "settings", "seed", "trials", "folds", "at_once", "res
 @click.option("--test", "test_data", type=click.Path(path_type=Path), help="Test on these instead.")
 @labelling_options
 @seed_option
+@engine_options
+@click.option(
+    "--threads", type=click.IntRange(min=1), help="Of this process, or of each worker: all processors, or one."
+)
 @cache_options
 @strict_option
 @unreadable_option
@@ -120,6 +131,10 @@ def command(
     test_data: Path | None,
     labelled_by: LabelChoice,
     seed: int,
+    engine: str,
+    address: str | None,
+    workers: int | None,
+    threads: int | None,
     cache: Cache | None,
     strict: bool,
     skip_unreadable: bool,
@@ -138,6 +153,7 @@ def command(
     transfer sweep mobilenet_v2_imagenet photos/ --over stages.1.rate=1e-5..1e-3 -o sweeps/rate
     transfer sweep own.h5 photos/ --recipe full --over stages.1.rate=1e-5..1e-3 --over stages.1.optimizer=adam,sgd -o s
     transfer sweep own.h5 photos/ --over stages.1.unfreeze_last=1..4 --over 'stages.1.augment=|flip|flip,zoom' -o s
+    transfer sweep own.h5 photos/ --over stages.1.rate=1e-5..1e-3 -o s --engine ray --address head:6379 --trials 64
     """
     drop = dropped(drop_last=drop_last, drop_last_n=drop_last_n, at=at)
     if shots is not None and test_data is not None:
@@ -161,7 +177,7 @@ def command(
     chosen = chosen_recipe(recipe or DEFAULT, settings, examples=max(1, count), seed=seed)
     parse_space(chosen, over)  # before TensorFlow is imported
     checkpoint = open_checkpoint(file)
-    import_tensorflow()
+    import_tensorflow(threads or (1 if engine == RAY else None))  # features that are kept serve the workers too
     from transfer.jobs.learning import Learning, prepare_file
     from transfer.jobs.sweeping import sweep
     from transfer.training.devices import make_repeatable
@@ -169,7 +185,7 @@ def command(
     make_repeatable()
     how = Learning(into=into, restoring=restoring, drop_last=drop, at=at, recipe=chosen)
     _, student = prepare_file(checkpoint, labelled, how)
-    with progress_bar() as progress:
+    with _open_engine(engine, out, address, workers, threads) as where, progress_bar() as progress:
         found = sweep(
             student,
             labelled,
@@ -185,7 +201,8 @@ def command(
             preprocessing=preprocessing_named(preprocessing),
             size=size,
             skip_unreadable=skip_unreadable,
-            cache=cache,
+            cache=cache if engine != RAY or cache is None or cache.is_needed else None,  # which all machines see
+            engine=where,
             resume=resume,
             force=force,
             command=typed_as("finetune", without=_OWN),
@@ -199,3 +216,15 @@ def command(
     click.echo(f"{found.heading}{', which stood there already' if found.reused else ''}")
     show_table(columns, rows, numbers=numbers)
     click.echo("\n".join(found.closing))
+
+
+def _open_engine(
+    engine: str, out: Path, address: str | None, workers: int | None, threads: int | None
+) -> AbstractContextManager[Engine]:
+    """What does the trials: this process, or Ray Tune."""
+    if engine != RAY:
+        return open_engine(engine, address, workers, threads)
+    from transfer.jobs.sweep_folders import TUNE
+    from transfer.scaling.tuning import TuneEngine
+
+    return TuneEngine(out / TUNE, address, workers=workers, threads=threads or 1)

@@ -5,6 +5,7 @@
     SWEEP/study.db           the same for Optuna and its tools
     SWEEP/best.toml          the best recipe
     SWEEP/runs/best          its run on the test part; beside it `as_it_is`
+    SWEEP/tune               what Ray Tune knows of the trials, if it did them
     SWEEP/features           what is frozen, computed once; gone when all is done
 
 Each file appears whole or not at all.
@@ -28,6 +29,7 @@ from transfer.specs import Json
 
 SCHEMA = 1
 SWEEP, TRIALS, STUDY, BEST, RUNS, FEATURES = "sweep.json", "trials", "study.db", "best.toml", "runs", "features"
+TUNE = "tune"
 TRIES = 3
 
 

@@ -141,7 +141,7 @@ def sweep(
         cache = Cache(Path(cache) if cache is not None else folder.path / FEATURES)
     learnt = asking.learnt(space.recipe, cache, progress)
     dealt = deal_examples(learnt, shots=None, folds=folds, repeats=1, seed=space.recipe.seed)
-    trying = Trying(plain, learnt, dealt, space, folder, cache, preprocessing, size)
+    trying = Trying(plain, learnt, dealt, space, folder, cache, preprocessing, size).placed()
     found = _tried(trying, _rounds(trying.space, trials, at_once), engine or LocalEngine(), progress)
     best = _best(found)
     with placed_file(folder.path / BEST, force=True) as temporary:

@@ -61,6 +61,18 @@ class Trying:
     preprocessing: Preprocessing | str | None = field(default=None, repr=False)
     size: tuple[int, int] | None = None
 
+    def placed(self) -> Trying:
+        """The same with whole paths, for processes that work in other folders."""
+        inputs = self.data.inputs
+        if isinstance(inputs, tuple):
+            inputs = tuple(each.absolute() for each in inputs)
+        return replace(
+            self,
+            data=replace(self.data, inputs=inputs),
+            folder=replace(self.folder, path=self.folder.path.absolute()),
+            cache=replace(self.cache, folder=self.cache.folder.absolute()),
+        )
+
     def prepare(self) -> Callable[[Task], Trial]:
         """The work, once wherever it is done."""
         network, heads = check_heads(self.student, self.data, None)

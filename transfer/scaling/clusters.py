@@ -61,7 +61,12 @@ def cluster(address: str | None = None) -> Iterator[Any]:
             [Problem("--address", "the address of a running cluster", " ".join(str(error).split()))],
             next_step=START,
         ) from error
+    # Whatever is asked of the logs, Ray prints of each worker that dies on standard output, where results go.
+    printing = load_ray("ray._private.worker")
+    before = getattr(printing, "_worker_logs_enabled", True)
+    printing._worker_logs_enabled = False
     try:
         yield ray
     finally:
         ray.shutdown()
+        printing._worker_logs_enabled = before

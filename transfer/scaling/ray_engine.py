@@ -128,7 +128,7 @@ class RayEngine:
             yield from self._go_through(pool, iter(shards), lost)
         finally:
             pool.end()
-            _wait_until_free(free)
+            wait_until_free(free)
 
     def _go_through(self, pool: _Pool, shards: Iterator[Any], lost: Lost[Any, Any] | None) -> Iterator[Any]:
         again: deque[_Try] = deque()
@@ -167,7 +167,7 @@ class RayEngine:
         options: dict[str, Any] = {"num_cpus": self._need.cpus, "num_gpus": self._need.gpus, "max_restarts": -1}
         if self._need.memory_bytes:
             options["memory"] = self._need.memory_bytes
-        return ray.remote(Worker).options(**options).remote(self._need.cpus, _folders())
+        return ray.remote(Worker).options(**options).remote(self._need.cpus, module_folders())
 
     def _connected(self) -> Any:
         if self._ray is None:
@@ -270,14 +270,14 @@ class _Pool:
         yield from self.sleeping.values()
 
 
-def _wait_until_free(cpus: float) -> None:
+def wait_until_free(cpus: float) -> None:
     """Wait until workers that were told to end have left their room, which takes moments; machines may have gone."""
     until = time.monotonic() + _ENDING_SECONDS
     while time.monotonic() < until and sum(each.cpus for each in look_around()) < cpus:
         time.sleep(_PAUSE_SECONDS / 5)
 
 
-def _folders() -> list[str]:
+def module_folders() -> list[str]:
     """Where this process looks for modules."""
     return [str(Path(each or ".").absolute()) for each in sys.path]
 
