@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from transfer.data.loading import ImageBatch
@@ -28,6 +27,8 @@ def run_ahead(run: Callable[[_Values], _Values], batches: Iterator[ImageBatch]) 
         run: may be called by two threads at once after its first call.
         batches: to run.
     """
+    import tensorflow as tf  # here: the options of a cache are read before anything computes
+
     first = next(batches, None)
     if first is None:
         return
