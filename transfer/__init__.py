@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from transfer.results import Receipt as Receipt
     from transfer.results import Run as Run
     from transfer.scaling.ray_engine import RayEngine as RayEngine
+    from transfer.scaling.ray_fitting import RayFitter as RayFitter
     from transfer.specs import Head as Head
     from transfer.specs import Preprocessing as Preprocessing
     from transfer.surgery.network import Network as Network
@@ -111,6 +112,7 @@ _HOMES = {
     "compute_features": "transfer.jobs.computing_features",
     "estimate_features": "transfer.jobs.computing_features",
     "RayEngine": "transfer.scaling.ray_engine",
+    "RayFitter": "transfer.scaling.ray_fitting",
     "count_flops": "transfer.jobs.counting_flops",
     "diagnose": "transfer.jobs.diagnosing",
     "draw_curve": "transfer.jobs.drawing_curves",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from transfer.cli.options import Decorator
+
+if TYPE_CHECKING:
+    from transfer.scaling.ray_fitting import RayFitter
 
 
 class DevicesType(click.ParamType[Any]):
@@ -31,5 +36,39 @@ devices_option: Decorator = click.option(
     "--devices",
     type=DevicesType(),
     metavar="N|all",
-    help="Share each batch of what is trained among so many GPUs of this machine.  [default: all]",
+    help="Share each batch of what is trained among so many GPUs of this machine, or of each worker.  [default: all "
+    "here]",
 )
+
+
+def check_sharing(engine: str, address: str | None, workers: int | None, devices: int | Literal["all"] | None) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        click.UsageError: if options of a cluster are given without one, or one is asked for without its size.
+    """
+    named = [name for name, value in (("--address", address), ("--workers", workers)) if value is not None]
+    if engine == "local" and named:
+        raise click.UsageError(f"{' and '.join(named)} belong to a cluster: add --engine ray.")
+    if engine == "ray" and workers is None:
+        raise click.UsageError("Say how many share each batch with --workers N: their number changes rounding.")
+    if engine == "ray" and devices == "all":
+        raise click.UsageError("Say how many GPUs each worker has with --devices N.")
+
+
+@contextmanager
+def open_fitter(
+    engine: str, address: str | None, workers: int | None, devices: int | Literal["all"] | None
+) -> Iterator[RayFitter | None]:
+    """The workers that were asked for, for a while; None for this process.
+
+    Raises:
+        TrainingError: if Ray is not installed, no cluster answers, or it has too little room.
+    """
+    if engine == "local" or workers is None:
+        yield None
+        return
+    from transfer.scaling.ray_fitting import RayFitter
+
+    with RayFitter(workers, address, gpus=devices if isinstance(devices, int) else 0) as fitter:
+        yield fitter

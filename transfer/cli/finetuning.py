@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from transfer.cli.caching import cache_options
-from transfer.cli.device_options import devices_option
+from transfer.cli.device_options import check_sharing, devices_option, open_fitter
+from transfer.cli.engine_options import engine_options
 from transfer.cli.labelling_options import labelling_options
 from transfer.cli.options import (
     PREPROCESSING_NAMES,
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
     help="Write the run by then (90, 10m, 1h), with the best that was found; it does not repeat to the bit.",
 )
 @devices_option
+@engine_options
 @cache_options
 @click.option(
     "--memory",
@@ -146,6 +148,9 @@ def command(
     choice: RecipeChoice,
     time_limit: float | None,
     devices: int | Literal["all"] | None,
+    engine: str,
+    address: str | None,
+    workers: int | None,
     cache: Cache | None,
     memory: int,
     features: Path | None,
@@ -173,6 +178,7 @@ def command(
     transfer finetune mobilenet_v2_imagenet photos/ --unfreeze-from block_15_expand --dry-run
     transfer finetune mobilenet_v2_imagenet photos/ --labels labels.csv --head food --head tags:sigmoid -o runs/food
     transfer finetune mobilenet_v2_imagenet photos/ --labels labels.csv --labelling food.toml -o runs/coarse_to_fine
+    transfer finetune mobilenet_v2_imagenet photos/ --engine ray --address head:6379 --workers 4 -o runs/photos
     transfer finetune own.h5 photos/ --benchmark mobilenet_v2_imagenet -o runs/own
     transfer finetune mobilenet_v2_imagenet photos/ --features features/ -o runs/streamed
     transfer finetune pretrained.h5 photos/ --into module:create_model --preprocessing torch --shots 20 -o runs/photos
@@ -191,9 +197,11 @@ def command(
         raise click.UsageError("--head-solver is for --features.")
     if features is not None:
         others = {"--dry-run": dry_run, "--time-limit": time_limit, "--tensorboard": tensorboard, "--mlflow": mlflow}
+        others |= {"--devices": devices, "--engine ray": engine == "ray"}
         if beside := [name for name, value in others.items() if value not in (None, False)]:
             raise click.UsageError(f"Give --features without {', '.join(beside)}.")
         choice = choice.or_probe()
+    check_sharing(engine, address, workers, devices)
     from transfer.cli.quieting import import_tensorflow
     from transfer.cli.scores import show_run
     from transfer.cli.showing import progress_bar, show_json, show_note, show_problems, show_receipt, show_warnings
@@ -253,7 +261,7 @@ def command(
         baselines=baselines,
         benchmark=benchmark,
         recipe=recipe,
-        devices=devices,
+        devices=devices if engine == "local" else None,
     )
     if out is None or dry_run:
         with progress_bar() as progress:
@@ -286,7 +294,8 @@ def command(
             run = learn_features(checkpoint, labelled, features, out, how, solver=head_solver, **alike)
         else:
             given: dict[str, Any] = {"cache": cache, "time_limit": limit, "tensorboard": tensorboard, "mlflow": mlflow}
-            run = learn_file(checkpoint, labelled, out, how, **given, **alike)
+            with open_fitter(engine, address, workers, devices) as fitter:
+                run = learn_file(checkpoint, labelled, out, how, fitter=fitter, **given, **alike)
     show_warnings((*run.result.warnings, *run.troubles))
     if run.receipt:
         show_receipt(Receipt.from_json(run.receipt))

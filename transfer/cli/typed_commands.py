@@ -18,6 +18,7 @@ _NO_PART = (
     "memory",
     "tensorboard",
     "mlflow",
+    "address",
     "report",
     "quiet",
     "verbose",

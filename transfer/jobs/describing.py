@@ -40,6 +40,7 @@ def describe_request(
     benchmark: Json = None,
     features: Json = None,
     devices: int = 1,
+    workers: int = 0,
 ) -> Json:
     """All that decides the outcome, with one digest over it.
 
@@ -59,7 +60,8 @@ def describe_request(
         baselines: `cheap` or `all`.
         benchmark: what the result is held against, with a digest of its answers; None for nothing.
         features: that are there already, and how the head is solved on them; None where they are computed.
-        devices: that share each batch.
+        devices: that share each batch, or that each worker has.
+        workers: of a cluster that share each batch; 0 without one.
     """
     heads = tuple(f"{ref.layer}/" for ref in network.graph.outputs)
     tensors = {name: digest_tensor(values) for name, values in network.tensors.items() if not name.startswith(heads)}
@@ -72,6 +74,7 @@ def describe_request(
         **({"benchmark": benchmark} if benchmark else {}),
         **({"features": features} if features else {}),
         **({"devices": devices} if devices > 1 else {}),
+        **({"workers": workers} if workers else {}),
         "input": feed.to_json(),
         "preprocessing": asdict(feed.preprocessing) if feed.preprocessing else None,
         "network": {

@@ -78,7 +78,7 @@ def _settings(asked: Json) -> dict[str, Json]:
     found = {
         "recipe": recipe.get("name"),
         "seed": recipe.get("seed"),
-        **{name: asked.get(name) for name in ("shots", "test_share", "time_limit", "baselines", "devices")},
+        **{name: asked.get(name) for name in ("shots", "test_share", "time_limit", "baselines", "devices", "workers")},
         **_benchmark(asked.get("benchmark")),
         **_flat({name: asked.get(name) for name in ("preprocessing", "data", "test")}),
         "stages": [stage["kind"] for stage in stages],

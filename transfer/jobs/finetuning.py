@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import keras
 
@@ -41,6 +41,10 @@ from transfer.surgery.network import Network
 from transfer.training.devices import settle_devices
 from transfer.training.feature_store import MEMORY_BYTES
 from transfer.training.learner import Learner
+from transfer.training.lessons import take_lesson
+
+if TYPE_CHECKING:
+    from transfer.scaling.ray_fitting import RayFitter
 
 
 def finetune(
@@ -62,6 +66,7 @@ def finetune(
     memory_bytes: int = MEMORY_BYTES,
     time_limit: float | TimeLimit | None = None,
     devices: int | Literal["all"] | None = None,
+    fitter: RayFitter | None = None,
     receipt: Receipt | None = None,
     notes: tuple[str, ...] = (),
     progress: Progress = silent,
@@ -104,6 +109,8 @@ def finetune(
             does not repeat to the bit.
         devices: of this machine that share each batch of what is trained, or `all`; by default all GPUs. Equal up to
             rounding, which their number changes: it is part of what is asked.
+        fitter: workers of a cluster that share each batch instead; features and the head stay with this process. Their
+            number is part of what is asked likewise.
         receipt: how the student's weights were restored, to be kept with the run.
         notes: what was done to get the student, likewise.
         progress: told of what is going on.
@@ -133,7 +140,9 @@ def finetune(
         raise ValueError("shots divide one set; with a test set of its own all of data is learnt from")
     if baselines == "all" and time_limit is not None:
         raise ValueError("training from scratch takes its time: give baselines='all' without a time limit")
-    sharing = settle_devices(devices)
+    if fitter is not None and devices is not None:
+        raise ValueError("give devices or a fitter: RayFitter(…, gpus=…) says how many each worker has")
+    sharing = settle_devices(devices) if fitter is None else 1
     network, heads = check_heads(student, data, test)
     check_recipe(network.graph, heads, recipe)
     own = student.custom_objects if isinstance(student, Student) else classes_of(student)
@@ -159,7 +168,8 @@ def finetune(
         time_limit=seconds,
         baselines=baselines,
         benchmark=reference.asked if reference else kept,
-        devices=sharing,
+        devices=sharing if fitter is None else fitter.gpus,
+        workers=0 if fitter is None else fitter.workers,
     )
     if target is not None:
         finished = None if force else find_finished(target, asked, own)
@@ -186,6 +196,7 @@ def finetune(
             watch=trackers.tell,
             deadline=limit.training_ends(_size_bytes(network)) if limit else None,
             devices=sharing,
+            fitter=fitter or take_lesson,
         )
         warnings = warn_of_inputs(feed, network, data, seed=recipe.seed, batches=fitted_batches(feed, store))
         how = Division(test, shots, test_share)

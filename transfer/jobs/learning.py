@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from transfer.data.labelled import LabelledSet
 from transfer.jobs.cached_features import Cache
@@ -17,6 +17,9 @@ from transfer.results import Run
 from transfer.specs import Preprocessing, Progress, Restoring, silent
 from transfer.training.feature_store import MEMORY_BYTES
 from transfer.weights.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from transfer.scaling.ray_fitting import RayFitter
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ def learn_file(
     force: bool = False,
     cache: Cache | Path | None = None,
     memory_bytes: int = MEMORY_BYTES,
+    fitter: RayFitter | None = None,
     time_limit: TimeLimit | None = None,
     progress: Progress = silent,
     tensorboard: Path | None = None,
@@ -93,6 +97,7 @@ def learn_file(
         force: whether `out` may be replaced.
         cache: where features are kept for other runs; see `finetune`.
         memory_bytes: for features in memory; past it they lie on the disk.
+        fitter: workers of a cluster that train; see `finetune`.
         time_limit: by which the run is written, with the best that was found by then.
         progress: told of what is going on.
         tensorboard: a folder for the numbers of each epoch; see `finetune`.
@@ -123,6 +128,7 @@ def learn_file(
         memory_bytes=memory_bytes,
         time_limit=time_limit,
         devices=how.devices,
+        fitter=fitter,
         receipt=restored.receipt,
         notes=(student.describe(how.recipe),),
         progress=progress,

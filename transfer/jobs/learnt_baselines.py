@@ -32,6 +32,7 @@ def make_rivals(learner: Learner, examples: int, wanted: Sequence[str] = (UNTRAI
             store=learner.store,
             progress=learner.progress,
             devices=learner.devices,
+            fitter=learner.fitter,
         )
 
     recipes = {

@@ -66,7 +66,7 @@ class Worker:
             done = self._work(shard)
             return Answer(done, None, time.monotonic() - start, highest_memory())
         except Exception as error:  # noqa: BLE001  # told, and raised, where it was asked for
-            return Answer(None, _portable(error))
+            return Answer(None, portable(error))
 
     def _prepared(self, kept: Any) -> Callable[[Any], Any]:
         prepare = load_ray().get(kept)
@@ -78,7 +78,7 @@ class Worker:
         return work
 
 
-def _portable(error: Exception) -> Exception:
+def portable(error: Exception) -> Exception:
     """An error that can be sent, with where it was raised."""
     error.add_note(f"raised in a worker: process {os.getpid()} of {os.uname().nodename}")
     try:

@@ -13,7 +13,7 @@ that one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, Literal
@@ -115,6 +115,31 @@ def strategy_of(variables: Sequence[Any]) -> Any:
     """The strategy in whose scope variables of Keras were made; None where they are on one device."""
     made_in = getattr(variables[0].value, "distribute_strategy", None) if variables else None
     return made_in if made_in is not None and made_in.num_replicas_in_sync > 1 else None
+
+
+def make_agreement(strategy: Any) -> Callable[[int], int]:
+    """A function that gives every process of a training the number that the first one has.
+
+    What a clock settles has to be settled for all: they wait for each other in every step. Where there is one process
+    it is that process's own number.
+
+    Args:
+        strategy: as `strategy_of` gives it.
+    """
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return lambda value: value
+
+    def of_first(value: Any) -> Any:
+        context = tf.distribute.get_replica_context()
+        is_first = tf.get_static_value(context.replica_id_in_sync_group) == 0
+        own = tf.identity(value) if is_first else tf.zeros_like(value)  # made here, so that it is known where it is
+        return context.all_reduce("sum", own)
+
+    @tf.function(input_signature=[tf.TensorSpec((), tf.int64)], autograph=False)  # type: ignore[untyped-decorator]
+    def settled(value: Any) -> Any:
+        return strategy.experimental_local_results(strategy.run(of_first, (value,)))[0]
+
+    return lambda value: int(settled(tf.constant(value, tf.int64)))
 
 
 def handle_of(variable: Any) -> Any:

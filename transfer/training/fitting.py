@@ -34,7 +34,7 @@ from transfer.training.schedules import rate_at
 from transfer.training.stepping import Stepping, assign_values, copy_values, seed_layers
 from transfer.training.stilling import stilled
 from transfer.training.synchronizing import synchronized
-from transfer.training.training_state import Arrays, StateFolder, TrainingState
+from transfer.training.training_state import Arrays, StateFolder, States, TrainingState
 from transfer.training.update_sizes import read_weights, trained_kernels, update_sizes
 from transfer.training.validating import Validated, Validator, make_validator
 from transfer.weights.digests import digest_json, digest_manifest
@@ -55,7 +55,8 @@ class Fit:
         rate: the learning rate at its highest, as given or found.
         kept_epoch: the epoch after which the weights were as they are now; with early stopping the best one.
         ended: `complete`, by `patience`, or by the `deadline`.
-        stepping: what took the steps, for a `fit` of the same model that is to trace nothing again.
+        stepping: what took the steps, for a `fit` of the same model that is to trace nothing again;
+            None where that was elsewhere.
         resumed_at: steps that it went on from, taken before it was cut off; 0 where it began anew.
     """
 
@@ -64,7 +65,7 @@ class Fit:
     rate: float
     kept_epoch: int
     ended: Ending
-    stepping: Stepping = field(repr=False, compare=False)
+    stepping: Stepping | None = field(default=None, repr=False, compare=False)
     resumed_at: int = field(default=0, repr=False, compare=False)
 
 
@@ -76,7 +77,7 @@ def fit(
     *,
     seed: int,
     validation: Labelled | None = None,
-    state_folder: Path | None = None,
+    state_folder: Path | States | None = None,
     digest: str = "",
     save_every_seconds: float = 60.0,
     save_every_steps: int = 0,
@@ -99,7 +100,7 @@ def fit(
         stage: how to train.
         seed: of the order of examples, of mixing, and of layers that draw random numbers.
         validation: examples to stop early by and to tell of; nothing is learnt from them.
-        state_folder: where the run writes down where it stands; None for nowhere.
+        state_folder: where the run writes down where it stands, or what keeps that; None for nowhere.
         digest: of the features and all else that the caller puts in; a state with another is refused.
         save_every_seconds: how much work a kill may cost.
         save_every_steps: the same in steps, besides; 0 for no such limit.
@@ -119,7 +120,7 @@ def fit(
         raise ValueError("patience needs examples to validate on")
     stage = replace(stage, precision=settled_precision(stage.precision))
     seed_layers(model, seed)
-    folder = StateFolder(state_folder) if state_folder is not None else None
+    folder = StateFolder(state_folder) if isinstance(state_folder, Path) else state_folder
     units = int(model.output_shape[-1])
     labels = as_labels(labels, units)
     tested = None if validation is None else (validation[0], as_labels(validation[1], units))
@@ -202,7 +203,7 @@ class _Run:
 
     def go(self, saving: SavingTimes, deadline: float | None, tell: Callable[[Epoch, int], None]) -> Ending:
         while len(self.history) < self.epochs:
-            if self.has_lost_patience():
+            if self.stage.patience and self.stepping.agree(self.has_lost_patience()):
                 return "patience"
             if not self.go_through_epoch(saving, deadline):
                 return "deadline"
@@ -217,12 +218,13 @@ class _Run:
         """Take the steps that an epoch lacks; false if there was no time for all."""
         last = min(self.batching.steps, self.steps - len(self.history) * self.batching.steps) - 1
         while self.step < last:
-            if _is_over(deadline):
+            possible = min(self.pace.steps, last - self.step, saving.steps or last)
+            count = self.stepping.agree(0 if _is_over(deadline) else possible)
+            if not count:
                 return False
-            count = min(self.pace.steps, last - self.step, saving.steps or last)
             self.take_steps(count)
             saving.after_steps(count, self.state)
-        if _is_over(deadline):
+        if deadline is not None and self.stepping.agree(_is_over(deadline)):
             return False
         before = read_weights(self.kernels)
         self.take_steps(1)

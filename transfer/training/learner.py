@@ -38,7 +38,7 @@ from transfer.training.fresh import start_anew
 from transfer.training.history import Watch, unwatched
 from transfer.training.holding_out import hold_out
 from transfer.training.labels import Labels, logit_places
-from transfer.training.lessons import Lesson, take_lesson
+from transfer.training.lessons import Fitter, Lesson, take_lesson
 from transfer.training.number_scales import NumberScales
 from transfer.training.prefixing import BATCH, with_tensors
 from transfer.training.probing import HeadInputs, scaled_heads
@@ -71,6 +71,7 @@ class Learner:
         watch: given each epoch, with `trial_1` or `stage_1` by the stage's place in the recipe.
         deadline: of `time.monotonic`, by which the last stage is over; None for no limit.
         devices: of this machine, that share each batch; None for all GPUs.
+        fitter: where lessons are taken.
         history: a line for each stage and epoch.
         remarks: what was kept of each stage that was validated, and what the deadline ended.
         resumed: the last step of a run that was cut off, from which training went on; empty where it began anew.
@@ -86,6 +87,7 @@ class Learner:
     watch: Watch = unwatched
     deadline: float | None = None
     devices: int | None = None
+    fitter: Fitter = take_lesson
     history: list[Json] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     resumed: str = ""
@@ -218,7 +220,7 @@ class Learner:
         if tried is None or stage.lora_rank or self.custom_objects:  # whose layers may keep what they drew
             model, stepping = self._build(suffix), None
         else:
-            model, stepping = tried.stepping.model, tried.stepping
+            model, stepping = tried.model, tried.stepping
             take_over(model, suffix)
         before = copy_variables(model)
         lesson = replace(self._lesson(f"stage_{place}", self._all, stage, graph, rows), stepping=stepping)
@@ -229,7 +231,7 @@ class Learner:
             return
         self._all.settle(model, before, choice, self.heads)
         take_over(model, with_tensors(suffix, self._all.rest.tensors))
-        answer = tried.answer if stepping and tried else make_answering(model, BATCH)
+        answer = tried.answer if tried and tried.model is model else make_answering(model, BATCH)
         self._answers = lambda places: answer(rows.subset(places))
 
     def _try(self, track: Track, stage: Stage, graph: Graph, place: int) -> Trial:
@@ -248,7 +250,7 @@ class Learner:
         track.settle(model, before, choice, self.heads)
         epochs = found.kept_epoch if stage.patience else stage.epochs
         repeated = replace(stage, rate=found.rate, patience=0, epochs=max(1, epochs))
-        return Trial(repeated, choice, found.stepping, answer)
+        return Trial(repeated, choice, model, found.stepping, answer)
 
     def _tempered(self, logits: NDArray[np.float32], choice: Choice) -> NDArray[np.float32]:
         found = logits.copy()
@@ -259,12 +261,13 @@ class Learner:
     def _take(self, model: keras.Model, lesson: Lesson, track: Track) -> Fit:
         """Train on a lesson of a track, and tell of it."""
         try:
-            found = take_lesson(
+            found = self.fitter(
                 model,
                 lesson,
                 heads=self.heads,
                 seed=self.recipe.seed,
                 state_folder=self.state_folder,
+                custom_objects=self.custom_objects,
                 progress=self.progress,
                 watch=self.watch,
             )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 import keras
 
@@ -13,13 +15,15 @@ from transfer.errors import LayerError, NotFiniteError
 from transfer.models.variables import name_variables
 from transfer.recipes import Stage
 from transfer.specs import Progress
-from transfer.training.feature_rows import Rows
+from transfer.training.batching import Features
+from transfer.training.devices import strategy_of
 from transfer.training.features import Runner
 from transfer.training.fitting import Fit, Labelled, fit
 from transfer.training.history import Watch, unwatched
 from transfer.training.labels import Labels
 from transfer.training.low_rank import adapt
 from transfer.training.stepping import Stepping
+from transfer.training.training_state import States
 from transfer.weights.digests import digest_json, digest_manifest
 from transfer.weights.tensor_digests import digest_tensor
 
@@ -41,7 +45,7 @@ class Lesson:
     """
 
     name: str
-    rows: Rows
+    rows: Features
     labels: Labels
     keys: list[str]
     stage: Stage
@@ -56,15 +60,34 @@ class Lesson:
         return self.name.replace("trial_", "trial of stage ").replace("_", " ")
 
 
+class Fitter(Protocol):
+    """Where lessons are taken: `take_lesson` in this process, or something that hands them to others."""
+
+    def __call__(
+        self,
+        model: keras.Model,
+        lesson: Lesson,
+        *,
+        heads: Sequence[str],
+        seed: int,
+        state_folder: Path | None,
+        custom_objects: Mapping[str, Any],
+        progress: Progress,
+        watch: Watch = unwatched,
+    ) -> Fit:
+        """Train a model in place; see `take_lesson`."""
+
+
 def take_lesson(
     model: keras.Model,
     lesson: Lesson,
     *,
     heads: Sequence[str],
     seed: int,
-    state_folder: Path | None,
+    state_folder: Path | States | None,
     progress: Progress,
     watch: Watch = unwatched,
+    custom_objects: Mapping[str, Any] | None = None,  # noqa: ARG001  # the model is built already
 ) -> Fit:
     """Train a model in place.
 
@@ -73,16 +96,18 @@ def take_lesson(
         lesson: what it learns from.
         heads: names of the layers that give the logits.
         seed: of all that is drawn.
-        state_folder: for the states of all lessons of a run; None for nowhere.
+        state_folder: for the states of all lessons of a run, or what keeps those of this one; None for nowhere.
         progress: told of each epoch.
         watch: given each epoch, with the lesson's name.
+        custom_objects: classes of the caller's in the model, by name, for a `Fitter` that builds it elsewhere.
 
     Raises:
         NotFiniteError: if a step is not finite; the model has the weights before it.
         LayerError: if a frozen tensor has changed.
     """
     rank = lesson.stage.lora_rank
-    adapted = adapt(model, rank, seed=seed, whole=heads) if rank else None
+    with strategy.scope() if (strategy := strategy_of(model.variables)) else nullcontext():
+        adapted = adapt(model, rank, seed=seed, whole=heads) if rank else None
     frozen = digest_frozen(model)
     try:
         found = fit(
@@ -92,7 +117,7 @@ def take_lesson(
             lesson.stage,
             seed=seed,
             validation=lesson.validation,
-            state_folder=state_folder / lesson.name if state_folder is not None else None,
+            state_folder=state_folder / lesson.name if isinstance(state_folder, Path) else state_folder,
             digest=digest_json([lesson.name, lesson.keys]) if state_folder is not None else "",
             deadline=lesson.deadline,
             stepping=lesson.stepping,

@@ -98,7 +98,7 @@ def _losses(stepping: Stepping, batching: Batching, rates: Sequence[float], unti
     before, losses = copy_values(variables), list[float]()
     try:
         for place, rate in enumerate(rates):
-            if until is not None and time.monotonic() >= until:
+            if until is not None and stepping.agree(time.monotonic() >= until):
                 return None
             epoch, step = divmod(place, batching.steps)
             taken = stepping.take(batching.chunk(epoch + 1, step), [rate])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from transfer.training.training_state import StateFolder, TrainingState
+from transfer.training.training_state import States, TrainingState
 
 _SHARE = 10  # between epochs, writing takes at most one tenth of the time
 _LEAST_SECONDS = 1.0  # of work between them: less is sooner done again
@@ -14,7 +14,7 @@ _LEAST_SECONDS = 1.0  # of work between them: less is sooner done again
 class SavingTimes:
     """Saves a run's state after steps and epochs, if it is time."""
 
-    def __init__(self, folder: StateFolder | None, *, every_seconds: float, every_steps: int = 0) -> None:
+    def __init__(self, folder: States | None, *, every_seconds: float, every_steps: int = 0) -> None:
         """Set the times.
 
         Args:

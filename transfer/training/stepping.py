@@ -22,7 +22,7 @@ from transfer.models.building import read_model
 from transfer.models.variables import name_variables
 from transfer.recipes import Stage
 from transfer.training.batching import Chunk
-from transfer.training.devices import assign_here, read_here, strategy_of
+from transfer.training.devices import assign_here, make_agreement, read_here, strategy_of
 from transfer.training.layer_shares import layer_shares, shares_of
 from transfer.training.losses import distance_penalty
 from transfer.training.output_losses import OutputLosses
@@ -55,6 +55,7 @@ class Stepping:
         balance: (outputs,) what the losses are weighed by, trained with them; None where their weights are fixed.
         optimizer: with all its variables.
         averages: the moving average of each that is trained; empty where the stage has none.
+        agree: gives every process that takes part the number that the first one has.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Stepping:
         if not self.trained:
             raise ValueError(f"nothing is trainable in {model.name!r}")
         self._strategy = strategy_of([*self.trained.values()])
+        self.agree = make_agreement(self._strategy)
         with self._strategy.scope() if self._strategy else nullcontext():
             shares = _shares(model, self.trained, stage.layer_decay)
             is_balanced = stage.balance == "uncertainty" and len(labelling) > 1

@@ -62,11 +62,13 @@ class Trial:
     Attributes:
         stage: as it is then done on all examples.
         choice: what is kept of it.
-        stepping: what took the steps, with the model.
+        model: as it learnt, with what is kept of it.
+        stepping: what took the steps; None where that was elsewhere.
         answer: that model's logits.
     """
 
     stage: Stage
     choice: Choice
-    stepping: Stepping
+    model: keras.Model
+    stepping: Stepping | None
     answer: Answering

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from io import BufferedReader
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,16 @@ class TrainingState:
 
 
 _ARRAYS = ("variables", "optimizer", "averages", "best")
+
+
+class States(Protocol):
+    """What keeps the newest state of a training run: a folder here, or one on another machine."""
+
+    def load(self, asked: str) -> TrainingState | None:
+        """The newest state; None where there is none. It is an error if that is of another run than `asked`."""
+
+    def save(self, state: TrainingState) -> None:
+        """Keep a state."""
 
 
 class StateFolder:
