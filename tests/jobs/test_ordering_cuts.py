@@ -19,20 +19,16 @@ FOLDS = deal_repeatedly(Labelling.of_classes(("a", "b")), [np.arange(200) % 2], 
 SPREAD = np.tile([-0.02, -0.01, 0.0, 0.01, 0.02], 2)
 
 
-@pytest.fixture(scope="module")
-def network():
-    inputs = keras.Input((2,))
-    return read_model(keras.Model(inputs, keras.layers.Dense(2)(inputs)))
-
-
 @pytest.fixture
-def place(network):
+def place():
     def placed(name, at, accuracy, flops, size, spread=SPREAD):
         is_random = name.startswith("random:")
-        opened = OpenedCandidate(Candidate(name, "file.h5", None, is_random), network, {})
         features = CutFeatures(at, np.zeros((200, 3), np.float32), Cost(flops, size // 4, size))
         accuracies = Interval(accuracy, accuracy, accuracy)
-        return Placed(opened, ScoredCut(features, CutScores(0, 0), accuracies, accuracy + spread))
+        return Placed(
+            Candidate(name, "file.h5", None, is_random),
+            ScoredCut(features, CutScores(0, 0), accuracies, accuracy + spread),
+        )
 
     return placed
 
@@ -112,7 +108,10 @@ def test_a_cut_that_cannot_be_fine_tuned_is_told_and_the_ranking_stands(place, m
 
     monkeypatch.setattr(verifying_ranks, "finetune", fail)
     monkeypatch.setattr(verifying_ranks, "_student", lambda *_: None)
+    inputs = keras.Input((2,))
+    network = read_model(keras.Model(inputs, keras.layers.Dense(2)(inputs)))
     cuts = order_cuts([given := place("a", "late", 0.9, 100, 40)], FOLDS).rows
-    rows, notes = verifying_ranks.verify_cuts(cuts, {"a at late": given.opened}, None, 3, fitting=Fitting())
+    origins = {"a at late": OpenedCandidate(given.candidate, network, {})}
+    rows, notes = verifying_ranks.verify_cuts(cuts, origins, None, 3, fitting=Fitting())
     assert rows == cuts
     assert notes == ("a at late could not be fine-tuned: The loss is not finite.",)

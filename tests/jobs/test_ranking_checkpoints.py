@@ -156,12 +156,12 @@ def test_what_fails_as_its_file_does_is_not_told_twice(good, data, tmp_path):
 
 
 def test_random_weights_that_fail_otherwise_than_their_file_keep_their_reason(good, data, monkeypatch):
-    from transfer.jobs import ranking_checkpoints
+    from transfer.jobs import scoring_candidates
 
     def refuse(candidate, **_):
         raise DataError(f"{candidate.is_random} cannot be opened.")
 
-    monkeypatch.setattr(ranking_checkpoints, "open_candidate", refuse)
+    monkeypatch.setattr(scoring_candidates, "open_candidate", refuse)
     with pytest.raises(DataError) as caught:
         transfer.rank({"good": good}, data, random=True)
     assert [each.found for each in caught.value.problems] == ["False cannot be opened.", "True cannot be opened."]
@@ -277,16 +277,16 @@ def test_what_keras_and_tensorflow_refuse_is_a_row_with_its_reason(good, data, t
 
 def test_slips_of_this_package_and_the_keyboard_end_a_ranking(good, data, monkeypatch):
     from transfer.evidence.rank_agreement import compare_ranks
-    from transfer.jobs import ranking_checkpoints
+    from transfer.jobs import scoring_candidates
 
-    monkeypatch.setattr(ranking_checkpoints, "open_candidate", lambda *_, **__: compare_ranks([1], [1, 2]))
+    monkeypatch.setattr(scoring_candidates, "open_candidate", lambda *_, **__: compare_ranks([1], [1, 2]))
     with pytest.raises(ValueError, match="scores of shape"):
         transfer.rank([good], data)
 
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ranking_checkpoints, "open_candidate", stop)
+    monkeypatch.setattr(scoring_candidates, "open_candidate", stop)
     with pytest.raises(KeyboardInterrupt):
         transfer.rank([good], data)
 

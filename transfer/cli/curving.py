@@ -9,6 +9,7 @@ import click
 
 from transfer.cli.caching import cache_options
 from transfer.cli.completing import complete_recipes
+from transfer.cli.engine_options import engine_options, open_engine, threads_here, threads_option
 from transfer.cli.labelling_options import labelling_options
 from transfer.cli.options import (
     PREPROCESSING_NAMES,
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
 @click.option("--preprocessing", type=ChoiceType(PREPROCESSING_NAMES), help="How images are prepared.")
 @labelling_options
 @seed_option
+@engine_options
+@threads_option
 @cache_options
 @unreadable_option
 @json_option
@@ -71,6 +74,10 @@ def command(
     preprocessing: str | None,
     labelled_by: LabelChoice,
     seed: int,
+    engine: str,
+    address: str | None,
+    workers: int | None,
+    threads: int | None,
     cache: Cache | None,
     skip_unreadable: bool,
     as_json: bool,
@@ -84,6 +91,7 @@ def command(
     \b
     transfer curve mobilenet_v2_imagenet photos/
     transfer curve mobilenet_v2_imagenet photos/ --shots 2,10,40 --recipe probe --recipe scratch
+    transfer curve mobilenet_v2_imagenet photos/ --recipe full --engine ray --address head:6379
     """
     from transfer.cli.quieting import import_tensorflow
     from transfer.cli.showing import progress_bar, show_json, show_note, show_table
@@ -91,7 +99,7 @@ def command(
 
     labelled, _ = labelled_by.read(data, strict=False, skip_unreadable=skip_unreadable, leniently=False)
     checkpoint = open_checkpoint(file)
-    import_tensorflow()
+    import_tensorflow(threads_here(engine, threads))
     from transfer.analysis.estimates import spoken
     from transfer.jobs.drawing_curves import draw_curve
     from transfer.jobs.forecasting_curves import forecast_training
@@ -104,7 +112,7 @@ def command(
         seconds = forecast_training(checkpoint, labelled, how, "scratch", shots=shots, divisions=divisions)
         show_note(f"scratch   trains for about {spoken(seconds)} here in all")
     _, student = prepare_file(checkpoint, labelled, how)
-    with progress_bar() as progress:
+    with open_engine(engine, address, workers, threads) as where, progress_bar() as progress:
         curve = draw_curve(
             student,
             labelled,
@@ -116,6 +124,7 @@ def command(
             preprocessing=preprocessing_named(preprocessing),
             size=size,
             cache=cache,
+            engine=where,
             progress=progress,
         )
     if as_json:

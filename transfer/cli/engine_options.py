@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from transfer.training.engines import Engine
 
 
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), help="Of this process, or of each worker: all processors, or one."
+)
+
+
+def threads_here(engine: str, threads: int | None) -> int | None:
+    """Of this process, so that it computes the bits of the workers and its features serve them; None for all."""
+    return threads or (1 if engine == "ray" else None)
+
+
 def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--engine`, `--address` and `--workers`, which `open_engine` takes."""
     for option in (

@@ -9,6 +9,7 @@ import click
 
 from transfer.cli.caching import cache_options
 from transfer.cli.completing import complete_checkpoints
+from transfer.cli.engine_options import engine_options, open_engine, threads_here, threads_option
 from transfer.cli.labelling_options import labelling_options
 from transfer.cli.options import (
     PREPROCESSING_NAMES,
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
 )
 @labelling_options
 @restoring_options
+@engine_options
+@threads_option
 @cache_options
 @seed_option
 @strict_option
@@ -73,6 +76,10 @@ def command(
     size: tuple[int, int] | None,
     preprocessing: str | None,
     labelled_by: LabelChoice,
+    engine: str,
+    address: str | None,
+    workers: int | None,
+    threads: int | None,
     cache: Cache | None,
     seed: int,
     strict: bool,
@@ -89,6 +96,7 @@ def command(
     \b
     transfer rank mobilenet_v2_imagenet digits_mlp --on photos/ --random
     transfer rank mobilenet_v2_imagenet random:mobilenet_v2_imagenet --on photos/ --cuts 4 --verify 3
+    transfer rank *.h5 --on photos/ --engine ray --address head:6379
     transfer rank old.h5 new.h5 --into old.h5=app:ResNet50 --on photos.csv --head food --preprocessing caffe
     """
     into = _targets(targets, files)
@@ -96,7 +104,7 @@ def command(
     from transfer.cli.showing import progress_bar, show_json, show_note, show_problems
 
     labelled, _ = labelled_by.read(data, strict=strict, skip_unreadable=skip_unreadable)
-    import_tensorflow()
+    import_tensorflow(threads_here(engine, threads))
     from transfer.jobs.ranking_checkpoints import rank
     from transfer.jobs.verifying_ranks import tell_of_few
     from transfer.training.devices import make_repeatable
@@ -104,7 +112,7 @@ def command(
     make_repeatable()
     if few := tell_of_few(verify):
         show_note(f"note      {few}")
-    with progress_bar() as progress:
+    with open_engine(engine, address, workers, threads) as where, progress_bar() as progress:
         ranking = rank(
             files,
             labelled,
@@ -117,6 +125,7 @@ def command(
             size=size,
             skip_unreadable=skip_unreadable,
             cache=cache,
+            engine=where,
             seed=seed,
             named=(
                 str(data),

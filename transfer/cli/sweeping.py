@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from transfer.cli.caching import cache_options
-from transfer.cli.engine_options import engine_options, open_engine
+from transfer.cli.engine_options import engine_options, open_engine, threads_here, threads_option
 from transfer.cli.labelling_options import labelling_options
 from transfer.cli.options import (
     PREPROCESSING_NAMES,
@@ -101,9 +101,7 @@ _OWN = (  # what best.toml says, or what has no part in a run
 @labelling_options
 @seed_option
 @engine_options
-@click.option(
-    "--threads", type=click.IntRange(min=1), help="Of this process, or of each worker: all processors, or one."
-)
+@threads_option
 @cache_options
 @strict_option
 @unreadable_option
@@ -177,7 +175,7 @@ def command(
     chosen = chosen_recipe(recipe or DEFAULT, settings, examples=max(1, count), seed=seed)
     parse_space(chosen, over)  # before TensorFlow is imported
     checkpoint = open_checkpoint(file)
-    import_tensorflow(threads or (1 if engine == RAY else None))  # features that are kept serve the workers too
+    import_tensorflow(threads_here(engine, threads))
     from transfer.jobs.learning import Learning, prepare_file
     from transfer.jobs.sweeping import sweep
     from transfer.training.devices import make_repeatable

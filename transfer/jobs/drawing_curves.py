@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TypeAlias
 
 import keras
 
@@ -19,22 +19,26 @@ from transfer.evidence.label_curves import LabelCurve, best_of
 from transfer.jobs.cached_features import Cache
 from transfer.jobs.checking_heads import check_heads
 from transfer.jobs.checking_outputs import refuse_outputs
-from transfer.jobs.dealing_shots import deal_shots
+from transfer.jobs.dealing_shots import DealtShots, deal_shots
 from transfer.jobs.finetuning import finetune
 from transfer.jobs.learnt_baselines import UNTRAINED
 from transfer.jobs.learnt_before import learnt_by
+from transfer.jobs.plain_students import as_plain
 from transfer.jobs.preparing import Student
 from transfer.jobs.scoring_baselines import LOGISTIC, NEIGHBOURS
 from transfer.models.building import classes_of
 from transfer.recipes import Recipe, Stage
-from transfer.results import Result, Run
+from transfer.results import Result
 from transfer.scores import Score
 from transfer.specs import Preprocessing, Progress, silent
+from transfer.training.engines import Engine, LocalEngine
 from transfer.training.fresh import start_anew
 from transfer.training.named_recipes import named_recipe
 
 SHOTS = (1, 5, 10, 20, 50)
 SCRATCH = "scratch"  # by the name of the recipe
+_Turn: TypeAlias = tuple[int, int]  # shots, and number of the division
+_Named: TypeAlias = tuple[str, Result]  # of a recipe
 _WITHOUT = (SCRATCH, UNTRAINED, NEIGHBOURS, LOGISTIC)  # know nothing from before
 
 
@@ -51,6 +55,7 @@ def draw_curve(
     preprocessing: Preprocessing | str | None = None,
     size: tuple[int, int] | None = None,
     cache: Cache | str | os.PathLike[str] | None = None,
+    engine: Engine | None = None,
     progress: Progress = silent,
 ) -> LabelCurve:
     """Learn with few and with more labels, and without what was learnt before.
@@ -70,7 +75,8 @@ def draw_curve(
         skip_unreadable: whether pictures that cannot be decoded are left out, of which there are fewer shots then.
         preprocessing: how images are prepared; see `finetune`.
         size: (h, w) to which images are fitted, likewise.
-        cache: where features are kept; by default for the time of this call.
+        cache: where features are kept; by default for the time of this call, and nowhere where another process works.
+        engine: what learns: each division with each number of shots is a piece of work. By default this process.
         progress: told of the runs.
 
     Raises:
@@ -80,27 +86,18 @@ def draw_curve(
     data = as_labelled(data)
     refuse_outputs(data, "a curve is drawn")
     dealt = deal_shots(data, shots, divisions=divisions, seed=seed, test_share=test_share)
-    found: list[CurvePoint] = []
-    with _kept(cache) as folder:
-        ways = _Ways(
-            student,
-            [_untrained(student, data, seed + each) for each in range(divisions)],
-            tuple(dict.fromkeys(recipes)),
-            {
-                "preprocessing": preprocessing,
-                "size": size,
-                "cache": folder,
-                "skip_unreadable": skip_unreadable,
-                "progress": progress,
-            },
-        )
-        for place, count in enumerate(dealt.shots):
-            runs: list[tuple[str, Run]] = []
-            for number in range(divisions):
-                learnt, test = data.subset(dealt.learnt(number, count)), data.subset(dealt.tested(number))
-                runs += ways.follow(learnt, test, number, seed + number)
-                progress("drawing the curve", place * divisions + number + 1, len(dealt.shots) * divisions)
-            found += _points(count, runs, dealt.pools)
+    engine = engine or LocalEngine()
+    ways = _Ways(
+        student, data, dealt, tuple(dict.fromkeys(recipes)), skip_unreadable, preprocessing, size, cache, progress
+    )
+    with _kept(cache) if isinstance(engine, LocalEngine) else nullcontext(cache) as folder:
+        ways = replace(ways, cache=folder)
+        told = _follow_all(ways if isinstance(engine, LocalEngine) else ways.to_send(), engine, progress)
+    found = [
+        point
+        for count in dealt.shots
+        for point in _points(count, [each for number in range(divisions) for each in told[count, number]], dealt.pools)
+    ]
     without = [name for name in _WITHOUT if any(each.way == name for each in found)]
     before, digests = learnt_by(student, check_heads(student, data, None)[0]), data.digests()
     tested = [digests[place] for place in sorted({int(place) for _, test in dealt.splits for place in test})]
@@ -108,33 +105,89 @@ def draw_curve(
     return LabelCurve(data.source, tuple(found), tuple(without), best_of(found, without), dealt.left_out, *remarks)
 
 
-@dataclass(frozen=True, slots=True)
+def _follow_all(ways: _Ways, engine: Engine, progress: Progress) -> dict[_Turn, list[_Named]]:
+    """What came of each division with each number of shots."""
+    turns = [(count, number) for count in ways.dealt.shots for number in range(len(ways.dealt.splits))]
+    told: dict[_Turn, list[_Named]] = {}
+    for turn, results in engine.map(ways.prepare, turns):
+        told[turn] = results
+        progress("drawing the curve", len(told), len(turns))
+    return told
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Ways:
-    """How one division with so many shots is learnt.
+    """How divisions with so many shots are learnt; as `to_send` gives it plain values, for any process.
 
     Attributes:
         student: that knows something.
-        untrained: the same with random weights, other ones for each division.
-        recipes: that the former follows.
-        how: what `finetune` is told besides.
+        data: all examples.
+        dealt: which of them are learnt from and tested on.
+        recipes: that the student follows.
+        skip_unreadable, preprocessing, size, cache, progress: what `finetune` is told besides.
     """
 
     student: keras.Model | Student
-    untrained: Sequence[Student]
+    data: LabelledSet
+    dealt: DealtShots
     recipes: tuple[str, ...]
-    how: dict[str, Any]
+    skip_unreadable: bool
+    preprocessing: Preprocessing | str | None
+    size: tuple[int, int] | None
+    cache: Cache | str | os.PathLike[str] | None
+    progress: Progress
 
-    def follow(self, learnt: LabelledSet, test: LabelledSet, number: int, seed: int) -> list[tuple[str, Run]]:
-        """A run for each recipe, and the probe on random weights."""
-        runs = [
-            (name, finetune(self.student, learnt, recipe=self._recipe(name, learnt, seed), test=test, **self.how))
-            for name in self.recipes
+    def to_send(self) -> _Ways:
+        """The same for a process that works in another folder."""
+        inputs, cache = self.data.inputs, self.cache
+        if isinstance(inputs, tuple):
+            inputs = tuple(each.absolute() for each in inputs)
+        data = replace(self.data, inputs=inputs)
+        if isinstance(cache, str | os.PathLike):
+            cache = Path(cache).absolute()
+        elif cache is not None:
+            cache = replace(cache, folder=cache.folder.absolute())
+        student = as_plain(self.student, data)
+        return replace(
+            self, student=student, data=data, dealt=replace(self.dealt, data=data), cache=cache, progress=silent
+        )
+
+    def prepare(self) -> Callable[[_Turn], tuple[_Turn, list[_Named]]]:
+        """See `Engine`."""
+        untrained: dict[int, Student] = {}
+
+        def follow(turn: _Turn) -> tuple[_Turn, list[_Named]]:
+            count, number = turn
+            if number not in untrained:
+                untrained[number] = _untrained(self.student, self.data, self.dealt.seed + number)
+            return turn, self._follow(count, number, untrained[number])
+
+        return follow
+
+    def _follow(self, count: int, number: int, untrained: Student) -> list[_Named]:
+        """A result for each recipe, and that of the probe on random weights."""
+        learnt, seed = self.data.subset(self.dealt.learnt(number, count)), self.dealt.seed + number
+        recipes = [(name, named_recipe(name, examples=len(learnt), seed=seed)) for name in self.recipes]
+        ways = [
+            *((name, self.student, recipe) for name, recipe in recipes),
+            (UNTRAINED, untrained, Recipe((Stage("probe"),), seed=seed)),
         ]
-        probe = Recipe((Stage("probe"),), seed=seed)
-        return [*runs, (UNTRAINED, finetune(self.untrained[number], learnt, recipe=probe, test=test, **self.how))]
+        test = self.data.subset(self.dealt.tested(number))
+        return [(name, self._learn(student, learnt, test, recipe)) for name, student, recipe in ways]
 
-    def _recipe(self, name: str, learnt: LabelledSet, seed: int) -> Recipe:
-        return named_recipe(name, examples=len(learnt), seed=seed)
+    def _learn(self, student: keras.Model | Student, learnt: LabelledSet, test: LabelledSet, recipe: Recipe) -> Result:
+        run = finetune(
+            student,
+            learnt,
+            recipe=recipe,
+            test=test,
+            skip_unreadable=self.skip_unreadable,
+            preprocessing=self.preprocessing,
+            size=self.size,
+            cache=self.cache,
+            progress=self.progress,
+        )
+        return run.result
 
 
 def _untrained(student: keras.Model | Student, data: LabelledSet, seed: int) -> Student:
@@ -144,14 +197,14 @@ def _untrained(student: keras.Model | Student, data: LabelledSet, seed: int) -> 
     return Student(start_anew(network, seed, own), own, "", (), heads)
 
 
-def _points(shots: int, runs: Sequence[tuple[str, Run]], pools: Sequence[int]) -> list[CurvePoint]:
-    """From the runs of all divisions: a point for each way, what knows nothing from before last."""
+def _points(shots: int, told: Sequence[_Named], pools: Sequence[int]) -> list[CurvePoint]:
+    """From the results of all divisions: a point for each way, what knows nothing from before last."""
     scores: dict[str, list[tuple[Score, int]]] = {}
-    names = [name for name, run in runs if any(each.name == "probe" for each in run.result.stages)]
+    names = [name for name, result in told if any(each.name == "probe" for each in result.stages)]
     probed = "probe" if "probe" in names else next(iter(names), "")
-    for name, run in runs:
-        for way, score in _named(name, run.result, with_probe=name == probed).items():
-            scores.setdefault(way, []).append((score, run.result.train_examples))
+    for name, result in told:
+        for way, score in _named(name, result, with_probe=name == probed).items():
+            scores.setdefault(way, []).append((score, result.train_examples))
     ordered = sorted(scores.items(), key=lambda each: _WITHOUT.index(each[0]) if each[0] in _WITHOUT else -1)
     found = []
     for way, values in ordered:

@@ -13,22 +13,22 @@ from transfer.evidence.enough_labels import LITTLE
 from transfer.evidence.intervals import LEVEL
 from transfer.evidence.repeated_folds import RepeatedFolds
 from transfer.evidence.tiers import Ordering, holm, order_over_folds
-from transfer.jobs.opening_candidates import OpenedCandidate
+from transfer.jobs.opening_candidates import Candidate
 from transfer.jobs.scoring_cuts import ScoredCut
 from transfer.rankings import Cost, RankedCut
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placed:
-    """A cut that was scored, and the network that it is of."""
+    """A cut that was scored, and the candidate that it is of."""
 
-    opened: OpenedCandidate = field(repr=False)
+    candidate: Candidate = field(repr=False)
     cut: ScoredCut
 
     @property
     def name(self) -> str:
         """Candidate and layer."""
-        return f"{self.opened.candidate.name} at {self.cut.features.at}"
+        return f"{self.candidate.name} at {self.cut.features.at}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def _apart(ordering: Ordering, one: str, other: str) -> bool:
 
 
 def _row(placed: Placed) -> RankedCut:
-    candidate, cut = placed.opened.candidate, placed.cut
+    candidate, cut = placed.candidate, placed.cut
     return RankedCut(
         candidate=candidate.name,
         at=cut.features.at,

@@ -7,31 +7,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from transfer.data.doubts import refuse_unreadable
 from transfer.data.forms import LabelledData, as_labelled
 from transfer.data.labelled import LabelledSet
 from transfer.errors import DataError, Problem
-from transfer.evidence.repeated_folds import deal_repeatedly
 from transfer.jobs.auditing_scores import audit_scores, tell_left_out
 from transfer.jobs.cached_features import Cache
-from transfer.jobs.failed_candidates import none_left, refer_to_twins, telling
-from transfer.jobs.features_of_cuts import Fitting, ReadCandidate, read_candidate
+from transfer.jobs.failed_candidates import none_left, refer_to_twins
+from transfer.jobs.features_of_cuts import Fitting
 from transfer.jobs.learnt_before import LearntBefore, find_learnt
 from transfer.jobs.next_commands import extract_command, finetune_command
-from transfer.jobs.opening_candidates import Source, list_candidates, open_candidate
+from transfer.jobs.opening_candidates import Candidate, Source, list_candidates
 from transfer.jobs.ordering_cuts import Placed, order_cuts
-from transfer.jobs.scoring_cuts import Labelled, score_cut
+from transfer.jobs.scoring_candidates import (
+    REPEATS,
+    CandidateScoring,
+    OpenedHere,
+    ScoredCandidate,
+    to_send,
+)
 from transfer.jobs.verifying_ranks import verify_cuts
 from transfer.jobs.waiting_features import WaitingFeatures
 from transfer.models.restoring import Into
-from transfer.rankings import FailedCandidate, Ranking
+from transfer.rankings import Ranking
 from transfer.specs import Preprocessing, Progress, Restoring, silent
+from transfer.training.engines import Engine, LocalEngine
 
 CUTS = 6
-REPEATS, FOLDS = 2, 5
 
 
 def rank(
@@ -49,6 +51,7 @@ def rank(
     cache: Cache | str | os.PathLike[str] | None = None,
     seed: int = 0,
     named: Sequence[str] = (),
+    engine: Engine | None = None,
     progress: Progress = silent,
 ) -> Ranking:
     """Say which of several networks to start from, and where to cut it.
@@ -74,6 +77,8 @@ def rank(
         seed: of folds, of random weights and of fine-tuning.
         named: how the examples are named in the command that goes on with the best: their path, and what else tells
             which they are; by default their path, where `data` is one.
+        engine: what runs and scores the candidates, which are files best: a model is sent with all its weights. By
+            default this process, one after the other. What is fine-tuned is so here.
         progress: told of what is going on.
 
     Raises:
@@ -88,28 +93,23 @@ def rank(
     _refuse_labels(labelled)
     fitting = Fitting(preprocessing, size)
     kept = Cache(Path(cache)) if isinstance(cache, str | os.PathLike) else cache
-    failures: list[FailedCandidate] = []
-    found: list[ReadCandidate] = []
+    engine = engine or LocalEngine()
     with WaitingFeatures() as waiting:
-        for candidate in listed:
-            with telling(candidate, failures, Exception):  # of Keras and TensorFlow as well
-                opened = open_candidate(candidate, restoring=restoring, seed=seed)
-                found.append(
-                    waiting.take(
-                        read_candidate(opened, labelled, most=cuts, fitting=fitting, cache=kept, progress=progress)
-                    )
-                )
-        chosen, places = _readable(found, labelled, skip_unreadable=skip_unreadable)
-        task = _deal(chosen, seed)
-        scored: list[Placed] = []
-        for each in found:
-            with telling(each.opened.candidate, failures):
-                scored += _scored(each, places, task, progress)
+        work = CandidateScoring(
+            listed, labelled, cuts, fitting, restoring, skip_unreadable, kept, seed, progress, OpenedHere(waiting)
+        )
+        found = _score_all(work, engine, skip_unreadable=skip_unreadable)
+    unread = {place: problem for each in found for place, problem in each.unread.items()}
+    places, task = work.deal(unread)
+    chosen = labelled.subset(places)
+    scored = [Placed(listed[each.place], cut) for each in found for cut in each.cuts]
+    failures = [failure for each in found for failure in each.failed]
     told = refer_to_twins(failures, listed)
     if not scored:
         raise none_left(told)
     ordered = order_cuts(scored, task.folds)
-    origins = {placed.name: placed.opened for placed in scored}
+    place_of = {each.name: place for place, each in enumerate(listed)}
+    origins = {row.name: work.opened(place_of[row.candidate]) for row in ordered.rows[:verify]}
     rows, verified = verify_cuts(
         ordered.rows, origins, chosen, verify, fitting=fitting, cache=kept, seed=seed, progress=progress
     )
@@ -125,10 +125,10 @@ def rank(
         failures=told,
         agreements=audit_scores(rows),
     )
-    best = origins[ranking.best.name]
+    best = work.opened(place_of[ranking.best.candidate])
     left_out = [f"examples that cannot be read, left out: {more}"] if (more := len(labelled) - len(chosen)) else []
     trouble = dict.fromkeys(each.trouble for each in found if each.trouble)
-    before = _before(found)
+    before = _before(listed, found)
     unknown = [note for each in before for note in each.notes]
     notes = (*labelled.notes, *left_out, *ordered.notes, *tell_left_out(rows), *verified, *unknown, *trouble)
     words = named or ((os.fspath(data),) if isinstance(data, str | os.PathLike) else ())
@@ -141,10 +141,31 @@ def rank(
     )
 
 
-def _before(found: Sequence[ReadCandidate]) -> list[LearntBefore]:
-    """What candidates have learnt from; nothing of those with random weights."""
-    opened = [each.opened for each in found if not each.opened.candidate.is_random]
-    return [find_learnt(each.candidate.name, each.candidate.path, each.network.card) for each in opened]
+def _score_all(work: CandidateScoring, engine: Engine, *, skip_unreadable: bool) -> list[ScoredCandidate]:
+    """All candidates in their order, on the examples that all could read.
+
+    Raises:
+        DataError: if some cannot be read and are not left out, or are too few for folds.
+    """
+    sent = work if isinstance(engine, LocalEngine) else to_send(work)
+    prepare, count = sent.prepare, len(work.candidates)
+    found: dict[int, ScoredCandidate] = {}
+    for each in engine.map(prepare, [(place, None) for place in range(count)], lost=sent.lost):
+        found[each.place] = each
+        work.progress("ranking", len(found), count)
+    unread = {place: problem for each in found.values() for place, problem in each.unread.items()}
+    if not skip_unreadable:
+        refuse_unreadable([unread[place] for place in sorted(unread)], len(work.data), work.data.source)
+    again = [place for place, each in found.items() if not each.failed and each.unread.keys() != unread.keys()]
+    for each in engine.map(prepare, [(place, frozenset(unread)) for place in again], lost=sent.lost) if again else ():
+        found[each.place] = each
+    return [found[place] for place in range(count)]
+
+
+def _before(listed: Sequence[Candidate], found: Sequence[ScoredCandidate]) -> list[LearntBefore]:
+    """What candidates have learnt from; nothing of those with random weights, or that could not be read."""
+    known = [(listed[each.place], each) for each in found if each.is_read]
+    return [find_learnt(one.name, one.path, each.card) for one, each in known if not one.is_random]
 
 
 def _refuse_labels(data: LabelledSet) -> None:
@@ -162,27 +183,3 @@ def _refuse_labels(data: LabelledSet) -> None:
         )
     if not len(data):
         raise DataError(f"{data.source} holds no example that can be used.")
-
-
-def _readable(
-    found: Sequence[ReadCandidate], data: LabelledSet, *, skip_unreadable: bool
-) -> tuple[LabelledSet, NDArray[np.int64]]:
-    """The examples that could be read, the same for all candidates, and their places in the set."""
-    failed = {place: problem for each in found for place, problem in each.failures.items()}
-    if not skip_unreadable:
-        refuse_unreadable([failed[place] for place in sorted(failed)], len(data), data.source)
-    places = np.array([place for place in range(len(data)) if place not in failed], np.int64)
-    return data.subset(places), places
-
-
-def _deal(data: LabelledSet, seed: int) -> Labelled:
-    folds = deal_repeatedly(data.labelling, data.targets, seed=seed, folds=FOLDS, repeats=REPEATS, groups=data.groups)
-    return Labelled(data.labels, len(data.classes), folds, data.groups, seed)
-
-
-def _scored(read: ReadCandidate, places: NDArray[np.int64], task: Labelled, progress: Progress) -> list[Placed]:
-    found = []
-    for place, features in enumerate(read.cuts):
-        progress(f"probing {read.opened.candidate.name}", place, len(read.cuts))
-        found.append(Placed(read.opened, score_cut(features, places, task)))
-    return found

@@ -33,10 +33,11 @@ from transfer.jobs.feeding import as_learnt, make_feed
 from transfer.jobs.finetuning import finetune
 from transfer.jobs.kept_answers import read_answers
 from transfer.jobs.optuna_studies import load_optuna, next_points, write_study
+from transfer.jobs.plain_students import as_plain
 from transfer.jobs.preparing import Student, prepare_student
 from transfer.jobs.reading_examples import read_examples
 from transfer.jobs.sweep_folders import BEST, FEATURES, RUNS, STUDY, SweepFolder, open_sweep
-from transfer.jobs.trying_recipes import Trying, as_plain
+from transfer.jobs.trying_recipes import Trying
 from transfer.models.restoring import Restored, restore_file
 from transfer.placing import placed_file
 from transfer.recipes import Recipe

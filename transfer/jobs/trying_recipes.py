@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,7 +24,6 @@ from transfer.jobs.kept_pictures import checked_batches
 from transfer.jobs.preparing import Student
 from transfer.jobs.sweep_folders import TRIES, SweepFolder
 from transfer.jobs.telling_failures import as_told, is_slip, reason_of
-from transfer.models.building import classes_of
 from transfer.recipes import Recipe
 from transfer.specs import Preprocessing
 from transfer.training.feature_store import MEMORY_BYTES
@@ -152,20 +150,3 @@ def _losses(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[
     wide = logits.astype(np.float64)
     above = wide - wide.max(1, keepdims=True)
     return np.asarray(np.log(np.exp(above).sum(1)) - above[np.arange(len(labels)), labels])
-
-
-def as_plain(student: keras.Model | Student, data: LabelledSet) -> Student:
-    """A student whose tensors are arrays in memory, which any process can be given.
-
-    Args:
-        student: a model, or one of `prepare_student`.
-        data: what it will learn.
-
-    Raises:
-        LayerError: as `check_heads`.
-    """
-    network, heads = check_heads(student, data, None)
-    plain = replace(network, tensors=dict(network.tensors.items()))
-    if isinstance(student, Student):
-        return replace(student, network=plain)
-    return Student(plain, classes_of(student), "", (), heads)

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 import keras
 import tensorflow as tf
+from threadpoolctl import threadpool_limits
 
 from transfer.errors import Problem, TrainingError
 
@@ -109,6 +110,14 @@ def settle_threads(threads: int) -> None:
     if tf.config.threading.get_intra_op_parallelism_threads() != threads:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def as_many_threads() -> AbstractContextManager[Any]:
+    """While numpy computes with the threads that TensorFlow was given, so that it adds in the same order as there."""
+    limits: AbstractContextManager[Any] = threadpool_limits(
+        tf.config.threading.get_intra_op_parallelism_threads() or None
+    )
+    return limits
 
 
 def strategy_of(variables: Sequence[Any]) -> Any:
