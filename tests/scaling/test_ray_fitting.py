@@ -196,7 +196,7 @@ def test_a_cluster_without_room_is_refused_before_anything_starts(fitter):  # no
 
 def test_an_interrupted_run_leaves_no_process_and_goes_on(digits_pictures, tmp_path):
     out = tmp_path / "run"
-    stage = ["--set", "stages.1.epochs=4000", "--set", "stages.1.batch_size=7", "--set", "validation=0"]
+    stage = ["--set", "stages.1.epochs=1500", "--set", "stages.1.batch_size=7", "--set", "validation=0"]
     command = [sys.executable, "-m", "transfer", "finetune", "digits_mlp", str(digits_pictures), "-o", str(out)]
     command += ["--recipe", "full", *stage, "--engine", "ray", "--workers", "2", "--no-report", "--no-cache"]
     command += ["--set", "stages.1.rate=1e-5"]

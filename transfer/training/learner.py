@@ -27,9 +27,10 @@ from transfer.models.variables import copy_variables
 from transfer.recipes import Recipe, Stage
 from transfer.specs import Json, Progress, silent
 from transfer.surgery.network import Network
+from transfer.tabulating import shorten
 from transfer.training.augmenting import Augmentation
 from transfer.training.choosing import Choice, choose
-from transfer.training.devices import scope
+from transfer.training.devices import scope, strategy_of
 from transfer.training.feature_rows import Rows
 from transfer.training.feature_store import FeatureStore
 from transfer.training.features import make_answering
@@ -45,6 +46,7 @@ from transfer.training.probing import HeadInputs, scaled_heads
 from transfer.training.solving_outputs import SolvedOutput
 from transfer.training.stage_features import Examples, StageFeatures
 from transfer.training.stage_flags import flag_stage
+from transfer.training.stilling import drawing_layers
 from transfer.training.time_shares import TimeShares
 from transfer.training.tracks import Track, Trial
 from transfer.training.viewed_rows import join_views, spread_over_views
@@ -274,6 +276,8 @@ class Learner:
         except NotFiniteError:
             self._all.rest = with_tensors(track.rest, copy_variables(model))
             raise
+        if self.fitter is not take_lesson or strategy_of(model.variables) is not None:
+            self._remark_on_draws(lesson, drawing_layers(model))
         if found.resumed_at:
             self.resumed = f"step {found.resumed_at} ({lesson.title})"
         if lesson.stage.rate == "auto":
@@ -284,6 +288,13 @@ class Learner:
             steps = "1 step" if found.steps == 1 else f"{found.steps} steps"
             self.remarks.append(f"the time limit ended training after {steps}: {lesson.title}")
         return found
+
+    def _remark_on_draws(self, lesson: Lesson, layers: list[str]) -> None:
+        if layers:
+            self.remarks.append(
+                f"{lesson.title}: {shorten(layers)} drew random numbers on each device for itself, "
+                "so one device would give another result of the same kind"
+            )
 
     def _lesson(self, name: str, track: Track, stage: Stage, graph: Graph, rows: Rows) -> Lesson:
         """What a stage learns from on a track: the examples, or changed copies of each."""

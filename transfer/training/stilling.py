@@ -10,6 +10,15 @@ import keras
 _DRAWING = ("rate", "stddev", "dropout", "recurrent_dropout")  # of dropout, of noise, of recurrent cells
 
 
+def drawing_layers(network: keras.Model) -> list[str]:
+    """Names of the layers that draw random numbers while it is trained."""
+    return [
+        layer.name
+        for layer in network._flatten_layers()
+        if layer.trainable and any(isinstance(each := vars(layer).get(name), float) and each for name in _DRAWING)
+    ]
+
+
 @contextmanager
 def stilled(network: keras.Model) -> Iterator[None]:
     """Switch dropout and noise of frozen layers off for a while.
