@@ -38,7 +38,18 @@ from transfer.training.history import Epoch
 EVIL = "<script>alert('x')</script>&amp;\"\u202e"
 HOW_ESCAPED = "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;&amp;amp;&quot;\\u202e"
 # Public classes that say what is asked, not what was found; scikit-learn shows its estimators itself.
-ASKED = {"RayEngine", "Classifier", "Head", "Network", "Output", "Pace", "Preprocessing", "Stage", "TransferError"}
+ASKED = {
+    "Classifier",
+    "Head",
+    "Network",
+    "Output",
+    "Pace",
+    "Preprocessing",
+    "RayEngine",
+    "RayFitter",
+    "Stage",
+    "TransferError",
+}
 LEFT = 'style="text-align:left;padding:.1em .6em"'
 
 

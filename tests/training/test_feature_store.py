@@ -399,6 +399,7 @@ def test_a_killed_process_leaves_what_it_had_finished(tmp_path):
 def test_rows_of_many_examples_stay_within_a_small_budget(tmp_path):
     code = f"""{WORKER}
 import resource, tracemalloc
+import tensorflow  # before anything is counted
 SIZE = COUNT * WIDTH * 4
 tracemalloc.start()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
