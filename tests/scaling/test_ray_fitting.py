@@ -57,6 +57,36 @@ def network(*, norm: bool = True) -> keras.Model:
     return keras.Model(inputs, keras.layers.Dense(3, name="label")(x), name="suffix")
 
 
+def started_by(process: int) -> set[tuple[int, str]]:
+    """Numbers and starting times of the processes that one has started, and those of theirs."""
+    found: dict[int, tuple[int, str]] = {}
+    for each in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (each / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        found[int(each.name)] = (int(fields[1]), fields[19])
+    whole, more = set[int](), {process}
+    while more:
+        more = {number for number, (parent, _) in found.items() if parent in more}
+        whole |= more
+    return {(number, found[number][1]) for number in whole}
+
+
+def still_there(processes: set[tuple[int, str]]) -> list[str]:
+    """Those of some processes that have not ended, by what they were started with."""
+    left = []
+    for number, start in processes:
+        place = Path("/proc") / str(number)
+        try:
+            fields = (place / "stat").read_text().rpartition(")")[2].split()
+            if fields[19] == start and fields[0] != "Z":
+                left.append((place / "cmdline").read_bytes().decode(errors="replace"))
+        except OSError:
+            continue
+    return left
+
+
 @pytest.fixture
 def digits_pictures(tmp_path) -> Path:
     """Ten pictures of each of three digits."""
@@ -205,11 +235,13 @@ def test_an_interrupted_run_leaves_no_process_and_goes_on(digits_pictures, tmp_p
     until = time.monotonic() + 120
     while not list(tmp_path.rglob("*.state")) and time.monotonic() < until and child.poll() is None:
         time.sleep(0.1)
+    started = started_by(child.pid)
+    assert any("ray::" in each for each in still_there(started))
     child.send_signal(signal.SIGINT)
     _, said = child.communicate(timeout=90)
     assert child.returncode == 130, said[-2000:]
     until = time.monotonic() + 20
-    while (left := is_running("ray::")) and time.monotonic() < until:
+    while (left := still_there(started)) and time.monotonic() < until:
         time.sleep(0.2)
     assert left == []
     done = subprocess.run([*command, "--json"], env=env, capture_output=True, text=True, check=False)
