@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -108,3 +110,34 @@ def test_what_kills_each_process_is_told_and_an_error_is_raised_as_it_was(two_no
         with pytest.raises(DataError, match="5 is bad"):
             list(engine.map(failing, [4, 5]))
     assert {Path(each).name for each in tmp_path.iterdir()} == {"round_0", "round_1"}
+
+
+class Waiting:
+    """Work that says that it has begun, and goes on for a minute."""
+
+    def __init__(self, begun: Path) -> None:
+        self.begun = begun
+
+    def __call__(self):
+        def work(_shard):
+            self.begun.touch()
+            time.sleep(60)
+
+        return work
+
+
+def test_ctrl_c_is_an_interruption_and_no_trial_is_taken_for_lost(two_nodes, tmp_path):  # noqa: ARG001
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGUSR1)
+    begun, lost = tmp_path / "begun", []
+
+    def interrupt() -> None:
+        while not begun.exists():
+            time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt, daemon=True)
+    thread.start()
+    with TuneEngine(tmp_path / "tune", workers=2) as engine, pytest.raises(KeyboardInterrupt):
+        list(engine.map(Waiting(begun), range(3), lost=lambda shard, _: lost.append(shard)))
+    assert lost == []
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGUSR1)) == before

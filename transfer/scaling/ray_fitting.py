@@ -8,7 +8,6 @@ all are started anew and go on from the last state, which lies with whoever aske
 
 from __future__ import annotations
 
-import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from transfer.errors import Problem, TrainingError
 from transfer.models.building import read_model
 from transfer.models.variables import assign_variables
 from transfer.scaling.clusters import cluster, load_ray
+from transfer.scaling.interrupting import kept_handlers
 from transfer.scaling.lesson_post import Ended, LessonPost
 from transfer.scaling.lesson_workers import Part, take_part
 from transfer.scaling.ray_engine import module_folders
@@ -212,15 +212,11 @@ def _shipped(lesson: Lesson) -> Lesson:
 
 def _uninterrupted(fit: Callable[[], Any]) -> None:
     """Run Ray's `fit`, which ends its workers at Ctrl-C and then the process; here that is an interruption as ever."""
-    is_main = threading.current_thread() is threading.main_thread()
-    before = signal.getsignal(signal.SIGINT) if is_main else None
     try:
-        fit()
+        with kept_handlers():
+            fit()
     except SystemExit as error:
         raise KeyboardInterrupt from error
-    finally:
-        if is_main:
-            signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

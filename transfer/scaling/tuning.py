@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from transfer.errors import Problem, TrainingError
 from transfer.scaling.clusters import load_ray
+from transfer.scaling.interrupting import kept_handlers
 from transfer.scaling.ray_engine import TRIES, RayEngine, module_folders, wait_until_free
 from transfer.scaling.rooms import Need, look_around, settle_workers
 from transfer.scaling.workers import Answer, Worker
@@ -72,6 +73,7 @@ class TuneEngine(RayEngine):
 
         Raises:
             TrainingError: if the cluster has no room, or a trial is lost each time it is tried.
+            KeyboardInterrupt: at Ctrl-C; trials that were under way are tried anew by who asks again.
         """
         ray, tune, listed = self._connected(), load_ray("ray.tune"), list(shards)
         nodes = look_around()
@@ -80,7 +82,7 @@ class TuneEngine(RayEngine):
         trial = tune.with_resources(
             tune.with_parameters(_trial_of(tune), **kept), {"cpu": self._asked.cpus, "gpu": self._asked.gpus}
         )
-        with _settled():
+        with _settled(), kept_handlers():
             grid = tune.Tuner(
                 trial,
                 param_space={_PLACE: tune.grid_search(list(range(len(listed))))},
@@ -93,6 +95,8 @@ class TuneEngine(RayEngine):
                 ),
             ).fit()
         wait_until_free(sum(each.cpus for each in nodes))
+        if len(grid) < len(listed) or any(_is_cut_off(each) for each in grid):
+            raise KeyboardInterrupt  # which Tune takes for an end like any other
         for shard, result in zip(listed, grid, strict=True):
             yield self._answer(result, shard, lost)
 
@@ -104,7 +108,7 @@ class TuneEngine(RayEngine):
             if answer.error is not None:
                 raise answer.error
             return answer.done
-        lines = str(result.error or "it was never begun").strip().splitlines()
+        lines = str(result.error).strip().splitlines()
         if any("creation task" in each for each in lines):
             raise TrainingError(
                 "A worker cannot be started.",
@@ -118,6 +122,11 @@ class TuneEngine(RayEngine):
             [Problem(str(shard)[:80], found=lines[0].strip())],
             next_step="see what it does; where memory is short, take fewer workers a machine",
         )
+
+
+def _is_cut_off(result: Any) -> bool:
+    """Whether a trial has neither ended nor failed."""
+    return result.error is None and _ANSWER not in (result.metrics or {})
 
 
 def _trial_of(tune: Any) -> type:
