@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import transfer
-from transfer.data.fetching import fetch_pictures, is_address, refuse_unreachable
+from transfer.data.fetching import fetch_pictures, refuse_unreachable
 from transfer.errors import DataError
 
 fsspec = pytest.importorskip("fsspec", reason="needs the extra: pip install 'h5transfer[remote]'")
@@ -20,20 +20,6 @@ def memory():
     files = fsspec.filesystem("memory")
     yield files
     files.store.clear()
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("s3://bucket/a.png", True),
-        ("https://host/a b.jpg", True),
-        ("gs://x", True),
-        ("a/b.png", False),
-        ("C:\\a", False),
-    ],
-)
-def test_addresses_are_told_from_paths(text, wanted):
-    assert is_address(text) is wanted
 
 
 def test_they_are_fetched_in_order_and_what_is_missing_has_a_reason(memory, tmp_path):
@@ -81,13 +67,3 @@ def test_a_table_of_addresses_and_paths_gives_the_features_of_the_same_pictures(
         (plain / f"{place}.png").write_bytes(path.read_bytes())
     assert (found.load() == transfer.compute_features("digits_mlp", plain, tmp_path / "beside").load()).all()
     assert transfer.compute_features("digits_mlp", table, tmp_path / "out", shard_rows=4).computed == 0
-
-
-def test_pretraining_says_that_it_takes_no_addresses(tmp_path):
-    from transfer.jobs.reading_unlabelled import read_unlabelled
-
-    table = tmp_path / "manifest.csv"
-    table.write_text("path\nmemory://a.png\nmemory://b.png\n")
-    with pytest.raises(DataError) as caught:
-        read_unlabelled(table)
-    assert "an address, which 'transfer features' alone takes" in caught.value.problems[0].found

@@ -26,6 +26,12 @@ PATHS = frozenset(
         "pictures",
         "photo",
         "photos",
+        "url",
+        "urls",
+        "uri",
+        "address",
+        "image_url",
+        "image_uri",
     ]
 )
 LABELS = frozenset(["label", "labels", "class", "classes", "class_name", "category", "target"])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from transfer.data.addresses import is_address
 from transfer.data.array_problems import kept_inputs, problems_of_inputs
 from transfer.data.cells import SEPARATORS
 from transfer.data.encoding import rows_known
@@ -135,22 +136,26 @@ def _sheet(frame: pandas.DataFrame, name: str) -> Sheet:
 
 
 def _from_absolute(sheet: Sheet, folder: Path) -> tuple[Sheet, Path]:
-    """Absolute paths, as a notebook lists them, as paths below the folder that holds all; any other table as it is."""
+    """Absolute paths, as a notebook lists them, as paths below the folder that holds all; any other table as it is.
+
+    Addresses beside them stay.
+    """
     places = path_columns(sheet)
     if len(places) != 1:
         return sheet, folder
     (place,) = places
     paths = [record.cells[place] for record in sheet.records]
-    if not all(map(os.path.isabs, paths)):
+    files = [path for path in paths if not is_address(path)]
+    if not files or not all(map(os.path.isabs, files)):
         return sheet, folder
     try:
-        above = os.path.commonpath([Path(path).parent for path in paths])
+        above = os.path.commonpath([Path(path).parent for path in files])
     except ValueError:  # several drives
         return sheet, folder
     records = []
     for record, path in zip(sheet.records, paths, strict=True):
         cells = [*record.cells]
-        cells[place] = os.path.relpath(path, above)
+        cells[place] = path if is_address(path) else os.path.relpath(path, above)
         records.append(replace(record, cells=tuple(cells)))
     return replace(sheet, records=tuple(records)), Path(above)
 

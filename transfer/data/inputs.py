@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -55,6 +55,7 @@ class Inputs:
         inputs: picture files, not yet decoded; or an array (n, …); or several by name.
         problems: what was left out, and why.
         notes: what else should be known of how they were taken, in a sentence each.
+        addresses: by their names, of pictures that are not fetched yet.
     """
 
     source: str
@@ -62,6 +63,7 @@ class Inputs:
     inputs: tuple[Path, ...] | NDArray[Any] | NamedArrays
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    addresses: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.names)

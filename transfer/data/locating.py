@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
+from transfer.data.addresses import address_name, hide_secrets, is_address, local_path
 from transfer.data.cells import is_unknown
 from transfer.data.images import SUFFIXES
 from transfer.data.rows import NO_LABEL, Row, Table
@@ -24,14 +25,16 @@ class Picture:
     """A picture that a table names and that is there.
 
     Attributes:
-        name: the path below the folder, '/' between the parts.
-        path: to be opened.
+        name: the path below the folder, '/' between the parts; of an address see `addresses`.
+        path: to be opened; of an address only when it is fetched.
         real: where links lead, so that one file is one picture.
+        address: from which it is to be fetched; empty for a file.
     """
 
     name: str
     path: Path
     real: str
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Entry:
         path: to be opened.
         real: where links lead, so that one file is one picture.
         label: its class.
+        address: from which it is to be fetched; empty for a file.
     """
 
     line: int
@@ -51,6 +55,7 @@ class Entry:
     path: Path
     real: str
     label: str
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ def locate_pictures(sheet: Sheet, parsed: Table, folder: Path) -> Located:
         if isinstance(picture, str):
             wrong.append(Problem(where, found=picture))
         elif not wrong:
-            entry = Entry(row.line, picture.name, picture.path, picture.real, row.label)
+            entry = Entry(row.line, picture.name, picture.path, picture.real, row.label, picture.address)
             first = entries.setdefault(entry.real, entry)
             if first.label != entry.label:
                 found = f"{entry.name!r} is {entry.label!r} here and {first.label!r} on {sheet.unit} {first.line}"
@@ -89,7 +94,7 @@ def locate_pictures(sheet: Sheet, parsed: Table, folder: Path) -> Located:
 def _faults_of_label(row: Row) -> Iterator[str]:
     if is_unknown(row.label):
         written = f" ({row.label!r} stands there)" if row.label else ""
-        yield f"{row.path[:120]!r}{NO_LABEL}{written}"
+        yield f"{hide_secrets(row.path)[:120]!r}{NO_LABEL}{written}"
     elif len(row.label) > _LONGEST_LABEL:
         yield f"a label of {len(row.label)} characters; a class's name has at most {_LONGEST_LABEL}"
     elif any(unicodedata.category(character) == "Cc" for character in row.label):
@@ -97,9 +102,15 @@ def _faults_of_label(row: Row) -> Iterator[str]:
 
 
 def locate_picture(folder: Path, root: str, text: str) -> Picture | str:
-    """The picture of a path below a folder, of which `root` is the real path; or what is wrong with it."""
+    """The picture of a path below a folder, of which `root` is the real path; or what is wrong with it.
+
+    Whether a picture is there at its address is found when it is fetched.
+    """
     if not text:
         return "no path"
+    if is_address(text):
+        name, here = address_name(text), local_path(text)
+        return Picture(name, Path(name), name if here is None else os.path.realpath(here), text)
     shown = repr(text)
     if "\\" in text and not os.path.lexists(folder / text):
         text = text.replace("\\", "/")  # as Windows writes paths
@@ -129,7 +140,9 @@ def is_below(real: str, root: str) -> bool:
 
 
 def is_picture(folder: Path, cell: str) -> bool:
-    """Whether a cell names a picture: by its suffix, or because such a file lies there."""
+    """Whether a cell names a picture: by an address, by its suffix, or because such a file lies there."""
+    if is_address(cell):
+        return True
     with suppress(OSError, ValueError):  # a cell too long for a name
         return Path(cell).suffix.lower() in SUFFIXES or (folder / cell).is_file()
     return False

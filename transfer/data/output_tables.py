@@ -32,6 +32,7 @@ class _Example:
     line: int
     name: str
     path: Path
+    address: str
 
 
 def read_outputs(sheet: Sheet, source: TableSource, wanted: Wanted, leniency: Leniency) -> LabelledSet:
@@ -49,11 +50,11 @@ def read_outputs(sheet: Sheet, source: TableSource, wanted: Wanted, leniency: Le
     labels = label_sheet(sheet, wanted, (column,))
     faults = [*sheet.faults, *(problem for several in labels.faults.values() for problem in several)]
     examples, left_out = _located(sheet, source, labels, column, faults)
-    oversized, unreadable = check_pictures(examples, sheet.where, leniency.max_pixels)
-    (left_out if leniency.skips_unreadable else faults).extend(unreadable.values())
-    left_out += oversized.values()
+    checked = check_pictures(examples, sheet.where, leniency.max_pixels)
+    (left_out if leniency.skips_unreadable else faults).extend(checked.unreadable.values())
+    left_out += checked.oversized.values()
     left_out += source.unnamed(row.cells[column] for row in sheet.records)
-    kept = [each for each in examples if each.line not in oversized and each.line not in unreadable]
+    kept = [each for each in examples if checked.is_usable(each)]
     rows = np.array([each.row for each in kept], np.int64)
     targets = tuple(values[rows] for values in labels.targets)
     if not kept and not faults:
@@ -67,7 +68,7 @@ def read_outputs(sheet: Sheet, source: TableSource, wanted: Wanted, leniency: Le
         tuple(each.name for each in kept),
         labels.labelling,
         targets,
-        tuple(each.path for each in kept),
+        tuple(checked.path(each) for each in kept),
         tuple(sorted(left_out, key=by_line)),
         None if labels.groups is None else labels.groups[rows],
         labels.notes,
@@ -115,7 +116,7 @@ def _located(
         elif not says_something[row]:
             left_out.append(tell(f"nothing is known of {picture.name!r}"))
         else:
-            example = _Example(row, record.line, picture.name, picture.path)
+            example = _Example(row, record.line, picture.name, picture.path, picture.address)
             first = examples.setdefault(picture.real, example)
             if first is example:
                 continue

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
+from transfer.data.addresses import hide_secrets
 from transfer.data.column_names import names_both
 from transfer.errors import DataError, Problem
 
@@ -193,5 +194,5 @@ def _record(raw: _Raw | Problem, count: int, name: str) -> Record | Problem:
 
 def show_cells(cells: Sequence[str]) -> str:
     """How many there are, and the first of them."""
-    shown = ", ".join(repr(cell[:40]) for cell in cells[:12]) + (", …" if len(cells) > 12 else "")
+    shown = ", ".join(repr(hide_secrets(cell)[:40]) for cell in cells[:12]) + (", …" if len(cells) > 12 else "")
     return f"{len(cells)}: {shown}"

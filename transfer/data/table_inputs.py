@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from transfer.data.fetching import is_address
+from transfer.data.fetched_pictures import bring_pictures
 from transfer.data.frames import is_parquet, parquet_sheet
 from transfer.data.inputs import START_BYTES, Inputs
 from transfer.data.locating import Picture, is_picture, locate_picture
@@ -14,8 +15,6 @@ from transfer.data.output_tables import path_column
 from transfer.data.sheets import Sheet, parse_sheet, show_cells
 from transfer.data.tables import table_content
 from transfer.errors import DataError, Problem
-
-_TAKEN = ", which 'transfer features' alone takes"
 
 
 def read_table_inputs(table: Path, *, remote: bool = False) -> tuple[Inputs, bool]:
@@ -25,31 +24,30 @@ def read_table_inputs(table: Path, *, remote: bool = False) -> tuple[Inputs, boo
 
     Args:
         table: that names them.
-        remote: whether addresses (`s3://…`) are taken too: they are the names of their examples, which lie nowhere
-            before they are fetched.
+        remote: whether pictures at addresses (`s3://…`) stay there, and `.addresses` says where; else they are fetched.
 
     Raises:
-        DataError: if it is no such table, or names no picture.
+        DataError: if it is no such table, or names no picture; or nothing here reads addresses of such a kind.
+        OutputError: if there is no room for what is fetched.
     """
     sheet = _sheet(table)
     column = _column(sheet, table)
-    pictures, problems = _located(sheet, column, table.parent, remote=remote)
+    pictures, problems = _located(sheet, column, table.parent)
+    if not remote:
+        pictures, problems = _fetched(pictures, problems)
     if not pictures:
         step = f"paths count from the folder that holds {table.name}"
         raise DataError(f"{table} names no picture that is there.", problems, step)
     names, paths = tuple(each.name for each in pictures), tuple(each.path for each in pictures)
-    return Inputs(str(table), names, paths, problems), len(sheet.header) > 1
+    addresses = {each.name: each.address for each in pictures if remote and each.address}
+    return Inputs(str(table), names, paths, problems, addresses=addresses), len(sheet.header) > 1
 
 
 def _sheet(table: Path) -> Sheet:
     with table.open("rb") as stream:
         if is_parquet(stream.read(START_BYTES)):
             return parquet_sheet(table)
-    return parse_sheet(table_content(table), table.name, partial(_is_named, table.parent))
-
-
-def _is_named(folder: Path, cell: str) -> bool:
-    return is_address(cell) or is_picture(folder, cell)
+    return parse_sheet(table_content(table), table.name, partial(is_picture, table.parent))
 
 
 def _column(sheet: Sheet, table: Path) -> int:
@@ -69,23 +67,24 @@ def _column(sheet: Sheet, table: Path) -> int:
         raise DataError(f"{table} does not say which pictures to learn from.", [found], step) from error
 
 
-def _located(
-    sheet: Sheet, column: int, folder: Path, *, remote: bool
-) -> tuple[tuple[Picture, ...], tuple[Problem, ...]]:
+def _located(sheet: Sheet, column: int, folder: Path) -> tuple[tuple[Picture, ...], tuple[Problem, ...]]:
     root = os.path.realpath(folder)
     found: dict[str, Picture] = {}
     problems = list(sheet.faults)
     for record in sheet.records:
-        cell = record.cells[column]
-        if is_address(cell):
-            if remote:
-                found.setdefault(cell, Picture(cell, Path(cell), cell))
-            else:
-                problems.append(Problem(sheet.where(record.line), found=f"{cell!r} is an address{_TAKEN}"))
-            continue
-        picture = locate_picture(folder, root, cell)
+        picture = locate_picture(folder, root, record.cells[column])
         if isinstance(picture, str):
             problems.append(Problem(sheet.where(record.line), found=picture))
         else:
             found.setdefault(picture.real, picture)
     return tuple(found.values()), tuple(problems)
+
+
+def _fetched(
+    pictures: tuple[Picture, ...], problems: tuple[Problem, ...]
+) -> tuple[tuple[Picture, ...], tuple[Problem, ...]]:
+    """The same, where they are now; those that cannot be fetched are problems."""
+    places, failed = bring_pictures(each.address for each in pictures if each.address)
+    there = tuple(replace(each, path=places.get(each.address, each.path)) for each in pictures)
+    lost = [Problem(each.name, found=failed[each.address]) for each in pictures if each.address in failed]
+    return tuple(each for each in there if each.address not in failed), (*problems, *lost)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from transfer.data.column_names import output_name
 from transfer.data.encoding import SEPARATOR_GIVEN
+from transfer.data.fetched_pictures import bring_pictures
 from transfer.data.folders import list_pictures
 from transfer.data.images import MAX_PIXELS, ImageError, OversizedImageError, check_image
 from transfer.data.rows import NO_LABEL
@@ -98,23 +99,58 @@ class Named(Protocol):
     def path(self) -> Path:
         """To be opened."""
 
+    @property
+    def address(self) -> str:
+        """From which it is to be fetched; empty for a file."""
 
-def check_pictures(
-    entries: Sequence[Named], where: Callable[[int], str], max_pixels: int | None
-) -> tuple[dict[int, Problem], dict[int, Problem]]:
-    """By line: the pictures that are too large, and those that cannot be read; none where no limit says to look."""
-    oversized: dict[int, Problem] = {}
-    unreadable: dict[int, Problem] = {}
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found in the pictures of a table, by their lines; nothing where none was looked at.
+
+    Attributes:
+        oversized: those that are too large.
+        unreadable: those that cannot be read or fetched.
+        fetched: where those at addresses are now.
+    """
+
+    oversized: dict[int, Problem] = field(default_factory=dict)
+    unreadable: dict[int, Problem] = field(default_factory=dict)
+    fetched: dict[int, Path] = field(default_factory=dict)
+
+    def path(self, entry: Named) -> Path:
+        """Where a picture is to be opened."""
+        return self.fetched.get(entry.line, entry.path)
+
+    def is_usable(self, entry: Named) -> bool:
+        """Whether nothing is amiss with a picture."""
+        return entry.line not in self.oversized and entry.line not in self.unreadable
+
+
+def check_pictures(entries: Sequence[Named], where: Callable[[int], str], max_pixels: int | None) -> Checked:
+    """Fetch the pictures of a table that lie at addresses, and look at all; where no limit says to look, do neither.
+
+    Raises:
+        DataError: if nothing here reads addresses of such a kind.
+        OutputError: if there is no room for what is fetched.
+    """
+    checked = Checked()
     if max_pixels is None:
-        return oversized, unreadable
+        return checked
+    places, not_fetched = bring_pictures(entry.address for entry in entries if entry.address)
     for entry in entries:
-        try:
-            check_image(entry.path, max_pixels=max_pixels)
-        except ImageError as error:
-            kind = oversized if isinstance(error, OversizedImageError) else unreadable
-            found = f"{entry.name!r}{_UNUSABLE}{error.problems[0].found}"
-            kind[entry.line] = Problem(where(entry.line), found=found)
-    return oversized, unreadable
+        kind, found = checked.unreadable, not_fetched.get(entry.address, "")
+        if not found:
+            if entry.address:
+                checked.fetched[entry.line] = places[entry.address]
+            try:
+                check_image(checked.path(entry), max_pixels=max_pixels)
+            except ImageError as error:
+                kind = checked.oversized if isinstance(error, OversizedImageError) else checked.unreadable
+                found = error.problems[0].found
+        if found:
+            kind[entry.line] = Problem(where(entry.line), found=f"{entry.name!r}{_UNUSABLE}{found}")
+    return checked
 
 
 def refuse_faults(
@@ -139,7 +175,7 @@ def refuse_faults(
     if any(SEPARATOR_GIVEN in problem.found for problem in faults):
         steps[0] += ", or read it with the --separator that is named"
     if any(_UNUSABLE in problem.found for problem in faults):
-        steps.append("leave damaged files out with --skip-unreadable (skip_unreadable=True)")
+        steps.append("leave such pictures out with --skip-unreadable (skip_unreadable=True)")
     if left_out:
         steps.append("move away what cannot be used, or do without --strict (strict=True)")
     problems = sorted(dict.fromkeys([*faults, *left_out]), key=by_line)

@@ -82,12 +82,12 @@ def _read_labels(sheet: Sheet, source: TableSource, leniency: Leniency) -> Label
     """Pictures with one class each."""
     parsed = label_table(sheet)
     found = locate_pictures(sheet, parsed, source.root)
-    oversized, unreadable = check_pictures(found.entries, sheet.where, leniency.max_pixels)
-    dropped = oversized | unreadable
-    kept = [entry for entry in found.entries if entry.line not in dropped]
-    left_out = [*found.repeated, *oversized.values()]
+    checked = check_pictures(found.entries, sheet.where, leniency.max_pixels)
+    dropped = checked.oversized | checked.unreadable
+    kept = [replace(each, path=checked.path(each)) for each in found.entries if each.line not in dropped]
+    left_out = [*found.repeated, *checked.oversized.values()]
     faults = list(found.faults)
-    (left_out if leniency.skips_unreadable else faults).extend(unreadable.values())
+    (left_out if leniency.skips_unreadable else faults).extend(checked.unreadable.values())
     left_out += source.unnamed(row.path for row in parsed.rows)
     faults = faults or list(_faults_of_classes(sheet.name, found.entries, dropped))
     refuse_faults(source, faults, left_out if leniency.strict else [], column=parsed.label)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from transfer.data.addresses import is_address
 from transfer.data.feature_records import (
     ShardRecord,
     begin_manifest,
@@ -17,7 +18,7 @@ from transfer.data.feature_records import (
     read_manifest,
     read_records,
 )
-from transfer.data.fetching import is_address, refuse_unreachable
+from transfer.data.fetching import refuse_unreachable
 from transfer.data.inputs import Inputs
 from transfer.data.parquet_features import refuse_without_parquet
 from transfer.errors import DataError, Problem
@@ -193,7 +194,7 @@ def _set_up(
     if format == "parquet":
         refuse_without_parquet()
     inputs = read_unlabelled(data, fewest=1, remote=True)
-    refuse_unreachable([name for name in inputs.names if is_address(name)])
+    refuse_unreachable([*inputs.addresses.values()])
     ids = _ids(data, inputs)
     restored = _restored(checkpoint, into, restoring or Restoring())
     ends, own = _up_to_features(restored, at), classes_of(restored.model)
@@ -231,7 +232,8 @@ def _portions(
     for first in range(0, len(ids), shard_rows):
         some = slice(first, first + shard_rows)
         own = None if pictures is None else _places(inputs.names[some], pictures[some])
-        found.append(Portion(first, ids[some], own, known.get(first), key))
+        where = {name: inputs.addresses[name] for name in ids[some] if name in inputs.addresses}
+        found.append(Portion(first, ids[some], own, known.get(first), key, where))
     return found
 
 
@@ -288,8 +290,8 @@ def _repeated(ids: Sequence[str]) -> list[str]:
 
 
 def _relative(data: Unlabelled, name: str) -> str:
-    """A name of an example as it lies below the folder that was given."""
-    if isinstance(data, str | os.PathLike):
+    """A name of an example as it lies below the folder that was given; of an address the name as it is."""
+    if isinstance(data, str | os.PathLike) and not is_address(name):
         root = Path(data)
         root = root if root.is_dir() else root.parent
         if Path(name).is_relative_to(root):

@@ -80,7 +80,7 @@ def estimate_work(engine: Engine, plan: FillingPlan, first: Portion, shard_rows:
     Raises:
         TrainingError: if a cluster has too little room.
     """
-    tried = engine.try_out(plan, Rehearse(first.ids, first.pictures, shard_rows))
+    tried = engine.try_out(plan, Rehearse(first.ids, first.pictures, shard_rows, first.addresses))
     written = examples * (tried.done.row_bytes + _BESIDE_BYTES)
     there = next(each for each in (plan.folder.absolute(), *plan.folder.absolute().parents) if each.exists())
     free = shutil.disk_usage(there).free

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer.data.addresses import is_address
 from transfer.data.feature_shards import KEY, open_shard
 from transfer.data.labelled import LabelledSet
 from transfer.errors import DataError, Problem
@@ -93,7 +94,7 @@ def _listed(features: ComputedFeatures) -> tuple[list[str], NDArray[np.int32], N
 def _ids(data: LabelledSet) -> Sequence[str]:
     """By which its examples are known among features."""
     if isinstance(data.inputs, tuple):
-        return [PurePosixPath(name).as_posix() for name in data.names]
+        return [name if is_address(name) else PurePosixPath(name).as_posix() for name in data.names]
     return [name.removeprefix("x[").removesuffix("]") for name in data.names]
 
 

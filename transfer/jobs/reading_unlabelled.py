@@ -52,7 +52,7 @@ def read_unlabelled(
             pictures, a set, an array (n, …), arrays by the names of a network's inputs, or arrays (x, y).
         in_memory_bytes: an array of a file that is larger lies on the disk.
         fewest: how many there have to be.
-        remote: whether a table may name pictures by addresses; see `data.fetching`.
+        remote: whether pictures that a table names by addresses stay there, to be fetched later; see `Inputs`.
 
     Raises:
         DataError: if nothing can be read, or there are fewer.
