@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +30,7 @@ from transfer.jobs.feature_requests import Computing, Ends, describe_request, re
 from transfer.jobs.feeding import as_learnt, make_feed
 from transfer.jobs.filling_shards import Arrays, Describe, Filled, FillingPlan, Portion
 from transfer.jobs.reading_unlabelled import Unlabelled, read_unlabelled
+from transfer.jobs.shared_folders import refuse_missing
 from transfer.models.building import classes_of, read_model
 from transfer.models.extracting import extract_from_model
 from transfer.models.restoring import Into, Restored, restore_file
@@ -86,7 +88,8 @@ def compute_features(
         DataError: if no example can be read, an id comes twice, or the examples do not go into the network.
         LayerError: if the network cannot be cut there.
         OutputError: if `out` holds something else or another request, cannot be written, or has too little room.
-        TrainingError: if a cluster has too little room, or loses what it works on again and again.
+        TrainingError: if a cluster has too little room, loses what it works on again and again, or has machines that
+            do not see the same folders.
         ValueError: if `shard_rows` is below 1 or there is no such format.
     """
     job = _set_up(checkpoint, data, out, at, into, restoring, preprocessing, size, format, shard_rows, engine)
@@ -203,7 +206,7 @@ def _set_up(
         feed.batches(inputs, 1)  # says what is wrong with an array as a whole, and reads no batch
     arrays = None if isinstance(inputs.inputs, tuple) else Arrays(inputs, _file_of(data))
     whole, shape = as_learnt(feed, inputs), feed.example_shape(inputs)
-    plan = FillingPlan(whole, shape, feed, own, arrays, inputs.source, folder, format)
+    plan = FillingPlan(whole, shape, feed, own, arrays, inputs.source, folder, format, _seen(inputs))
     engine = engine or LocalEngine()
     computing: Computing = engine.try_out(plan, Describe()).done
     asked = describe_request(ends, feed, computing, ids, format=format, shard_rows=shard_rows)
@@ -211,6 +214,14 @@ def _set_up(
         refuse_other(folder, asked, manifest["asked"])
     portions = _portions(inputs, ids, read_records(folder, manifest), computing.key, shard_rows)
     return _Job(inputs, ids, plan, engine, asked, manifest, portions, shard_rows)
+
+
+def _seen(inputs: Inputs) -> tuple[Path, ...]:
+    """One of the pictures that is there, if any is."""
+    if not isinstance(inputs.inputs, tuple):
+        return ()
+    local = (path for name, path in zip(inputs.names, inputs.inputs, strict=True) if not is_address(name))
+    return tuple(islice((path.absolute() for path in local if path.exists()), 1))
 
 
 def _restored(checkpoint: str | os.PathLike[str] | Restored, into: Into, how: Restoring) -> Restored:
@@ -247,6 +258,8 @@ def _fill(job: _Job, progress: Progress) -> list[Filled]:
     done = 0
     each: Filled
     for each in job.engine.map(job.plan, job.portions):
+        if each.record.ids:
+            refuse_missing(place_of(job.plan.folder, job.asked["key"], each.record, job.plan.format))
         filled.append(each)
         done += each.record.count
         progress("computing features", done, len(job.ids))

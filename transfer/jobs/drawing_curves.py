@@ -26,6 +26,7 @@ from transfer.jobs.learnt_before import learnt_by
 from transfer.jobs.plain_students import as_plain
 from transfer.jobs.preparing import Student
 from transfer.jobs.scoring_baselines import LOGISTIC, NEIGHBOURS
+from transfer.jobs.shared_folders import pictures_of, refuse_unseen
 from transfer.models.building import classes_of
 from transfer.recipes import Recipe, Stage
 from transfer.results import Result
@@ -153,7 +154,12 @@ class _Ways:
         )
 
     def prepare(self) -> Callable[[_Turn], tuple[_Turn, list[_Named]]]:
-        """See `Engine`."""
+        """See `Engine`.
+
+        Raises:
+            TrainingError: on a machine that does not see the pictures.
+        """
+        refuse_unseen(pictures_of(self.data))
         untrained: dict[int, Student] = {}
 
         def follow(turn: _Turn) -> tuple[_Turn, list[_Named]]:

@@ -31,6 +31,7 @@ from transfer.jobs.computed_features import place_of
 from transfer.jobs.feature_requests import Computing
 from transfer.jobs.feeding import Feed
 from transfer.jobs.reading_unlabelled import read_unlabelled
+from transfer.jobs.shared_folders import refuse_unseen
 from transfer.specs import Json
 from transfer.surgery.network import Network
 from transfer.training.arithmetic import describe_arithmetic
@@ -157,6 +158,7 @@ class FillingPlan:
         source: of the examples, for messages.
         folder: of the features.
         format: `hdf5` or `parquet`.
+        seen: one of the pictures that is there, for machines that do not see it.
     """
 
     network: Network
@@ -167,16 +169,22 @@ class FillingPlan:
     source: str
     folder: Path
     format: str
+    seen: tuple[Path, ...] = ()
 
     def __call__(self) -> ShardFilling:
-        """The work."""
+        """The work.
+
+        Raises:
+            TrainingError: on a machine that does not see the pictures.
+        """
+        refuse_unseen(self.seen)
         piece = Piece(self.network, shape=self.shape, feeding=self.feed.to_json(), custom_objects=self.own)
         return ShardFilling(self, piece, describe_arithmetic())
 
     def __getstate__(self) -> tuple[Any, ...]:
         network = replace(self.network, tensors=dict(self.network.tensors))
         feed, folder = replace(self.feed, network=None), self.folder.absolute()
-        return network, self.shape, feed, self.own, self.arrays, self.source, folder, self.format
+        return network, self.shape, feed, self.own, self.arrays, self.source, folder, self.format, self.seen
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         for name, value in zip(self.__slots__, state, strict=True):

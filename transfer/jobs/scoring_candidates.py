@@ -20,6 +20,7 @@ from transfer.jobs.failed_candidates import telling
 from transfer.jobs.features_of_cuts import CutFeatures, Fitting, ReadCandidate, read_candidate
 from transfer.jobs.opening_candidates import Candidate, OpenedCandidate, open_candidate
 from transfer.jobs.scoring_cuts import Labelled, ScoredCut, score_cut
+from transfer.jobs.shared_folders import pictures_of, refuse_unseen
 from transfer.jobs.waiting_features import WaitingFeatures
 from transfer.models.restoring import Into
 from transfer.rankings import FailedCandidate
@@ -103,7 +104,12 @@ class CandidateScoring:
     here: OpenedHere | None = field(default=None, repr=False)
 
     def prepare(self) -> Callable[[Turn], ScoredCandidate]:
-        """See `Engine`."""
+        """See `Engine`.
+
+        Raises:
+            TrainingError: on a machine that does not see the pictures.
+        """
+        refuse_unseen(pictures_of(self.data))
         return self.score
 
     def score(self, turn: Turn) -> ScoredCandidate:

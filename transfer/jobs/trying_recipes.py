@@ -22,6 +22,7 @@ from transfer.jobs.feeding import Feed, as_learnt, make_feed
 from transfer.jobs.following_recipes import follow
 from transfer.jobs.kept_pictures import checked_batches
 from transfer.jobs.preparing import Student
+from transfer.jobs.shared_folders import pictures_of, refuse_unseen
 from transfer.jobs.sweep_folders import TRIES, SweepFolder
 from transfer.jobs.telling_failures import as_told, is_slip, reason_of
 from transfer.recipes import Recipe
@@ -72,7 +73,12 @@ class Trying:
         )
 
     def prepare(self) -> Callable[[Task], Trial]:
-        """The work, once wherever it is done."""
+        """The work, once wherever it is done.
+
+        Raises:
+            TrainingError: on a machine that does not see the pictures.
+        """
+        refuse_unseen(pictures_of(self.data))
         network, heads = check_heads(self.student, self.data, None)
         own = self.student.custom_objects
         feed = make_feed(network, self.data, preprocessing=self.preprocessing, size=self.size, custom_objects=own)
