@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from transfer.errors import Problem, TrainingError
-
-START = "start one with 'ray start --head' there, and name it: --address HOST:6379 (address=…)"
+from transfer.scaling.knocking import START, knock
 
 
 def load_ray(module: str = "ray") -> Any:
@@ -42,31 +41,53 @@ def cluster(address: str | None = None) -> Iterator[Any]:
             stays so, and the address is not looked at.
 
     Raises:
-        TrainingError: if Ray is not installed, or nothing answers there.
+        TrainingError: if Ray is not installed, nothing answers there, or the cluster wants another token.
     """
     ray = load_ray()
     if ray.is_initialized():
         yield ray
         return
+    mode = os.environ.get("RAY_AUTH_MODE")
+    # Whatever is asked of the logs, Ray prints of each worker that dies on standard output, where results go.
+    printing = load_ray("ray._private.worker")
+    before = getattr(printing, "_worker_logs_enabled", True)
     try:
+        _connect(ray, address or os.environ.get("RAY_ADDRESS") or "local")
+        printing._worker_logs_enabled = False
+        yield ray
+    finally:
+        ray.shutdown()
+        printing._worker_logs_enabled = before
+        _settle(mode)
+
+
+def _connect(ray: Any, address: str) -> None:
+    """Connect, by an address always: without one, Ray joins what was started here last, and waits for it if it died."""
+    try:
+        if address == "auto":
+            address = load_ray("ray._private.services").canonicalize_bootstrap_address(address)
+        if address != "local" and knock(address):
+            _settle("token")
         ray.init(
             address=address,
-            include_dashboard=None if address else False,
+            include_dashboard=False if address == "local" else None,
             logging_level=logging.CRITICAL,  # what becomes of workers is told by who asked for them
             log_to_driver=False,
         )
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise TrainingError(
-            f"No Ray cluster answers at {address or os.environ.get('RAY_ADDRESS') or 'this machine'}.",
+            f"No Ray cluster answers at {'this machine' if address in ('auto', 'local') else address}.",
             [Problem("--address", "the address of a running cluster", " ".join(str(error).split()))],
             next_step=START,
         ) from error
-    # Whatever is asked of the logs, Ray prints of each worker that dies on standard output, where results go.
-    printing = load_ray("ray._private.worker")
-    before = getattr(printing, "_worker_logs_enabled", True)
-    printing._worker_logs_enabled = False
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
-        printing._worker_logs_enabled = before
+
+
+def _settle(mode: str | None) -> None:
+    """Whether Ray shows a token, here and in processes that are begun here; None as if it had not been said."""
+    if os.environ.get("RAY_AUTH_MODE") == mode:
+        return
+    if mode is None:
+        del os.environ["RAY_AUTH_MODE"]
+    else:
+        os.environ["RAY_AUTH_MODE"] = mode
+    load_ray("ray._raylet").Config.initialize("")  # it has read the environment once
