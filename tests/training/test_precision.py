@@ -68,7 +68,7 @@ def test_runs_in_bfloat16_repeat_to_the_bit_and_layers_of_another_type_keep_it()
     [([], "float32"), ([(7, 5)], "float32"), ([(8, 0)], "mixed_bfloat16"), ([(9, 0), (7, 0)], "float32")],
 )
 def test_auto_takes_bfloat16_where_every_gpu_has_units_for_it(capabilities, expected, monkeypatch):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: [*range(len(capabilities))])
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda _: [*range(len(capabilities))])
     monkeypatch.setattr(
         tf.config.experimental, "get_device_details", lambda each: {"compute_capability": capabilities[each]}
     )

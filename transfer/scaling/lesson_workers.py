@@ -15,7 +15,7 @@ from transfer.scaling.lesson_post import Ended, PostedStates
 from transfer.scaling.workers import portable
 from transfer.specs import silent
 from transfer.surgery.network import Network
-from transfer.training.devices import make_repeatable, settle_threads
+from transfer.training.devices import hide_gpus, make_repeatable, settle_threads
 from transfer.training.history import unwatched
 from transfer.training.lessons import Lesson, take_lesson
 
@@ -46,12 +46,15 @@ def take_part(settings: Mapping[str, Any]) -> None:
     such as a worker's death, leaves the rest to that try.
 
     Args:
-        settings: `part`, by which Ray keeps what to do; `post`; `threads`; `devices` in all; `folders` of modules.
+        settings: `part`, by which Ray keeps what to do; `post`; `threads` and `gpus` of each; `devices` in all;
+            `folders` of modules.
     """
     ray, post = load_ray(), settings["post"]
     if ray.get(post.ended.remote()) is not None:
         return
     sys.path += [each for each in settings["folders"] if each not in sys.path]
+    if not settings["gpus"]:
+        hide_gpus()
     settle_threads(settings["threads"])
     import tensorflow as tf
 

@@ -167,7 +167,7 @@ class RayEngine:
         options: dict[str, Any] = {"num_cpus": self._need.cpus, "num_gpus": self._need.gpus, "max_restarts": -1}
         if self._need.memory_bytes:
             options["memory"] = self._need.memory_bytes
-        return ray.remote(Worker).options(**options).remote(self._need.cpus, module_folders())
+        return ray.remote(Worker).options(**options).remote(self._need.cpus, self._need.gpus, module_folders())
 
     def _connected(self) -> Any:
         if self._ray is None:

@@ -165,6 +165,7 @@ class RayFitter:
             "part": [part],
             "post": post,
             "threads": self._threads,
+            "gpus": self.gpus,
             "devices": self.workers * max(1, self.gpus),
             "folders": module_folders(),
         }

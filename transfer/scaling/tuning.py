@@ -78,7 +78,8 @@ class TuneEngine(RayEngine):
         ray, tune, listed = self._connected(), load_ray("ray.tune"), list(shards)
         nodes = look_around()
         count = settle_workers(nodes, self._asked, self._most)
-        kept = {"kept": [ray.put(prepare)], "listed": listed, "threads": self._asked.cpus, "folders": module_folders()}
+        worker = (self._asked.cpus, self._asked.gpus, module_folders())
+        kept = {"kept": [ray.put(prepare)], "listed": listed, "worker": worker}
         trial = tune.with_resources(
             tune.with_parameters(_trial_of(tune), **kept), {"cpu": self._asked.cpus, "gpu": self._asked.gpus}
         )
@@ -136,10 +137,10 @@ def _trial_of(tune: Any) -> type:
         """One shard after the other, in a process that is prepared once."""
 
         def setup(
-            self, config: dict[str, Any], kept: list[Any], listed: list[Any], threads: int, folders: list[str]
+            self, config: dict[str, Any], kept: list[Any], listed: list[Any], worker: tuple[int, int, list[str]]
         ) -> None:
             self._listed, self._place = listed, config[_PLACE]
-            self._kept, self._worker = kept, Worker(threads, folders)
+            self._kept, self._worker = kept, Worker(*worker)
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
             self._place = new_config[_PLACE]

@@ -37,14 +37,15 @@ class Worker:
     An error is an answer like any other: a process ends only if something kills it.
     """
 
-    def __init__(self, threads: int, folders: Sequence[str]) -> None:
+    def __init__(self, threads: int, gpus: int, folders: Sequence[str]) -> None:
         """Get ready; TensorFlow starts with the first shard.
 
         Args:
             threads: to compute with.
+            gpus: that are its own; with none it computes on processors, though the machine may have some.
             folders: in which modules are looked for where nothing else has them: those of whoever asks.
         """
-        self._threads = threads
+        self._threads, self._gpus = threads, gpus
         self._work: Callable[[Any], Any] | None = None
         sys.path += [each for each in folders if each not in sys.path]
 
@@ -70,8 +71,10 @@ class Worker:
 
     def _prepared(self, kept: Any) -> Callable[[Any], Any]:
         prepare = load_ray().get(kept)
-        from transfer.training.devices import make_repeatable, settle_threads
+        from transfer.training.devices import hide_gpus, make_repeatable, settle_threads
 
+        if not self._gpus:
+            hide_gpus()
         settle_threads(self._threads)
         make_repeatable()
         work: Callable[[Any], Any] = prepare()

@@ -29,7 +29,7 @@ def describe_arithmetic() -> Json:
         "machine": platform.machine(),
         "processor": _processor(),
         "threads": _threads(),
-        "devices": [_device(each) for each in tf.config.list_physical_devices()],
+        "devices": [_device(each) for each in tf.config.get_visible_devices()],
         "precision": [
             keras.config.floatx(),
             keras.config.epsilon(),

@@ -96,9 +96,20 @@ def make_repeatable() -> None:
     Processors do both anyway: the same bits came out with and without TensorFlow's switch, which slows attention there.
     It is for the whole process and cannot be taken back, so programs call it, not the library.
     """
-    if tf.config.list_physical_devices("GPU"):
+    if tf.config.get_visible_devices("GPU"):
         tf.config.experimental.enable_op_determinism()
         tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
+def hide_gpus() -> None:
+    """Let this process compute on processors alone, whatever else the machine has.
+
+    TensorFlow takes nearly all memory of each GPU that it sees: of two processes on one machine the second has none.
+
+    Raises:
+        RuntimeError: if TensorFlow has begun to compute.
+    """
+    tf.config.set_visible_devices([], "GPU")
 
 
 def settle_threads(threads: int) -> None:

@@ -38,7 +38,7 @@ def settled_precision(precision: Precision) -> Precision:
     """What `auto` is on this machine: `mixed_bfloat16` where every GPU has units for it, else `float32`."""
     if precision != "auto":
         return precision
-    found = [tf.config.experimental.get_device_details(each) for each in tf.config.list_physical_devices("GPU")]
+    found = [tf.config.experimental.get_device_details(each) for each in tf.config.get_visible_devices("GPU")]
     capable = [each.get("compute_capability", (0, 0)) >= _FIRST_WITH_UNITS for each in found]
     return "mixed_bfloat16" if capable and all(capable) else "float32"
 
