@@ -42,7 +42,7 @@ def test_a_dry_run_says_what_it_needs_and_writes_nothing(call, pictures, tmp_pat
     how = ("features", "digits_mlp", str(pictures), "-o", str(out), "--dry-run")
     printed = call(*how)
     assert printed.code == 0
-    assert printed.stdout.startswith("to do     24 examples, ")
+    assert printed.stdout.startswith("to do     24 examples in 1 shard, ")
     told = call(*how, "--json").json
     assert (told["examples"], told["workers"], told["written_bytes"]) == (24, 1, 24 * (64 * 4 + 120))
     assert told["seconds"] == 24 * told["seconds_each"] > 0

@@ -60,7 +60,11 @@ def test_absolute_paths_count_from_the_folder_that_holds_them_all(photos):
     same(transfer.from_frame(absolute, group_by="who"), transfer.from_frame(FRAME, root=photos, group_by="who"))
     absolute.loc[1, "file"] = "1.png"
     found = problems(transfer.from_frame, absolute)
-    assert ("frame row 0", "", f"{str(photos / '0.png')!r} is an absolute path") in found
+    assert (
+        "frame row 0",
+        "",
+        f"{str(photos / '0.png')!r} is an absolute path; those of a table start from its folder",
+    ) in found
     assert ("frame row 1", "", "'1.png' does not exist") in found
 
 

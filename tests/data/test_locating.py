@@ -34,9 +34,9 @@ def fault(folder: Path, path: str, label: str = "cat") -> str:
 @pytest.mark.parametrize(
     ("path", "found"),
     [
-        ("/etc/hostname", "is an absolute path"),
-        ("C:\\photos\\1.png", "is an absolute path"),
-        ("\\\\server\\photos\\1.png", "is an absolute path"),
+        ("/etc/hostname", "is an absolute path; those of a table start from its folder"),
+        ("C:\\photos\\1.png", "is an absolute path; those of a table start from its folder"),
+        ("\\\\server\\photos\\1.png", "is an absolute path; those of a table start from its folder"),
         ("../outside/x.png", "leads out of the folder"),
         ("cat/../../outside/x.png", "leads out of the folder"),
         ("..\\outside\\x.png", "leads out of the folder"),

@@ -119,8 +119,10 @@ def test_classes_of_a_file_of_the_users_go_along(two_nodes, tmp_path, monkeypatc
 
 def test_what_it_needs_is_measured_in_a_worker_before_it_begins(two_nodes, tmp_path):  # noqa: ARG001
     with transfer.RayEngine() as engine:
-        found = transfer.estimate_features("mobilenet_v2_imagenet", CLIPART, tmp_path / "out", engine=engine)
-    assert (found.examples, found.workers) == (300, 4)
+        found = transfer.estimate_features(
+            "mobilenet_v2_imagenet", CLIPART, tmp_path / "out", shard_rows=75, engine=engine
+        )
+    assert (found.examples, found.shards, found.workers) == (300, 4, 4)
     assert 2**28 < found.memory_bytes < 2**32
     assert found.written_bytes == 300 * (1280 * 4 + 120)
     assert 0 < found.seconds == 300 * found.seconds_each / 4

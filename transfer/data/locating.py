@@ -115,7 +115,7 @@ def locate_picture(folder: Path, root: str, text: str) -> Picture | str:
     if "\\" in text and not os.path.lexists(folder / text):
         text = text.replace("\\", "/")  # as Windows writes paths
     if Path(text).is_absolute() or PureWindowsPath(text).is_absolute():
-        return f"{shown} is an absolute path"
+        return f"{shown} is an absolute path; those of a table start from its folder"
     name = os.path.normpath(text)
     if name.split("/")[0] == "..":
         return f"{shown} leads out of the folder"

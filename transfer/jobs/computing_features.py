@@ -112,7 +112,8 @@ def compute_features(
         gone = {each.known for each in job.portions if each.known is not None} - set(records)
         _clear(folder, job.asked["key"], format, gone, {each.sha256 for each in records})
     if not any(each.ids for each in records):
-        raise DataError(f"None of the {len(job.ids):,} examples of {inputs.source} can be read.", failed)
+        count = len(job.ids) + len(inputs.problems)
+        raise DataError(f"None of the {count:,} examples of {inputs.source} can be read.", failed)
     computed = sum(each.computed for each in filled)
     notes = (job.plan.feed.note, *inputs.notes)
     return ComputedFeatures(folder, inputs.source, job.asked, records, failed, computed, notes)
@@ -168,12 +169,12 @@ class _Job:
     shard_rows: int
 
     @property
-    def missing(self) -> int:
-        """How many examples nothing is known of."""
-        return sum(len(each.ids) for each in self.portions if each.known is None)
+    def missing(self) -> list[Portion]:
+        """Those that nothing is known of."""
+        return [each for each in self.portions if each.known is None and each.ids]
 
     def estimate(self) -> FeatureEstimate:
-        return estimate_work(self.engine, self.plan, self.portions[0], self.shard_rows, self.missing)
+        return estimate_work(self.engine, self.plan, self.portions[0], self.missing, self.shard_rows)
 
 
 def _set_up(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,14 +23,16 @@ class FeatureEstimate:
 
     Attributes:
         examples: that are to be computed.
+        shards: that they come in, each of which is the work of one worker.
         seconds_each: for one of them in one worker.
-        workers: that work at once.
+        workers: that there is room for.
         memory_bytes: that one took at its highest, with room for the rows of a shard; 0 where it is not known.
         written_bytes: of all their features.
         free_bytes: on the disk that they go to.
     """
 
     examples: int
+    shards: int
     seconds_each: float
     workers: int
     memory_bytes: int
@@ -39,8 +41,9 @@ class FeatureEstimate:
 
     @property
     def seconds(self) -> float:
-        """For all, where workers lose nothing to each other."""
-        return self.examples * self.seconds_each / self.workers
+        """For all, a shard after the other in each worker, where workers lose nothing to each other."""
+        rounds = -(-self.shards // self.workers)
+        return self.examples * self.seconds_each * rounds / max(self.shards, 1)
 
     def __str__(self) -> str:
         return format_parts(self.parts)
@@ -48,9 +51,15 @@ class FeatureEstimate:
     @property
     def parts(self) -> Iterator[Part]:
         """The lines in print."""
-        workers = f"{self.workers:,} worker{'s' * (self.workers != 1)}"
-        each = f"{self.seconds_each * 1000:.3g} ms each"
-        yield f"to do     {self.examples:,} examples, {each}: {_duration(self.seconds)} with {workers}"
+        at_work = max(1, min(self.workers, self.shards))
+        idle = (
+            f"; {self.workers:,} would find work with smaller --shard-rows"
+            if self.workers > at_work and self.shards
+            else ""
+        )
+        work = f"{_counted(self.examples, 'example')} in {_counted(self.shards, 'shard')}"
+        time = f"{_duration(self.seconds)} with {_counted(at_work, 'worker')}"
+        yield f"to do     {work}, {self.seconds_each * 1000:.3g} ms each: {time}{idle}"
         memory = f"{self.memory_bytes / _GIB:.1f} GiB a worker; " if self.memory_bytes else ""
         yield f"needs     {memory}{_size(self.written_bytes)} on the disk, which has {_size(self.free_bytes)} free"
 
@@ -58,6 +67,7 @@ class FeatureEstimate:
         """As plain values."""
         return {
             "examples": self.examples,
+            "shards": self.shards,
             "seconds_each": self.seconds_each,
             "seconds": self.seconds,
             "workers": self.workers,
@@ -67,24 +77,28 @@ class FeatureEstimate:
         }
 
 
-def estimate_work(engine: Engine, plan: FillingPlan, first: Portion, shard_rows: int, examples: int) -> FeatureEstimate:
+def estimate_work(
+    engine: Engine, plan: FillingPlan, first: Portion, missing: Sequence[Portion], shard_rows: int
+) -> FeatureEstimate:
     """Try a few batches where all will be done.
 
     Args:
         engine: that does it.
         plan: of the work.
         first: with some examples.
+        missing: what is to be computed.
         shard_rows: examples of a shard.
-        examples: how many are to be computed.
 
     Raises:
         TrainingError: if a cluster has too little room.
     """
+    examples = sum(len(each.ids) for each in missing)
     tried = engine.try_out(plan, Rehearse(first.ids, first.pictures, shard_rows, first.addresses))
     written = examples * (tried.done.row_bytes + _BESIDE_BYTES)
     there = next(each for each in (plan.folder.absolute(), *plan.folder.absolute().parents) if each.exists())
     free = shutil.disk_usage(there).free
-    return FeatureEstimate(examples, tried.done.seconds, tried.workers, tried.memory_bytes, written, free)
+    done, room = tried.done, tried.workers
+    return FeatureEstimate(examples, len(missing), done.seconds, room, tried.memory_bytes, written, free)
 
 
 def refuse_full_disk(estimate: FeatureEstimate, folder: Path) -> None:
@@ -100,6 +114,10 @@ def refuse_full_disk(estimate: FeatureEstimate, folder: Path) -> None:
             [Problem(str(folder), f"{_size(estimate.written_bytes)} free", _size(estimate.free_bytes))],
             next_step="free some space, choose another disk with -o (out=…), or cut where features are smaller: --at",
         )
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count:,} {name}{'s' * (count != 1)}"
 
 
 def _size(count: float) -> str:

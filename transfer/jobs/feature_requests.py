@@ -26,7 +26,7 @@ TOLD = {
     "arithmetic.codecs": "decoders of pictures",
     "arithmetic.machine": "machine",
     "arithmetic.processor": "processor, by a digest",
-    "arithmetic.threads": "threads",
+    "arithmetic.threads": "--threads",
     "arithmetic.devices": "devices",
     "arithmetic.precision": "precision",
     "arithmetic.switches": "switches of TensorFlow",
@@ -125,8 +125,18 @@ def refuse_other(folder: Path, asked: Json, there: Json) -> None:
     raise OutputError(
         f"{folder} holds features of another request.",
         [Problem(TOLD[name], show_setting(now.get(name)), show_setting(then.get(name))) for name in differing],
-        next_step="choose another folder with -o (out=…)",
+        next_step=_next_step(differing, then),
     )
+
+
+def _next_step(differing: list[str], then: dict[str, Json]) -> str:
+    other = "choose another folder with -o (out=…)"
+    threads = then.get("arithmetic.threads")
+    if differing != ["arithmetic.threads"] or not isinstance(threads, list):
+        return other
+    if threads[0]:
+        return f"take --threads {threads[0]} to go on with what is there, or {other}"
+    return f"go on there with --engine local, or {other}; --threads 1 begins what a cluster can go on with"
 
 
 def settings_of(asked: Json) -> dict[str, Json]:
@@ -144,4 +154,6 @@ def show_setting(value: Json) -> str:
     """In short."""
     if isinstance(value, dict):
         return ", ".join(f"{name} {each}" for name, each in value.items())
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(each, int) for each in value):
+        return str(value[0]) if value[0] else f"all of {value[1]} processors"
     return "none" if value is None else str(value)[:_SHOWN]
