@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -92,6 +93,21 @@ def test_an_error_of_the_work_arrives_as_it_was_raised(engine):
         list(engine.map(failing, range(3)))
     assert caught.value.problems == (Problem("shard", "good", "bad"),)
     assert caught.value.next_step == "give a good one"
+
+
+def unsendable():
+    """Work that gives what no other process can be given."""
+    return lambda _shard: threading.Lock()
+
+
+def test_what_cannot_be_sent_is_said_at_once_and_taken_for_no_death(engine):
+    with pytest.raises(TrainingError, match="cannot give back") as caught:
+        list(engine.map(unsendable, range(3)))
+    assert "cannot pickle '_thread.lock' object" in caught.value.problems[0].found
+    with pytest.raises(TrainingError, match="cannot be sent") as caught:
+        list(engine.map(partial(killing, threading.Lock(), 0), range(3)))
+    assert "cannot pickle '_thread.lock' object" in caught.value.problems[0].found
+    assert list(engine.map(tripling, [1])) == [3]
 
 
 @pytest.mark.parametrize(

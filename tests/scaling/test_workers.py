@@ -1,5 +1,7 @@
 """What a process of a cluster settles before its first shard; Ray is played."""
 
+import threading
+
 import pytest
 
 from transfer.scaling import workers
@@ -25,3 +27,22 @@ def test_a_worker_sees_a_gpu_only_where_it_has_one_of_its_own(monkeypatch, gpus,
     answer = Worker(2, gpus, []).do([lambda: str.upper], "shard")
     assert answer.done == "SHARD"
     assert told == [*hidden, 2, "repeatable"]
+
+
+class LockedError(Exception):
+    """An error that cannot be sent."""
+
+    def __init__(self, text):
+        super().__init__(text)
+        self.lock = threading.Lock()
+
+
+def test_an_error_that_cannot_be_sent_is_told_with_its_text_and_where_it_was():
+    def work(_shard):
+        raise LockedError("too much")
+
+    worker = Worker(1, 0, [])
+    worker._work = work
+    error = worker.do([], "shard").error
+    assert (type(error), str(error)) == (RuntimeError, "LockedError: too much")
+    assert "raised in a worker: process" in error.__notes__[0]

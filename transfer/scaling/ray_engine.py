@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from transfer.errors import Problem, TrainingError
 from transfer.scaling.clusters import cluster, load_ray
 from transfer.scaling.rooms import Need, look_around, settle_workers
+from transfer.scaling.sending import first_line, keep, unsent
 from transfer.scaling.workers import Answer, Worker
 from transfer.training.engines import Lost, Prepare, Tried
 
@@ -85,16 +86,19 @@ class RayEngine:
         """See `Engine`; in the first worker, by whose memory the others find room.
 
         Raises:
-            TrainingError: if the cluster has no room, or the worker dies.
+            TrainingError: if the cluster has no room, the work cannot be sent, or the worker dies.
         """
         ray = self._connected()
         if self._first is None or self._first.prepare is not prepare:
             self._drop_first()
             settle_workers(look_around(), self._need, 1)
-            kept = ray.put(prepare)
+            kept = keep(prepare)
             self._first = _First(prepare, kept, self._start())
         try:
             answer: Answer = ray.get(self._first.worker.do.remote([self._first.kept], shard))
+        except ray.exceptions.RayTaskError as error:
+            self._drop_first()
+            raise unsent(error) from error
         except ray.exceptions.RayError as error:
             self._drop_first()
             raise _died("The first worker has died while its work was tried.", error) from error
@@ -109,14 +113,15 @@ class RayEngine:
         """See `Engine`.
 
         Raises:
-            TrainingError: if the cluster has no room, a shard is lost each time it is tried, or no worker is left.
+            TrainingError: if the cluster has no room, the work cannot be sent, a shard is lost each time it is tried,
+                or no worker is left.
         """
         ray = self._connected()
         first, self._first = self._first, None
         if first is None or first.prepare is not prepare:
             if first is not None:
                 ray.kill(first.worker)
-            kept, begun = ray.put(prepare), []
+            kept, begun = keep(prepare), []
         else:
             kept, begun = first.kept, [first.worker]
         pool, nodes = _Pool(ray, kept, begun), look_around()
@@ -240,9 +245,12 @@ class _Pool:
                 continue
             try:
                 answer = self._ray.get(each)
+            except self._ray.exceptions.RayTaskError as error:
+                self.awake.append(worker)
+                raise unsent(error) from error
             except self._ray.exceptions.RayError as error:
                 self.add(worker)
-                yield _Ended(tried, None, _reason(error))
+                yield _Ended(tried, None, first_line(error))
             else:
                 self.awake.append(worker)
                 yield _Ended(tried, answer)
@@ -298,15 +306,9 @@ def _done(answer: Answer) -> Any:
 def _died(what: str, error: BaseException) -> TrainingError:
     return TrainingError(
         what,
-        [Problem("worker", found=_reason(error))],
+        [Problem("worker", found=first_line(error))],
         next_step="install the same h5transfer[ray] on every machine, and see the log of the worker in Ray's folder",
     )
-
-
-def _reason(error: BaseException) -> str:
-    """The first line of what Ray says of a death."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
 
 
 def _shown(shard: Any) -> str:

@@ -27,6 +27,7 @@ from transfer.scaling.lesson_post import Ended, LessonPost
 from transfer.scaling.lesson_workers import Part, take_part
 from transfer.scaling.ray_engine import module_folders
 from transfer.scaling.rooms import Need, look_around, settle_workers
+from transfer.scaling.sending import keep
 from transfer.scaling.shipped_rows import ship_rows
 from transfer.specs import Progress
 from transfer.training.fitting import Fit
@@ -120,7 +121,8 @@ class RayFitter:
         Raises:
             NotFiniteError: if a step is not finite; the model has the weights before it.
             LayerError: if a frozen tensor has changed.
-            TrainingError: if the cluster has no room, or workers die each time they are started.
+            TrainingError: if the cluster has no room, the model cannot be sent, or workers die each time they are
+                started.
         """
         if self._ray is None:
             raise ValueError("a RayFitter is connected within its block: with RayFitter(2) as fitter")
@@ -137,7 +139,7 @@ class RayFitter:
         post = self._post(folder, lesson.deadline)
         try:
             with _told(self._ray, post, progress, watch):
-                ended = self._run(post, self._ray.put(part))
+                ended = self._run(post, keep(part))
         finally:
             self._ray.kill(post)
         if ended.values:

@@ -20,6 +20,7 @@ from transfer.scaling.clusters import load_ray
 from transfer.scaling.interrupting import kept_handlers
 from transfer.scaling.ray_engine import TRIES, RayEngine, module_folders, wait_until_free
 from transfer.scaling.rooms import Need, look_around, settle_workers
+from transfer.scaling.sending import keep
 from transfer.scaling.workers import Answer, Worker
 from transfer.training.engines import Lost, Prepare
 
@@ -75,11 +76,12 @@ class TuneEngine(RayEngine):
             TrainingError: if the cluster has no room, or a trial is lost each time it is tried.
             KeyboardInterrupt: at Ctrl-C; trials that were under way are tried anew by who asks again.
         """
-        ray, tune, listed = self._connected(), load_ray("ray.tune"), list(shards)
+        self._connected()
+        tune, listed = load_ray("ray.tune"), list(shards)
         nodes = look_around()
         count = settle_workers(nodes, self._asked, self._most)
         worker = (self._asked.cpus, self._asked.gpus, module_folders())
-        kept = {"kept": [ray.put(prepare)], "listed": listed, "worker": worker}
+        kept = {"kept": [keep(prepare)], "listed": listed, "worker": worker}
         trial = tune.with_resources(
             tune.with_parameters(_trial_of(tune), **kept), {"cpu": self._asked.cpus, "gpu": self._asked.gpus}
         )
