@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -68,7 +68,11 @@ def open_fitter(
     if engine == "local" or workers is None:
         yield None
         return
+    from transfer.cli.quieting import stderr_closed
     from transfer.scaling.ray_fitting import RayFitter
 
-    with RayFitter(workers, address, gpus=devices if isinstance(devices, int) else 0) as fitter:
+    with ExitStack() as stack:
+        with stderr_closed():
+            gpus = devices if isinstance(devices, int) else 0
+            fitter = stack.enter_context(RayFitter(workers, address, gpus=gpus))
         yield fitter

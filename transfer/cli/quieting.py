@@ -1,4 +1,4 @@
-"""TensorFlow's greetings, kept off stderr, and its objects, kept from being looked through for rubbish."""
+"""Greetings of TensorFlow and Ray, kept off stderr, and its objects, kept from being looked through for rubbish."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import atexit
 import gc
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from transfer.cli.volume import spending
 
@@ -28,12 +30,24 @@ def import_tensorflow(threads: int | None = None) -> None:
     atexit.register(gc.freeze)
 
 
-def _import_quietly(threads: int | None) -> None:
+@contextmanager
+def stderr_closed() -> Iterator[None]:
+    """For a while the file behind stderr leads nowhere: for C++ that logs unasked. Errors are raised as ever."""
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _import_quietly(threads: int | None) -> None:
+    with stderr_closed():
         import keras
         import tensorflow as tf
 
@@ -43,7 +57,3 @@ def _import_quietly(threads: int | None) -> None:
             tf.config.threading.set_inter_op_parallelism_threads(threads)
         # the first use of a device logs once more
         keras.ops.convert_to_numpy(tf.zeros(1))
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
