@@ -21,6 +21,7 @@ _ADDRESS = re.compile(rf"(?:{_KIND}::)*{_KIND}://\S")
 _IN_TEXT = re.compile(rf"(?:{_KIND}::)*{_KIND}://[^\s'\"<>]+")
 _LOCAL = frozenset({"file", "local"})
 _WEB = frozenset({"http", "https"})
+_PLAIN = re.compile(r"[a-z][a-z0-9+.-]+://[a-z0-9._-]+(/[^?#@:]*)?")  # in which nothing is to be changed
 _NAMED = re.compile(r"…[0-9a-f]{12}")
 _PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d*)?")
 # Of queries: what never says which picture it is, and what does not where the others of its kind stand beside it.
@@ -37,11 +38,13 @@ _SIGNED_WITH = (
 
 def is_address(text: str) -> bool:
     """Whether a text names a picture by an address and not by a path."""
-    return _ADDRESS.match(text) is not None
+    return "://" in text and _ADDRESS.match(text) is not None
 
 
 def address_name(address: str) -> str:
     """What the example at an address is called: the address without what is secret."""
+    if _PLAIN.fullmatch(address):
+        return address
     return "::".join(_name_of_link(each) if "://" in each else each for each in address.split("::"))
 
 
@@ -83,8 +86,8 @@ def _name_of_link(link: str) -> str:
 
 
 def _name_of_query(query: str) -> str:
-    if _NAMED.fullmatch(query):
-        return f"?{query}"
+    if not query or _NAMED.fullmatch(query):
+        return query and f"?{query}"
     given = [(each.partition("=")[0].lower(), each) for each in query.split("&") if each]
     names = {name for name, _ in given}
     hidden = _SECRET | {name for name in names if _SIGNED_BY.fullmatch(name)}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 import unicodedata
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PureWindowsPath
 
 from transfer.data.addresses import address_name, hide_secrets, is_address, local_path
@@ -17,6 +17,7 @@ from transfer.data.rows import NO_LABEL, Row, Table
 from transfer.data.sheets import Sheet
 from transfer.errors import Problem
 
+NOT_FETCHED = Path("not fetched")  # one for all, as there may be millions
 _LONGEST_LABEL = 255  # as long as a folder's name may be
 
 
@@ -26,7 +27,7 @@ class Picture:
 
     Attributes:
         name: the path below the folder, '/' between the parts; of an address see `addresses`.
-        path: to be opened; of an address only when it is fetched.
+        path: to be opened; `NOT_FETCHED` of an address.
         real: where links lead, so that one file is one picture.
         address: from which it is to be fetched; empty for a file.
     """
@@ -75,7 +76,8 @@ def locate_pictures(sheet: Sheet, parsed: Table, folder: Path) -> Located:
     faults = list(parsed.faults)
     for row in parsed.rows:
         where = sheet.where(row.line)
-        wrong = [Problem(where, found=fault) for fault in _faults_of_label(row)]
+        fault = _fault_of_label(row.label)
+        wrong = [Problem(where, found=_named(fault, row))] if fault else []
         picture = locate_picture(folder, root, row.path)
         if isinstance(picture, str):
             wrong.append(Problem(where, found=picture))
@@ -91,14 +93,21 @@ def locate_pictures(sheet: Sheet, parsed: Table, folder: Path) -> Located:
     return Located(tuple(entries.values()), tuple(repeated), tuple(faults))
 
 
-def _faults_of_label(row: Row) -> Iterator[str]:
-    if is_unknown(row.label):
-        written = f" ({row.label!r} stands there)" if row.label else ""
-        yield f"{hide_secrets(row.path)[:120]!r}{NO_LABEL}{written}"
-    elif len(row.label) > _LONGEST_LABEL:
-        yield f"a label of {len(row.label)} characters; a class's name has at most {_LONGEST_LABEL}"
-    elif any(unicodedata.category(character) == "Cc" for character in row.label):
-        yield f"a label with control characters: {row.label!r}"
+@lru_cache(2**16)
+def _fault_of_label(label: str) -> str:
+    """What is wrong with it; empty for nothing."""
+    if is_unknown(label):
+        return NO_LABEL + (f" ({label!r} stands there)" if label else "")
+    if len(label) > _LONGEST_LABEL:
+        return f"a label of {len(label)} characters; a class's name has at most {_LONGEST_LABEL}"
+    if any(unicodedata.category(character) == "Cc" for character in label):
+        return f"a label with control characters: {label!r}"
+    return ""
+
+
+def _named(fault: str, row: Row) -> str:
+    """A fault, of a missing label with the picture that has none."""
+    return f"{hide_secrets(row.path)[:120]!r}{fault}" if fault.startswith(NO_LABEL) else fault
 
 
 def locate_picture(folder: Path, root: str, text: str) -> Picture | str:
@@ -110,7 +119,7 @@ def locate_picture(folder: Path, root: str, text: str) -> Picture | str:
         return "no path"
     if is_address(text):
         name, here = address_name(text), local_path(text)
-        return Picture(name, Path(name), name if here is None else os.path.realpath(here), text)
+        return Picture(name, NOT_FETCHED, name if here is None else os.path.realpath(here), text)
     shown = repr(text)
     if "\\" in text and not os.path.lexists(folder / text):
         text = text.replace("\\", "/")  # as Windows writes paths

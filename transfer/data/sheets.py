@@ -15,7 +15,7 @@ from transfer.errors import DataError, Problem
 
 _DELIMITERS = ",;\t|"
 _LONGEST_LINE = 2**17  # characters; the csv module allows as many in one cell
-_MAX_ROWS = 10**6
+_MAX_ROWS = 10**7
 _MOST_TOLD = 1000  # lines that are no text
 
 _Raw = tuple[int, list[str]]  # the line on which a row begins, and its cells

@@ -18,14 +18,14 @@ from transfer.data.misreadings import notes_of_cells
 from transfer.data.output_tables import read_outputs
 from transfer.data.rows import label_columns, label_table
 from transfer.data.sheets import Sheet, looks_like_sheet, parse_sheet
-from transfer.data.table_pictures import PATIENT, Leniency, TableSource, by_line, check_pictures, refuse_faults
+from transfer.data.table_pictures import PATIENT, Checked, Leniency, TableSource, by_line, check_pictures, refuse_faults
 from transfer.data.unused_columns import tell_unused
 from transfer.data.wanted import EVERYTHING, Wanted
 from transfer.errors import DataError, Problem
 
 _SUFFIXES = frozenset({".csv", ".tsv"})
 _IN_FOLDERS = frozenset({"labels.csv", "labels.tsv"})
-_MAX_BYTES = 2**26
+_MAX_BYTES = 2**31
 
 
 def read_table(
@@ -84,7 +84,7 @@ def _read_labels(sheet: Sheet, source: TableSource, leniency: Leniency) -> Label
     found = locate_pictures(sheet, parsed, source.root)
     checked = check_pictures(found.entries, sheet.where, leniency.max_pixels)
     dropped = checked.oversized | checked.unreadable
-    kept = [replace(each, path=checked.path(each)) for each in found.entries if each.line not in dropped]
+    kept = [each for each in found.entries if each.line not in dropped]
     left_out = [*found.repeated, *checked.oversized.values()]
     faults = list(found.faults)
     (left_out if leniency.skips_unreadable else faults).extend(checked.unreadable.values())
@@ -92,7 +92,7 @@ def _read_labels(sheet: Sheet, source: TableSource, leniency: Leniency) -> Label
     faults = faults or list(_faults_of_classes(sheet.name, found.entries, dropped))
     refuse_faults(source, faults, left_out if leniency.strict else [], column=parsed.label)
     left_out += tell_unused(sheet, parsed.unused, [parsed.label] if parsed.label else [])
-    labelled = _labelled(source.source, kept, sorted(left_out, key=by_line))
+    labelled = _labelled(source.source, kept, checked, sorted(left_out, key=by_line))
     return replace(labelled, notes=notes_of_cells(parsed.label, labelled.classes))
 
 
@@ -149,7 +149,7 @@ def _faults_of_classes(table: str, entries: Sequence[Entry], dropped: Mapping[in
         yield Problem(table, "at least 2 classes", f"{len(counts)}: {', '.join(map(repr, counts))}")
 
 
-def _labelled(source: str, entries: Sequence[Entry], left_out: Sequence[Problem]) -> LabelledSet:
+def _labelled(source: str, entries: Sequence[Entry], checked: Checked, left_out: Sequence[Problem]) -> LabelledSet:
     classes = tuple(sorted({entry.label for entry in entries}))
     places = {name: place for place, name in enumerate(classes)}
     entries = sorted(entries, key=lambda entry: (entry.label, entry.name))
@@ -158,6 +158,6 @@ def _labelled(source: str, entries: Sequence[Entry], left_out: Sequence[Problem]
         names=tuple(entry.name for entry in entries),
         labels=np.array([places[entry.label] for entry in entries], dtype=np.int64),
         classes=classes,
-        inputs=tuple(entry.path for entry in entries),
+        inputs=tuple(checked.path(entry) for entry in entries),
         problems=tuple(left_out),
     )
