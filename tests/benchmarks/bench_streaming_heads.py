@@ -3,6 +3,7 @@
     python tests/benchmarks/bench_streaming_heads.py                  # drawn features, 20000 x 256, 10 classes
     python tests/benchmarks/bench_streaming_heads.py 100000 1280 64   # so many, so wide, within so many MB
     python tests/benchmarks/bench_streaming_heads.py digits           # of mobilenet_v2_imagenet, of 1,797 digits
+    python tests/benchmarks/bench_streaming_heads.py FEATURES DATA 128 18000  # computed ones, learnt from so many
 
 Each way runs in a process of its own; memory is what its peak adds to that of the imports and of the labels. Half of
 the digits are learnt from; three quarters of what is drawn.
@@ -32,20 +33,53 @@ def main() -> None:
         digits(Path(sys.argv[2]))
         return
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        if sys.argv[1:2] == ["digits"]:
-            memory = int(
-                (sys.argv[2:] or ["200"])[0]
-            )  # in a process of its own: children begin with the peak of this one
+        folder, given = Path(name), sys.argv[1:]
+        if given[:1] == ["digits"]:  # in a process of its own: children begin with the peak of this one
             subprocess.run([sys.executable, __file__, "--digits", name], check=True)
+            memory = int((given[1:] or ["200"])[0])
+        elif given and not given[0].isdigit():
+            computed(folder, Path(given[0]), Path(given[1]), int((given[3:] or ["0"])[0]))
+            memory = int((given[2:] or ["128"])[0])
         else:
-            count, width, memory = (int(each) for each in (*sys.argv[1:], *("20000", "256", "16")[len(sys.argv) - 1 :]))
+            count, width, memory = (int(each) for each in (*given, *("20000", "256", "16")[len(given) :]))
             drawn(folder, count, width)
         learnt = int(np.load(folder / "labels.npz")["learnt"].sum())
-        size = sum(path.stat().st_size for path in folder.glob("*.h5"))
-        print(f"{learnt} examples to learn from, {size / 2**20:.0f} MB of features; {memory} MB for streamed heads")
+        print(f"{learnt} examples to learn from; {memory} MB for streamed heads", flush=True)
         for way in WAYS:
             subprocess.run([sys.executable, __file__, "--way", way, name, str(memory)], check=True)
+        compared(folder)
+
+
+def compared(folder: Path) -> None:
+    """What streamed heads lose beside the exact one, on the same examples."""
+    losses = {way: np.load(folder / f"{way}.npy") for way in WAYS}
+    for way in WAYS[1:]:
+        lost = losses[way] - losses["exact"]
+        mean, off = lost.mean(), 1.96 * lost.std() / np.sqrt(len(lost))
+        print(f"{way} - exact: log loss {mean:+.5f} [{mean - off:+.5f}, {mean + off:+.5f}]")
+
+
+def computed(folder: Path, features: Path, data: Path, most: int) -> None:
+    """Features that `transfer features` has left, with labels as `transfer finetune` reads them."""
+    import transfer
+    from transfer.jobs.computed_features import place_of
+    from transfer.jobs.matching_features import match_features
+    from transfer.jobs.opening_features import open_features
+
+    there = open_features(features)
+    matched = match_features(there, transfer.read_labelled(data, max_pixels=None))
+    records = [each for each in there.records if each.ids]
+    (folder / "order.txt").write_text(
+        "".join(f"{place_of(there.folder, there.asked['key'], each, 'hdf5')}\n" for each in records)
+    )
+    begins = np.cumsum([0, *(len(each.ids) for each in records)])
+    labels = np.empty(begins[-1], np.int64)
+    labels[begins[matched.rows.part] + matched.rows.place] = matched.data.targets[0]
+    random = np.random.default_rng(0).random(len(labels))
+    learnt = random < 0.75
+    if most:
+        learnt &= np.argsort(np.argsort(random)) < most
+    split(folder, labels, learnt, random >= 0.75)
 
 
 def drawn(folder: Path, count: int, width: int, classes: int = 10) -> None:
@@ -94,9 +128,10 @@ def keep(folder: Path, start: int, rows) -> None:
         stream.write(f"{path.name}\n")
 
 
-def split(folder: Path, labels, learnt) -> None:
+def split(folder: Path, labels, learnt, asked=None) -> None:
     """Keep what is known of the rows."""
-    np.savez(folder / "labels.npz", y=labels.astype(np.int64), learnt=learnt)
+    asked = ~learnt if asked is None else asked
+    np.savez(folder / "labels.npz", y=labels.astype(np.int64), learnt=learnt, asked=asked)
 
 
 def learn(way: str, folder: Path, memory: int) -> None:
@@ -114,7 +149,7 @@ def learn(way: str, folder: Path, memory: int) -> None:
 
     there = np.load(folder / "labels.npz")
     labels, learnt = there["y"], there["learnt"]
-    k, own, others = int(labels.max()) + 1, np.flatnonzero(learnt), np.flatnonzero(~learnt)
+    k, own, others = int(labels.max()) + 1, np.flatnonzero(learnt), np.flatnonzero(there["asked"])
     shards = [open_shard(folder / name) for name in (folder / "order.txt").read_text().split()]
     sizes = [each.shape[0] for each in shards if each is not None]
     part = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
@@ -132,7 +167,7 @@ def learn(way: str, folder: Path, memory: int) -> None:
         stream = Stream.of(rows, own, memory_bytes=memory * 2**20)
         heads = StreamedHeads(stream, taught, way, 0, None, memory * 2**20, None, silent)
         (found,) = heads.solve(folds)
-        kernel, bias, told = found.solved.kernel, found.solved.bias, found.remark[:60]
+        kernel, bias, told = found.solved.kernel, found.solved.bias, found.remark[:75]
         if way == "ridge":
             unseen = logits_of(stream, [[each] for each in found.without], folds)
             factor = 10 / find_temperature(taught.labelling.outputs[0], unseen * 10, taught.targets[0])[0]
@@ -142,6 +177,7 @@ def learn(way: str, folder: Path, memory: int) -> None:
     logits -= logits.max(1, keepdims=True)
     losses = np.log(np.exp(logits).sum(1)) - logits[np.arange(len(others)), labels[others]]
     right = (logits.argmax(1) == labels[others]).mean()
+    np.save(folder / f"{way}.npy", losses)
     print(
         f"{way:9} {seconds:7.1f} s {cpu:7.1f} s of CPU {added / 2**20:7.0f} MB   "
         f"log loss {losses.mean():.4f}   right {right:.4f}   {told}",

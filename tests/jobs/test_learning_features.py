@@ -206,11 +206,9 @@ def test_past_the_memory_heads_are_streamed_and_are_about_as_good(many, solver, 
     run = learn_many(folder, out=tmp_path / "run", solver=solver)
     assert run.asked["split"] == exact.asked["split"]
     assert run.asked["features"]["solver"] == f"streamed {solver}"
-    lost = 0.02 if solver == "logistic" else 0.1  # least squares of shares on 32 features are a worse classifier
+    lost = 0.01 if solver == "logistic" else 0.1  # least squares of shares on 32 features are a worse classifier
     assert run.result.score.accuracy.value == pytest.approx(exact.result.score.accuracy.value, abs=lost)
-    assert any(
-        note.startswith("logistic by minibatches: " if solver == "logistic" else "ridge: ") for note in run.result.notes
-    )
+    assert any(note.startswith("logistic: in " if solver == "logistic" else "ridge: ") for note in run.result.notes)
 
     def loss(each):
         found = each.model.predict(np.load(folder / "digits.npz")["x"], verbose=0)
@@ -218,28 +216,25 @@ def test_past_the_memory_heads_are_streamed_and_are_about_as_good(many, solver, 
         assert np.allclose(found.sum(1), 1, atol=1e-5)
         return -np.log(found[np.arange(len(found)), wanted]).mean()
 
-    assert loss(run) < loss(exact) + (0.03 if solver == "logistic" else 0.4)
+    assert loss(run) < loss(exact) + (0.005 if solver == "logistic" else 0.4)
     assert transfer.load_run(tmp_path / "run").result.score == run.result.score
     assert transfer.evaluate(tmp_path / "run", folder / "digits.npz").score.correct == run.result.score.correct
 
 
 def test_a_streamed_run_repeats_and_goes_on_where_it_was_cut_off(many, tmp_path, monkeypatch):
-    from transfer.training import streamed_logistic
+    from transfer.training.streamed_coordinates import StreamedCoordinates
 
     folder, _ = many
-    monkeypatch.setattr(streamed_logistic, "_CHOOSING", 3)
-    monkeypatch.setattr(streamed_logistic, "_SOLVING", 5)
     whole = learn_many(folder, out=tmp_path / "whole", report=False)
-    epoch, calls = streamed_logistic._Descent._epoch, []
+    sweep = StreamedCoordinates.sweep
 
-    def cut(*how):
-        calls.append(1)
-        if len(calls) == 4:
+    def cut(self, *how):
+        if self.passes == 40:
             raise KeyboardInterrupt
-        return epoch(*how)
+        return sweep(self, *how)
 
     with monkeypatch.context() as patched:
-        patched.setattr(streamed_logistic._Descent, "_epoch", cut)
+        patched.setattr(StreamedCoordinates, "sweep", cut)
         with pytest.raises(KeyboardInterrupt):
             learn_many(folder, out=tmp_path / "cut", report=False)
     again = learn_many(folder, out=tmp_path / "cut", report=False)

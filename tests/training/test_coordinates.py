@@ -38,7 +38,7 @@ def test_weights_on_coordinates_give_the_same_logits_on_features(held, monkeypat
     features = drawn(50, 7)
     random = np.random.default_rng(1)
     weights, bias = random.normal(size=(7, 4)), random.normal(size=4)
-    monkeypatch.setattr(coordinates, "_BLOCK", 7 * 16)
+    monkeypatch.setattr(coordinates, "BLOCK", 7 * 16)
     if not held:
         monkeypatch.setattr(coordinates, "HELD", 0)
     found = find_coordinates(features)

@@ -121,7 +121,7 @@ def test_features_too_large_to_copy_are_solved_alike(classes, monkeypatch):
     features, labels = problem(200, 15, classes, seed=5)
     copied = solve_head(features, labels, classes, penalties=GRID)
     monkeypatch.setattr(coordinates, "HELD", 0)
-    monkeypatch.setattr(coordinates, "_BLOCK", 15 * 64)
+    monkeypatch.setattr(coordinates, "BLOCK", 15 * 64)
     blocks = solve_head(features, labels, classes, penalties=GRID)
     assert blocks.penalty == copied.penalty
     assert blocks.accuracy == copied.accuracy

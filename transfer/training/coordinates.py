@@ -16,16 +16,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 HELD = 2**23  # numbers; past it coordinates are not kept but worked out from the features, block by block
-_BLOCK = 2**18  # numbers in double precision, so that a block stays in the processor's cache
+BLOCK = 2**18  # numbers in double precision, so that a block stays in the processor's cache
 _CONSTANT = 1e-12
 
-Respond = Callable[[slice, NDArray[np.float64]], NDArray[np.float64]]
+Some: TypeAlias = slice | NDArray[np.int64]
+Respond = Callable[[Some, NDArray[np.float64]], NDArray[np.float64]]
+
+
+class Swept(Protocol):
+    """What is asked of coordinates (n, r), wherever their rows are: see `Coordinates`."""
+
+    @property
+    def sizes(self) -> NDArray[np.float64]: ...
+
+    def __len__(self) -> int: ...
+
+    def sweep(
+        self, weights: NDArray[np.float64], bias: NDArray[np.float64], respond: Respond
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+
+    def on_features(
+        self, weights: NDArray[np.float64], bias: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +82,7 @@ class Coordinates:
         """
         inner = self.onto @ weights if self.are_features else weights
         slopes, sums = np.zeros_like(inner), np.zeros_like(bias)
-        for block in row_blocks(len(self), max(self.rows.shape[1], inner.shape[1]), _BLOCK):
+        for block in row_blocks(len(self), max(self.rows.shape[1], inner.shape[1]), BLOCK):
             rows = np.asarray(self.rows[block] - self.mean if self.are_features else self.rows[block], np.float64)
             found = respond(block, rows @ inner + bias)
             slopes += rows.T @ found
@@ -74,12 +92,16 @@ class Coordinates:
     def on_features(
         self, weights: NDArray[np.float64], bias: NDArray[np.float64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Weights (r, m) and bias (m,) on coordinates as a Dense on features holds them, (d, m) and (m,).
+        """Weights (r, m) and bias (m,) on coordinates as a Dense on features holds them, (d, m) and (m,)."""
+        return on_features(self.onto, self.mean, weights, bias)
 
-        The bias makes good what rounding the kernel does to the mean of the features.
-        """
-        kernel = (self.onto @ weights).astype(np.float32)
-        return kernel, (bias - self.mean @ kernel.astype(np.float64)).astype(np.float32)
+
+def on_features(
+    onto: NDArray[np.float64], mean: NDArray[np.float64], weights: NDArray[np.float64], bias: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weights (r, m) and bias (m,) on features; the bias makes good what rounding does to the features' mean."""
+    kernel = (onto @ weights).astype(np.float32)
+    return kernel, (bias - mean @ kernel.astype(np.float64)).astype(np.float32)
 
 
 def find_coordinates(features: NDArray[np.floating[Any]]) -> Coordinates:
@@ -92,7 +114,7 @@ def find_coordinates(features: NDArray[np.floating[Any]]) -> Coordinates:
         return Coordinates(rows, False, mean, scale[:, None] * rotation, sizes)
     gram = np.zeros((d, d), np.float64)
     precise = np.dtype(np.float64 if features.size <= HELD else np.float32)  # past it these only set units of steps
-    for block in row_blocks(n, d, 8 * _BLOCK):
+    for block in row_blocks(n, d, 8 * BLOCK):
         z: NDArray[np.floating[Any]] = ((features[block] - mean) * scale).astype(precise, copy=False)
         gram += z.T @ z
     sizes, onto = _diagonalise(gram)
@@ -123,9 +145,9 @@ def _moments(features: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], 
     """Mean and standard deviation of each feature in double precision, (d,); 0 for one that does not change."""
     n, d = features.shape
     mean, square = np.zeros(d), np.zeros(d)
-    for block in row_blocks(n, d, _BLOCK):
+    for block in row_blocks(n, d, BLOCK):
         mean += features[block].sum(0, dtype=np.float64) / n
-    for block in row_blocks(n, d, _BLOCK):
+    for block in row_blocks(n, d, BLOCK):
         square += ((features[block] - mean) ** 2).sum(0) / n
     spread = np.sqrt(square)
     return mean, np.where(spread < _CONSTANT * np.maximum(1, np.abs(mean)), 0, spread)

@@ -27,7 +27,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.training.coordinates import Coordinates
+from transfer.training.coordinates import Some, Swept
 from transfer.training.quasi_newton import minimise_each
 
 Array: TypeAlias = NDArray[np.float64]
@@ -50,7 +50,7 @@ class Task:
         prior: of a class or a yes, before anything is known.
     """
 
-    coordinates: Coordinates
+    coordinates: Swept
     targets: NDArray[Any]
     held_out: NDArray[np.integer[Any]]
     loss: Loss
@@ -163,7 +163,7 @@ def held_out_losses(task: Task, folds: Sequence[int], heads: Heads) -> tuple[Arr
     """
     losses, right = np.zeros(task.held_out.shape[1]), np.zeros(task.held_out.shape[1], np.int64)
 
-    def look(block: slice, logits: Array) -> Array:
+    def look(block: Some, logits: Array) -> Array:
         counted = task.held_out[block][:, None, :] == np.asarray(folds)[None, :, None]
         targets = task.targets[block]
         losses[:] += np.where(counted, task.loss(logits, targets)[0], 0).sum((0, 1))
@@ -184,7 +184,7 @@ def _slopes(task: Task, folds: NDArray[np.integer[Any]], heads: Heads) -> tuple[
     """Sums of the losses, (f, 1) for softmax, (f, k) for sigmoid, and their slopes along weights and bias."""
     total = np.zeros((len(folds), task.held_out.shape[1]))
 
-    def respond(block: slice, logits: Array) -> Array:
+    def respond(block: Some, logits: Array) -> Array:
         losses, slopes = task.loss(logits, task.targets[block])
         held_out = task.held_out[block][:, None, :]
         counted = (held_out != folds[None, :, None]) & (held_out != UNKNOWN)
@@ -196,10 +196,10 @@ def _slopes(task: Task, folds: NDArray[np.integer[Any]], heads: Heads) -> tuple[
     return total, slopes
 
 
-def _sweep(task: Task, heads: Heads, respond: Callable[[slice, Array], Array]) -> Heads:
+def _sweep(task: Task, heads: Heads, respond: Callable[[Some, Array], Array]) -> Heads:
     """One pass: what `respond` makes of logits (b, f, k), as slopes along weights and bias."""
 
-    def flat(block: slice, logits: Array) -> Array:
+    def flat(block: Some, logits: Array) -> Array:
         return respond(block, logits.reshape(len(logits), *heads.bias.shape)).reshape(len(logits), -1)
 
     weights, bias = task.coordinates.sweep(heads.weights.reshape(task.rank, -1), heads.bias.ravel(), flat)

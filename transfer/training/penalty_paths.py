@@ -69,7 +69,7 @@ def follow_path(task: Task, penalties: Sequence[float], progress: Progress) -> P
         least, chosen = np.where(better, losses[-1], least), np.where(better, c, chosen)
         start = _taken_over(start, heads, better)
         progress("choosing the regularisation", tried + 1, len(penalties))
-        is_over |= _goes_up(losses, least)
+        is_over |= goes_up(losses, least)
         if is_over.all():
             break
     totals = np.sum(losses, axis=1) / validated.sum()
@@ -83,7 +83,7 @@ def follow_path(task: Task, penalties: Sequence[float], progress: Progress) -> P
     )
 
 
-def _goes_up(losses: Sequence[Array], least: Array) -> NDArray[np.bool_]:
+def goes_up(losses: Sequence[Array], least: Array) -> NDArray[np.bool_]:
     """Whether a path has its minimum behind it, by its losses at each C so far and the least of them, (1,) or (k,)."""
     is_learnt = least <= _LEARNT * losses[0]
     is_rising = losses[-1] > _CLEARLY * least

@@ -35,7 +35,7 @@ from transfer.training.stratified_folds import stratified_folds
 
 PENALTIES: tuple[float, ...] = tuple(float(c) for c in np.logspace(-5, 1, 13))
 FOLDS = 5
-_ALWAYS = -2  # in place of a fold: learnt from in every one
+ALWAYS = -2  # in place of a fold: learnt from in every one
 _EXACT = 1e-7  # mean error of logits
 _CHECKED = 2**20  # numbers at once
 
@@ -183,9 +183,9 @@ def _folds(labels: NDArray[Any], seed: int, groups: NDArray[np.int64] | None) ->
         kinds, places = np.unique(labels, return_inverse=True)
         one = Labelling.of_classes(tuple(map(str, range(len(kinds)))))
         dealt = folds_labelled(one, [places.astype(np.int64)], count, seed, groups=groups) if count > 1 else None
-        return np.full(len(labels), _ALWAYS) if dealt is None else dealt
+        return np.full(len(labels), ALWAYS) if dealt is None else dealt
     folds = min(FOLDS, int(np.unique(labels, return_counts=True)[1].min()))
-    return stratified_folds(labels, folds, seed) if folds > 1 else np.full(len(labels), _ALWAYS)
+    return stratified_folds(labels, folds, seed) if folds > 1 else np.full(len(labels), ALWAYS)
 
 
 def refuse_infinite(features: NDArray[np.floating[Any]]) -> None:

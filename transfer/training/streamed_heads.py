@@ -1,4 +1,4 @@
-"""Heads of a labelling on features that are streamed from the disk: ridge in one pass, or logistic by minibatches."""
+"""Heads of a labelling on features that are streamed from the disk: ridge in one pass, or logistic in many."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.data.targets import known
-from transfer.errors import DataError
-from transfer.errors import Problem as Fault
+from transfer.errors import DataError, Problem
 from transfer.labellings import Output
 from transfer.specs import Progress
 from transfer.training.head_moments import Moments, sum_moments
@@ -20,15 +19,17 @@ from transfer.training.labelled_folds import folds_labelled
 from transfer.training.labels import Labels, logit_places
 from transfer.training.logistic import sigmoid_loss, softmax_loss
 from transfer.training.ridge import RidgeHead, solve_ridge
-from transfer.training.solving import FOLDS, PENALTIES, SolvedHead
+from transfer.training.solving import ALWAYS, FOLDS, PENALTIES, SolvedHead
 from transfer.training.solving_outputs import SolvedOutput
-from transfer.training.streamed_logistic import Axes, Chosen, Problem, learn_streamed
+from transfer.training.streamed_coordinates import StreamedCoordinates
+from transfer.training.streamed_logistic import Chosen, learn_streamed
 from transfer.training.streaming import Stream
 
 HeadSolver = Literal["logistic", "ridge"]
 Array = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]
 _SPARE = 6  # square matrices, d x d, that stand beside those of the folds for a while
-_NUMBERS = 16  # arrays as large as all weights
+_NUMBERS = 40  # arrays as large as the weights of a fold
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,11 +40,11 @@ class StreamedOutput:
         solved: the optimum.
         without: for each fold (kernel, bias) of a head that has not seen it.
         remark: how it was found, in a sentence.
-        resumed: whether minibatches went on where they were.
+        resumed: whether passes went on where they were.
     """
 
     solved: SolvedOutput
-    without: Sequence[tuple[Array, Array]] = field(repr=False)
+    without: Sequence[tuple[Numbers, Numbers]] = field(repr=False)
     remark: str
     resumed: bool = False
 
@@ -56,10 +57,10 @@ class StreamedHeads:
         stream: features of m examples.
         labels: of these.
         solver: how heads are found; numbers are always those of ridge.
-        seed: of folds and minibatches.
+        seed: of the folds.
         groups: (m,); examples of one are in one fold. None where there are none.
         memory_bytes: within which sums and heads have to stay.
-        state: a file that says where minibatches stand; None for none.
+        state: a file that says where passes stand; None for none.
         progress: told of what is going on.
     """
 
@@ -87,18 +88,15 @@ class StreamedHeads:
         self._refuse_wide(2 * FOLDS if needs_folds else 1)  # the sums of each, and their axes
         sums = sum_moments(self.stream, self._targets, folds if needs_folds else None, self.progress)
         whole = sums[0] if len(sums) == 1 else _sum(sums)
-        axes = (
-            Axes.of(whole)
-            if self.solver == "logistic" and any(each.kind != "regression" for each in labelling)
-            else None
-        )
+        is_logistic = self.solver == "logistic" and any(each.kind != "regression" for each in labelling)
+        coordinates = StreamedCoordinates.of(self.stream, whole, self.progress) if is_logistic else None
         found = []
         for output, places, values in zip(labelling, logit_places(labelling), self.labels.targets, strict=True):
             own = [_of_columns(each, places) for each in sums]
-            if output.kind == "regression" or axes is None:
+            if output.kind == "regression" or coordinates is None:
                 found.append(_ridge(solve_ridge(own)))
             else:
-                found.append(self._logistic(output, values, _of_columns(whole, places), axes, folds == 0))
+                found.append(self._logistic(output, values, coordinates, folds))
         return found
 
     def _targets(self, which: NDArray[np.int64]) -> Array:
@@ -110,45 +108,33 @@ class StreamedHeads:
         return np.concatenate(parts, axis=1)
 
     def _logistic(
-        self, output: Output, values: NDArray[Any], moments: Moments, axes: Axes, held_out: NDArray[np.bool_]
+        self, output: Output, values: NDArray[Any], coordinates: StreamedCoordinates, folds: NDArray[np.int64]
     ) -> StreamedOutput:
         """Two classes are one logit, half of it on either side: what is penalised is their difference."""
-        k, is_softmax = len(output.classes), output.kind == "softmax" and len(output.classes) > 2
+        is_softmax = output.kind == "softmax" and len(output.classes) > 2
         is_pair = output.kind == "softmax" and not is_softmax
-        ridge, odds = solve_ridge([moments]), moments.targets / moments.count
-        odds = np.clip(odds, 1 / (moments.count + 2), 1 - 1 / (moments.count + 2))
-        factor = np.full(k, float(k)) if is_softmax else 1 / (odds * (1 - odds))  # a step of Newton's from the odds
-        bias = (ridge.bias - moments.targets / moments.count) * factor
-        bias += np.log(odds) if is_softmax else np.log(odds / (1 - odds))
-        start = (ridge.kernel * factor, bias)
-        targets: NDArray[Any] = values
-        if is_pair:
-            start, targets = (start[0][:, 1:], start[1][1:]), values[:, None] == 1
-        elif not is_softmax:
-            targets = values == 1
-        outputs = k if is_softmax else targets.shape[1]
-        problem = Problem(
-            self.stream,
-            axes,
+        targets: NDArray[Any] = values if is_softmax else values[:, None] == 1 if is_pair else values == 1
+        outputs = 1 if is_pair else len(output.classes)
+        chosen = learn_streamed(
+            coordinates,
             targets,
             softmax_loss if is_softmax else sigmoid_loss,
-            outputs,
-            self.seed,
+            np.where(folds < self._followed(outputs), folds, ALWAYS),
+            PENALTIES,
+            outputs=outputs,
+            state=None if self.state is None else self.state.with_name(f"{self.state.name}.{output.name}.npz"),
+            progress=self.progress,
         )
-        state = None if self.state is None else self.state.with_name(f"{self.state.name}.{output.name}")
-        tried = self._penalties(outputs)
-        chosen = learn_streamed(problem, start, held_out, tried, state=state, progress=self.progress)
         return _as_output(chosen, is_pair=is_pair, is_sigmoid=output.kind == "sigmoid")
 
-    def _penalties(self, outputs: int) -> tuple[float, ...]:
-        """As many as may be followed at once."""
-        room = self.memory_bytes // (_NUMBERS * 8 * self.stream.width * outputs)
-        return PENALTIES[:: max(1, -(-len(PENALTIES) // max(3, room)))]
+    def _followed(self, outputs: int) -> int:
+        """How many folds hold something out: as many as may be followed at once."""
+        return max(1, min(FOLDS, self.memory_bytes // (_NUMBERS * 8 * self.stream.width * outputs)))
 
     def _refuse_wide(self, matrices: int) -> None:
         needed = (matrices + _SPARE) * 8 * self.stream.width**2
         if needed > self.memory_bytes:
-            found = Fault("--memory", f"{needed / 2**20:,.0f} MB or more", f"{self.memory_bytes / 2**20:,.0f} MB")
+            found = Problem("--memory", f"{needed / 2**20:,.0f} MB or more", f"{self.memory_bytes / 2**20:,.0f} MB")
             raise DataError(
                 f"The sums over {self.stream.width:,} features do not fit into the memory.",
                 [found],
@@ -168,7 +154,7 @@ def refuse_unstreamed(labels: Labels) -> None:
         DataError: if some are not known, or an output stands under another.
     """
     problems = [
-        Fault(
+        Problem(
             each.name,
             "labels of all examples, of no parent",
             f"under {each.parent}" if each.parent else "some not known",
@@ -185,7 +171,7 @@ def refuse_unstreamed(labels: Labels) -> None:
 
 
 def logits_of(
-    stream: Stream, heads: Sequence[Sequence[tuple[Array, Array]]], folds: NDArray[np.int64]
+    stream: Stream, heads: Sequence[Sequence[tuple[Numbers, Numbers]]], folds: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     """(m, K) of a stream, in one pass.
 
@@ -234,20 +220,17 @@ def _ridge(head: RidgeHead) -> StreamedOutput:
 
 
 def _as_output(chosen: Chosen, *, is_pair: bool, is_sigmoid: bool) -> StreamedOutput:
-    def whole(kernel: Array, bias: Array) -> tuple[Array, Array]:
-        halves = np.array([[-0.5, 0.5]])
+    def whole(
+        kernel: NDArray[np.float32], bias: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        halves = np.array([[-0.5, 0.5]], np.float32)
         return (kernel @ halves, bias @ halves) if is_pair else (kernel, bias)
 
     kernel, bias = whole(chosen.kernel, chosen.bias)
-    penalty = min(chosen.log_loss, key=lambda each: chosen.log_loss[each])
     penalties = tuple(chosen.penalties.tolist()) if is_sigmoid else ()
-    part = SolvedHead(
-        kernel.astype(np.float32), bias.astype(np.float32), penalty, chosen.log_loss, chosen.accuracy, penalties
-    )
-    told = (
-        f"logistic by minibatches: {chosen.passes} passes; the slopes that are left say that logits are wrong by about "
-        f"{chosen.wrong:.1g} on average; penalties were held against each other on one fold of {FOLDS}"
-    )
-    return StreamedOutput(
-        SolvedOutput(part.kernel, part.bias, {"": part}), [whole(*chosen.without)], told, chosen.resumed
-    )
+    part = SolvedHead(kernel, bias, chosen.penalty, chosen.log_loss, chosen.accuracy, penalties)
+    followed = len(chosen.without)
+    folds = f"{FOLDS} folds" if followed == FOLDS else f"{followed} of {FOLDS} folds, as many as the memory holds"
+    told = f"logistic: in {chosen.passes} passes; a penalty chosen from {len(chosen.log_loss)} by {folds}"
+    solved = SolvedOutput(kernel, bias, {"": part})
+    return StreamedOutput(solved, [whole(*each) for each in chosen.without], told, chosen.resumed)

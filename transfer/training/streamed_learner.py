@@ -49,7 +49,7 @@ class StreamedLearner(Learner):
             for name, each in zip(labels.labelling.names, found, strict=True)
         ]
         if any(each.resumed for each in found):
-            self.resumed = "an epoch of minibatches"
+            self.resumed = "the penalties that were tried"
         self._out = self._unseen(found, folds)
         solved = self._as_sure(labels.labelling, [each.solved for each in found])
         tensors: dict[str, Any] = {}
@@ -84,7 +84,7 @@ class StreamedLearner(Learner):
     def _unseen(
         self, found: list[StreamedOutput], folds: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Places of some examples, and their logits by heads that have not seen their fold; of logistic ones fold 0."""
+        """Places of some examples, and their logits by heads that have not seen their fold."""
         counts = {len(each.without) for each in found}
         usable = np.flatnonzero(folds < min(counts))
         random = np.random.default_rng(self.recipe.seed)
