@@ -254,3 +254,20 @@ def test_a_sweep_without_optuna_says_what_to_install(student, rows, tmp_path, mo
         transfer.sweep(student, rows, recipe=SHORT, over=OVER, out=tmp_path / "s")
     assert caught.value.next_step == "pip install 'h5transfer[sweep]'"
     assert not (tmp_path / "s").exists()
+
+
+class Interrupted(LocalEngine):
+    """An engine whose second piece of work dies with its process at Ctrl-C."""
+
+    def map(self, prepare, shards, *, lost=None):
+        first, second, *_ = shards
+        yield from super().map(prepare, [first], lost=lost)
+        (prepare.__self__.folder.path / "trials" / f"{second[0]:04}.begun").write_text("1")
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_does_not_count_against_the_trials_of_other_processes(student, rows, tmp_path):
+    asked = {"recipe": SHORT, "over": {"stages.1.rate": ["1e-4", "1e-3", "1e-2"]}, "out": tmp_path / "s", "folds": 2}
+    with pytest.raises(KeyboardInterrupt):
+        transfer.sweep(student, rows, **asked, engine=Interrupted())
+    assert sorted(path.name for path in (tmp_path / "s" / "trials").iterdir()) == ["0000.json"]

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -67,11 +67,7 @@ class SweepFolder:
         Raises:
             OutputError: if it cannot be noted.
         """
-        place = self._place(number, "begun")
-        try:
-            before = int(place.read_text())
-        except (OSError, ValueError):
-            before = 0
+        place, before = self._place(number, "begun"), self._begun(number)
         if before < TRIES:
             _write(place, before + 1)
         try:
@@ -79,6 +75,23 @@ class SweepFolder:
         except BaseException:  # told, not killed: what is interrupted has not failed
             with suppress(OSError):
                 _write(place, before)
+            raise
+
+    @contextmanager
+    def interruptible(self, numbers: Iterable[int]) -> Iterator[None]:
+        """While trials are tried in other processes: those that end with them at Ctrl-C have not failed either.
+
+        Args:
+            numbers: of the trials.
+        """
+        before = {number: self._begun(number) for number in numbers}
+        try:
+            yield
+        except KeyboardInterrupt:
+            for number, count in before.items():
+                with suppress(OSError):
+                    place = self._place(number, "begun")
+                    _write(place, count) if count else place.unlink(missing_ok=True)
             raise
 
     def finish(self, asked: Json, sweep: Sweep) -> None:
@@ -90,6 +103,13 @@ class SweepFolder:
         told = sweep.to_json()
         _write(self.path / SWEEP, {"schema": SCHEMA, "finished": True, "asked": asked, "found": told})
         shutil.rmtree(self.path / FEATURES, ignore_errors=True)
+
+    def _begun(self, number: int) -> int:
+        """How often a trial was begun and not ended; 0 where that cannot be read."""
+        try:
+            return int(self._place(number, "begun").read_text())
+        except (OSError, ValueError):
+            return 0
 
     def _place(self, number: int, ending: str) -> Path:
         return self.path / TRIALS / f"{number:04}.{ending}"

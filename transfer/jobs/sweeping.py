@@ -281,9 +281,10 @@ def _tried(trying: Trying, rounds: _Rounds, engine: Engine, progress: Progress) 
         done = {number: kept for number, point in tasks if (kept := _kept(folder, number, point)) is not None}
         missing = [(number, point) for number, point in tasks if number not in done and same[number] == number]
         progress("trying recipes", len(found) + len(done), rounds.total)
-        for trial in engine.map(prepare, missing, lost=trying.lost) if missing else ():
-            done[trial.number] = trial
-            progress("trying recipes", len(found) + len(done), rounds.total)
+        with folder.interruptible(number for number, _ in missing):
+            for trial in engine.map(prepare, missing, lost=trying.lost) if missing else ():
+                done[trial.number] = trial
+                progress("trying recipes", len(found) + len(done), rounds.total)
         for number, point in tasks:
             if number not in done:
                 earlier = (found + [done[each] for each in sorted(done)])[same[number]]
