@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from transfer.jobs.exporting import Exported as Exported
     from transfer.jobs.exporting import export as export
     from transfer.jobs.finetuning import finetune as finetune
+    from transfer.jobs.learning_heads import learn_head as learn_head
     from transfer.jobs.listing_runs import leaderboard as leaderboard
     from transfer.jobs.measuring_drift import measure_drift as measure_drift
     from transfer.jobs.predicting import predict as predict
@@ -124,6 +125,7 @@ _HOMES = {
     "from_frame": "transfer.data.frames",
     "insert_layer": "transfer.models.editing",
     "leaderboard": "transfer.jobs.listing_runs",
+    "learn_head": "transfer.jobs.learning_heads",
     "load_run": "transfer.jobs.running",
     "match": "transfer.weights.matching",
     "measure_drift": "transfer.jobs.measuring_drift",

@@ -264,3 +264,17 @@ def test_sums_that_do_not_fit_are_refused_with_the_memory_that_is_needed(many):
     with pytest.raises(DataError, match="do not fit into the memory") as told:
         learn_many(many[0], memory_bytes=2**14)
     assert told.value.problems[0].where == "--memory"
+
+
+def test_from_python_a_head_is_learnt_by_a_path_and_is_that_of_the_command(
+    run_of_features, features, digits_folder, restored
+):
+    for checkpoint in ("digits_mlp", restored):
+        run = transfer.learn_head(checkpoint, digits_folder, features)
+        for own, other in zip(run.model.get_weights(), run_of_features.model.get_weights(), strict=True):
+            np.testing.assert_array_equal(own, other)
+    other = transfer.learn_head("digits_mlp", digits_folder, str(features), seed=1, solver="ridge")
+    assert other.asked["split"] != run.asked["split"]
+    assert any(note.startswith("ridge: in one pass") for note in other.result.notes)
+    with pytest.raises(ValueError, match="shots divide one set"):
+        transfer.learn_head("digits_mlp", digits_folder, features, test=digits_folder, shots=1)

@@ -1,5 +1,6 @@
 """Heads on a stream of features: as the exact ones, the same bits after a kill, within the memory they are given."""
 
+import signal
 import subprocess
 import sys
 
@@ -43,6 +44,29 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 stream = Stream.of(rows, np.arange(len(part)), memory_bytes=memory)
 StreamedHeads(stream, labels, solver, 0, None, memory, None, silent).solve(folds)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+"""
+
+KILLED = """
+import sys
+from pathlib import Path
+import numpy as np
+from sklearn.datasets import load_digits
+from transfer.specs import silent
+from transfer.training.feature_rows import Held, Rows
+from transfer.training.labels import Labels
+from transfer.training.streamed_heads import StreamedHeads, deal_folds
+from transfer.training.streaming import Stream
+
+found = load_digits()
+x, labels = found.data.astype(np.float32), Labels.of_classes(found.target.astype(np.int64), 10)
+rows = Rows((Held("p", np.empty(0, "S32"), x),), np.zeros(len(x), np.int32), np.arange(len(x)), x.shape[1:])
+stream = Stream.of(rows, np.arange(len(x)), memory_bytes=2**22)
+
+def tell(what, done, of):
+    print(what, done, flush=True)
+
+work = StreamedHeads(stream, labels, "logistic", 0, None, 2**22, Path(sys.argv[1]), tell)
+work.solve(deal_folds(labels, 0, None))
 """
 
 
@@ -159,6 +183,26 @@ def test_cut_off_in_a_pass_it_goes_on_to_the_same_bits(digits, tmp_path, monkeyp
     assert killed_at == 1 or len(begun) < int(whole.remark.split()[2])
     np.testing.assert_array_equal(again.solved.kernel, whole.solved.kernel)
     np.testing.assert_array_equal(again.solved.bias, whole.solved.bias)
+
+
+@pytest.mark.parametrize("penalties", [3, 11])
+def test_a_process_killed_in_a_pass_is_gone_on_with_to_the_same_bits(digits, tmp_path, penalties):
+    x, y = digits
+    labels, state = Labels.of_classes(y, 10), tmp_path / "heads"
+    with subprocess.Popen([sys.executable, "-c", KILLED, state], stdout=subprocess.PIPE, text=True) as child:
+        for line in child.stdout:
+            if line == f"choosing the regularisation {penalties}\n":
+                next(child.stdout)  # of the next pass some blocks were read
+                child.kill()
+                break
+    assert child.returncode == -signal.SIGKILL
+    (whole,) = heads_of(x, labels, memory=2**22)
+    (again,) = heads_of(x, labels, state=state, memory=2**22)
+    assert again.resumed
+    assert again.remark == whole.remark
+    np.testing.assert_array_equal(again.solved.kernel, whole.solved.kernel)
+    for one, other in zip(again.without, whole.without, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
 
 
 def test_a_damaged_state_begins_anew(digits, tmp_path):

@@ -32,7 +32,7 @@ class Learning:
         drop_last: number of last layers to drop.
         at: the last layer to keep; with neither, the old classifier goes.
         size: (h, w) of images; by default what the network or its card says.
-        preprocessing: of images; by default what the card says.
+        preprocessing: of images, or the name of a common way; by default what the card says.
         shots: examples a class to learn from, all others to test on.
         test_share: share to test on otherwise.
         test: examples to test on instead.
@@ -47,7 +47,7 @@ class Learning:
     drop_last: int = 0
     at: str | None = None
     size: tuple[int, int] | None = None
-    preprocessing: Preprocessing | None = None
+    preprocessing: Preprocessing | str | None = None
     shots: int | None = None
     test_share: float = 0.25
     test: LabelledSet | None = None

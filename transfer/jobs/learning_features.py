@@ -33,7 +33,7 @@ from transfer.jobs.scoring_stages import Division, Outcome, learn_and_score
 from transfer.jobs.showing_examples import count_learnt
 from transfer.jobs.unfinished import kept_state
 from transfer.models.building import read_model
-from transfer.models.restoring import restore_file
+from transfer.models.restoring import Restored, restore_file
 from transfer.results import Run
 from transfer.specs import Progress, silent
 from transfer.training.feature_rows import Rows
@@ -50,7 +50,7 @@ _NOT_OPENED = "Examples are not opened where their features are there already."
 
 
 def learn_features(
-    file: Checkpoint | str,
+    file: Checkpoint | str | Restored,
     data: LabelledSet,
     features: Path,
     out: Path | None,
@@ -70,7 +70,8 @@ def learn_features(
     the memory, a logistic head is solved as there, to the same bits. The baselines are those that take no raw input.
 
     Args:
-        file: the network whose features they are: a checkpoint, its path, or the name of a shipped one.
+        file: the network whose features they are: a checkpoint, its path, the name of a shipped one, or what `restore`
+            gave.
         data: labelled examples, by the same paths below their folder, or numbers of rows. Read them with
             `max_pixels=None`, and none is opened.
         features: the folder.
@@ -92,7 +93,7 @@ def learn_features(
     how = how or Learning()
     there = open_features(features)
     _refuse_unfit(there, how)
-    restored = restore_file(file, how.into, how.restoring)
+    restored = file if isinstance(file, Restored) else restore_file(file, how.into, how.restoring)
     student = prepare_student(restored, data.labelling, at=layer_of(there), seed=how.recipe.seed)
     network, heads = check_heads(student, data, how.test)
     feed = make_feed(
