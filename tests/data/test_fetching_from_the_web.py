@@ -3,12 +3,14 @@
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pandas
 import pytest
 from PIL import Image
 
 import transfer
 from transfer.data import fetched_pictures
 from transfer.data.fetching import fetch_pictures
+from transfer.data.forms import as_examples
 from transfer.errors import DataError
 from transfer.jobs.learning import Learning
 from transfer.jobs.learning_features import learn_features
@@ -70,7 +72,7 @@ def server(monkeypatch):
 def test_what_fails_is_told_without_what_is_secret_and_the_rest_comes(server, tmp_path):
     names = ["a.png", "gone.png", "closed.png", "short.png", "slow.png", "once.png"]
     found, failed = fetch_pictures(
-        [f"HTTP://user:pw@{server.at}/{name}?X-Amz-Signature=s3cret" for name in names], tmp_path, patience=0.3
+        [f"HTTP://user:pw@{server.at}/{name}?X-Amz-Signature=s3cret" for name in names], tmp_path, patience=1
     )
     assert found[0].read_bytes() == b"/a.png?X-Amz-Signature=s3cret"
     assert list(failed) == [1, 2, 3, 4]
@@ -112,7 +114,7 @@ def test_a_labelled_table_is_read_from_addresses_once(server, tmp_path):
     ]
     assert transfer.read_labelled(table).digests() == data.digests()
     assert read_unlabelled(table).inputs == (data.inputs[0], data.inputs[2], tmp_path / "c.png")
-    assert server.asked == ["/a.png?X-Amz-Signature=1", "/b.png"]
+    assert sorted(server.asked) == ["/a.png?X-Amz-Signature=1", "/b.png"]
     assert not (transfer.read_labelled(table, max_pixels=None).inputs[0]).exists()
     assert len(server.asked) == 2
 
@@ -137,6 +139,35 @@ def test_pictures_of_a_labelled_table_that_do_not_come_are_faults_or_left_out(se
     several = transfer.read_labelled(table, skip_unreadable=True, outputs=["label"])
     assert several.names == ("a.png", f"http://{server.at}/a.png")
     assert several.inputs == data.inputs
+
+
+def test_a_look_at_a_table_fetches_what_it_looks_at(server, tmp_path):
+    server.pictures.update({f"{n}.png": picture(tmp_path / f"{n}.png", 20 * n) for n in range(12)})
+    table = tmp_path / "bare.csv"
+    table.write_text("\n".join(["address", *(f"http://{server.at}/{n}.png" for n in range(12)), "none.png"]))
+    drift = transfer.measure_drift("digits_mlp", table, most=5)
+    assert drift.examples == 5
+    assert len(server.asked) == 5
+    assert "examples that were not looked at: 7" in drift.notes
+    assert "left out, as it is no picture or not there: 1" in drift.notes
+
+
+def test_inputs_of_a_table_are_fetched_and_what_does_not_come_is_told(server, tmp_path):
+    server.pictures["a.png"] = picture(tmp_path / "a.png", 3)
+    frame = pandas.DataFrame(
+        {"url": [f"http://{server.at}/gone.png?token=s3cret", f"http://{server.at}/a.png", "a.png"]}
+    )
+    frame.to_csv(tmp_path / "bare.csv", index=False)
+    found = as_examples([tmp_path / "bare.csv"])
+    assert found.names == (f"http://{server.at}/a.png", "a.png")
+    assert [path.read_bytes() for path in found.inputs] == [server.pictures["a.png"]] * 2
+    (lost,) = found.problems
+    assert lost.where.startswith(f"http://{server.at}/gone.png?…")
+    assert "FileNotFoundError" in lost.found
+    frame[:1].to_csv(tmp_path / "gone.csv", index=False)
+    with pytest.raises(DataError) as caught:
+        as_examples(tmp_path / "gone.csv")
+    assert "s3cret" not in str(caught.value)
 
 
 def test_features_are_matched_to_labels_by_addresses_signed_anew(server, tmp_path):

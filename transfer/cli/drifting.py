@@ -54,9 +54,9 @@ def command(
 ) -> None:
     """Say whether FILE, a checkpoint or a run's folder, fits DATA: its batch norms have kept what they saw in training.
 
-    DATA is a picture, a folder of pictures, a table (CSV, TSV) of pictures, or an .npz with an array x; it needs no
-    labels. Wrong preprocessing is named, with what to do; then, layer by layer, how far the data lies from that of the
-    training.
+    DATA is a picture, a folder of pictures, a table (CSV, TSV, Parquet) of pictures, or an .npz with an array x; it
+    needs no labels. Wrong preprocessing is named, with what to do; then, layer by layer, how far the data lies from
+    that of the training.
 
     \b
     transfer drift mobilenet_v2_imagenet photos/
@@ -67,7 +67,7 @@ def command(
     from transfer.cli.sources import open_source
     from transfer.data.forms import as_examples
 
-    examples = as_examples(data)
+    examples = as_examples(data, remote=True)
     source = open_source(file, into)
     from transfer.jobs.measuring_drift import measure_drift
 

@@ -16,10 +16,13 @@ from transfer.cli.options import classes_option, json_option, strict_option
 @strict_option
 @json_option
 def command(run: Path, inputs: tuple[Path, ...], into: str | None, strict: bool, as_json: bool) -> None:
-    """Give each of the INPUTS its classes with their probabilities: pictures, folders of them, or one .npz with an x.
+    """Give each of the INPUTS its classes with their probabilities: pictures, folders of them, a table or an .npz.
+
+    A table (CSV, TSV, Parquet) has a column of paths or addresses, such as `file`; an .npz has an array x.
 
     \b
     transfer predict runs/photos new.jpg more/
+    transfer predict runs/photos manifest.csv
     """
     from transfer.cli.architectures import read_classes
     from transfer.cli.quieting import import_tensorflow

@@ -26,6 +26,7 @@ from transfer.data.inputs import Examples, Inputs, read_inputs
 from transfer.data.labelled import LabelledSet
 from transfer.data.named_arrays import NamedArrays
 from transfer.data.reading import is_table, read_labelled
+from transfer.data.table_inputs import read_table_inputs
 from transfer.data.tf_datasets import Dataset, is_dataset, read_dataset
 from transfer.errors import DataError, Problem
 from transfer.labellings import Labelling
@@ -189,14 +190,20 @@ def _of_pictures(paths: Sequence[_Path], y: Any, classes: Sequence[str] | None) 
     return LabelledSet.of_labels(_PICTURES, tuple(called), places, names, tuple(map(Path, paths)))
 
 
-def as_examples(data: ExamplesData) -> Examples:
-    """Examples with labels or without, of any form; of a dataset of pairs the labels are left aside.
+def as_examples(data: ExamplesData, *, remote: bool = False) -> Examples:
+    """Examples with labels or without, of any form; of tables and of datasets of pairs the labels are left aside.
+
+    Args:
+        data: of any form.
+        remote: whether pictures that a table names by addresses stay there; see `Inputs`.
 
     Raises:
         DataError: if it is none of these, or cannot be read.
     """
+    if are_paths(data) and len(data) == 1:
+        data = data[0]
     if isinstance(data, str | os.PathLike):
-        return read_labelled(data) if is_table(Path(data)) else read_inputs([data])
+        return read_table_inputs(Path(data), remote=remote)[0] if is_table(Path(data)) else read_inputs([data])
     if isinstance(data, NamedArrays | Mapping):
         return _named_examples(data)
     if is_dataset(data):

@@ -146,7 +146,7 @@ def _refuse_no_file(source: Path) -> None:
 
 def is_table(path: Path) -> bool:
     """Whether a file is called a table; it is always one then."""
-    return path.suffix.lower() in (".csv", ".tsv")
+    return path.suffix.lower() in (".csv", ".tsv", ".parquet") and path.is_file()
 
 
 def _missing(source: Path) -> DataError:

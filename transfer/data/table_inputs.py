@@ -33,14 +33,34 @@ def read_table_inputs(table: Path, *, remote: bool = False) -> tuple[Inputs, boo
     sheet = _sheet(table)
     column = _column(sheet, table)
     pictures, problems = _located(sheet, column, table.parent)
-    if not remote:
-        pictures, problems = _fetched(pictures, problems)
     if not pictures:
         step = f"paths count from the folder that holds {table.name}"
         raise DataError(f"{table} names no picture that is there.", problems, step)
     names, paths = tuple(each.name for each in pictures), tuple(each.path for each in pictures)
-    addresses = {each.name: each.address for each in pictures if remote and each.address}
-    return Inputs(str(table), names, paths, problems, addresses=addresses), len(sheet.header) > 1
+    addresses = {each.name: each.address for each in pictures if each.address}
+    found = Inputs(str(table), names, paths, problems, addresses=addresses)
+    return found if remote else fetch_inputs(found), len(sheet.header) > 1
+
+
+def fetch_inputs(inputs: Inputs) -> Inputs:
+    """The same examples, those at addresses fetched for as long as this process lives; what does not come is a problem.
+
+    Raises:
+        DataError: if none is left, or nothing here reads addresses of such a kind.
+        OutputError: if there is no room for what is fetched.
+    """
+    wanted = {name: inputs.addresses[name] for name in inputs.names if name in inputs.addresses}
+    if not wanted or not isinstance(inputs.inputs, tuple):
+        return inputs
+    places, failed = bring_pictures(wanted.values())
+    lost = {name: Problem(name, found=failed[address]) for name, address in wanted.items() if address in failed}
+    there = [place for place, name in enumerate(inputs.names) if name not in lost]
+    if not there:
+        raise DataError(f"{inputs.source} names no picture that is there.", [*inputs.problems, *lost.values()])
+    now = (places.get(wanted.get(name, ""), path) for name, path in zip(inputs.names, inputs.inputs, strict=True))
+    return replace(
+        replace(inputs, inputs=tuple(now)).subset(there), problems=(*inputs.problems, *lost.values()), addresses={}
+    )
 
 
 def _sheet(table: Path) -> Sheet:
@@ -78,13 +98,3 @@ def _located(sheet: Sheet, column: int, folder: Path) -> tuple[tuple[Picture, ..
         else:
             found.setdefault(picture.real, picture)
     return tuple(found.values()), tuple(problems)
-
-
-def _fetched(
-    pictures: tuple[Picture, ...], problems: tuple[Problem, ...]
-) -> tuple[tuple[Picture, ...], tuple[Problem, ...]]:
-    """The same, where they are now; those that cannot be fetched are problems."""
-    places, failed = bring_pictures(each.address for each in pictures if each.address)
-    there = tuple(replace(each, path=places.get(each.address, each.path)) for each in pictures)
-    lost = [Problem(each.name, found=failed[each.address]) for each in pictures if each.address in failed]
-    return tuple(each for each in there if each.address not in failed), (*problems, *lost)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from transfer.analysis.drift import Drift, LayerDrift
 from transfer.analysis.pooled_moments import PooledMoments
 from transfer.data.forms import ExamplesData, as_examples
-from transfer.data.inputs import Examples
+from transfer.data.inputs import Examples, Inputs
 from transfer.data.sampling import draw
+from transfer.data.table_inputs import fetch_inputs
 from transfer.errors import DataError, LayerError
 from transfer.jobs.checking_inputs import BATCH, check_inputs
 from transfer.jobs.feeding import Feed
@@ -68,9 +69,12 @@ def measure_drift(
     """
     if most < 1:
         raise ValueError(f"most counts examples: at least 1, not {most}")
-    examples = as_examples(data)
+    examples = as_examples(data, remote=True)
     if not len(examples):
         raise DataError(f"{examples.source} holds no example.", next_step="give pictures, or an array with rows")
+    whole, absent = len(examples), len(getattr(examples, "problems", ()))
+    drawn = draw(examples, most, seed)
+    examples = fetch_inputs(drawn) if isinstance(drawn, Inputs) else drawn
     subject = open_subject(source, into=into, restoring=restoring)
     network, flat = open_nested(read_model(subject.model))
     if len(network.graph.inputs) != 1:
@@ -82,15 +86,15 @@ def measure_drift(
         subject, network, examples, preprocessing=preprocessing, size=size or _size(network, preprocessing)
     )
     inputs = check_inputs(feed, network, examples, most=most, seed=seed)
-    chosen = draw(examples, most, seed)
     norms = batch_norms(feed.network)
     trained = tuple(each for each in norms if not each.is_untrained)
     sites = [_located(norm, flat.paths) for norm in trained]
-    swaps = _order_is_open(feed, network, chosen)
-    batches = _Batches(feed.readable(chosen, BATCH, progress), swaps=swaps)
+    swaps = _order_is_open(feed, network, examples)
+    batches = _Batches(feed.readable(examples, BATCH, progress), swaps=swaps)
     layers, swapped = _compare(feed.network, sites, batches)
     colours = (_mean_score(layers), _mean_score(swapped)) if layers and batches.swaps else None
-    notes = [feed.note, *_notes(norms, trained, len(chosen) - batches.examples, len(examples) - len(chosen))]
+    unreadable, left_out = len(drawn) - batches.examples, whole - len(drawn)
+    notes = [feed.note, *_notes(norms, trained, unreadable, left_out, absent)]
     return Drift(subject.name, examples.source, batches.examples, layers, inputs, colours, tuple(notes))
 
 
@@ -162,10 +166,12 @@ def _size(network: Network, preprocessing: Preprocessing | str | None) -> tuple[
 
 
 def _notes(
-    norms: tuple[BatchNorm, ...], trained: tuple[BatchNorm, ...], unreadable: int, left_out: int
+    norms: tuple[BatchNorm, ...], trained: tuple[BatchNorm, ...], unreadable: int, left_out: int, absent: int
 ) -> Iterator[str]:
     if left_out:
         yield f"examples that were not looked at: {left_out}"
+    if absent:
+        yield f"left out, as it is no picture or not there: {absent}"
     if unreadable:
         yield f"examples that cannot be read: {unreadable}"
     if not norms:

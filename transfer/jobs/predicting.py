@@ -102,9 +102,9 @@ def predict(
 
     Args:
         run: a run, or its folder.
-        inputs: paths of pictures, folders of pictures, or one `.npz` with an array `x`, or `x_left`, … for inputs of
-            these names; or a set, an array (n, …), arrays by the names of the inputs, a table of pandas with numbers
-            alone, or a `tf.data.Dataset`, with labels or without.
+        inputs: paths of pictures, folders of pictures, one table of them (CSV, TSV, Parquet), or one `.npz` with an
+            array `x`, or `x_left`, … for inputs of these names; or a set, an array (n, …), arrays by the names of the
+            inputs, a table of pandas with numbers alone, or a `tf.data.Dataset`, with labels or without.
         custom_objects: classes of the caller's that the run holds, by name.
         strict: whether an input that cannot be read is an error.
         progress: told of what is going on.
@@ -124,7 +124,7 @@ def predict(
             left_out,
             next_step="remove them, or leave out --strict (strict=False)"
             if strict and len(bad) < len(examples)
-            else "give pictures (PNG, JPEG, …), folders of pictures, or one .npz with an array x",
+            else "give pictures (PNG, JPEG, …), folders of pictures, a table of them, or one .npz with an array x",
         )
     answers = tuple(
         Prediction(name, _answers(asked, place)) for place, name in enumerate(examples.names) if place not in bad
