@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -68,11 +68,9 @@ def open_fitter(
     if engine == "local" or workers is None:
         yield None
         return
-    from transfer.cli.quieting import stderr_closed
+    from transfer.cli.quieting import entered_quietly
     from transfer.scaling.ray_fitting import RayFitter
 
-    with ExitStack() as stack:
-        with stderr_closed():
-            gpus = devices if isinstance(devices, int) else 0
-            fitter = stack.enter_context(RayFitter(workers, address, gpus=gpus))
+    gpus = devices if isinstance(devices, int) else 0
+    with entered_quietly(RayFitter(workers, address, gpus=gpus)) as fitter:
         yield fitter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -74,10 +74,8 @@ def open_engine(engine: str, address: str | None, workers: int | None, threads: 
         make_repeatable()
         yield LocalEngine()
         return
-    from transfer.cli.quieting import stderr_closed
+    from transfer.cli.quieting import entered_quietly
     from transfer.scaling.ray_engine import RayEngine
 
-    with ExitStack() as stack:
-        with stderr_closed():  # of a machine that is off the net Ray says so each time
-            cluster = stack.enter_context(RayEngine(address, workers=workers, threads=threads or 1))
+    with entered_quietly(RayEngine(address, workers=workers, threads=threads or 1)) as cluster:
         yield cluster

@@ -7,9 +7,12 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TypeVar
 
 from transfer.cli.volume import spending
+
+_Value = TypeVar("_Value")
 
 
 def import_tensorflow(threads: int | None = None) -> None:
@@ -44,6 +47,15 @@ def stderr_closed() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+@contextmanager
+def entered_quietly(context: AbstractContextManager[_Value]) -> Iterator[_Value]:
+    """A block of which only the beginning is kept off stderr: off the net, Ray logs that it is on each connection."""
+    with ExitStack() as stack:
+        with stderr_closed():
+            value = stack.enter_context(context)
+        yield value
 
 
 def _import_quietly(threads: int | None) -> None:

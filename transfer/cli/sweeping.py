@@ -222,7 +222,8 @@ def _open_engine(
     """What does the trials: this process, or Ray Tune."""
     if engine != RAY:
         return open_engine(engine, address, workers, threads)
+    from transfer.cli.quieting import entered_quietly
     from transfer.jobs.sweep_folders import TUNE
     from transfer.scaling.tuning import TuneEngine
 
-    return TuneEngine(out / TUNE, address, workers=workers, threads=threads or 1)
+    return entered_quietly(TuneEngine(out / TUNE, address, workers=workers, threads=threads or 1))
