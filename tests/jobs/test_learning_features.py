@@ -278,3 +278,24 @@ def test_from_python_a_head_is_learnt_by_a_path_and_is_that_of_the_command(
     assert any(note.startswith("ridge: in one pass") for note in other.result.notes)
     with pytest.raises(ValueError, match="shots divide one set"):
         transfer.learn_head("digits_mlp", digits_folder, features, test=digits_folder, shots=1)
+
+
+def test_no_note_speaks_of_baselines_that_are_left_out(features, digits_folder, monkeypatch):
+    from transfer.jobs import scoring_stages
+
+    monkeypatch.setattr(scoring_stages, "LEARNT_FROM", 5)
+    wanted = learn_file("digits_mlp", transfer.read_labelled(digits_folder), None, PROBE)
+    assert any("on raw input learnt from 5 of these" in note for note in wanted.result.notes)
+    run = learn_features("digits_mlp", unopened(digits_folder), features, None, PROBE)
+    assert not any("learnt from 5 of these" in note for note in run.result.notes)
+
+
+def test_a_run_on_features_is_reported_and_held_against_another_without_its_pictures(features, digits_folder, tmp_path):
+    copied = shutil.copytree(digits_folder, tmp_path / "pictures")
+    for solver in ("logistic", "ridge"):
+        learn_features("digits_mlp", unopened(copied), features, tmp_path / solver, PROBE, solver=solver)
+    shutil.rmtree(copied)
+    folders = [tmp_path / "logistic", tmp_path / "ridge"]
+    assert len(transfer.compare(folders).runs) == 2
+    transfer.write_report(folders, tmp_path / "both.html")
+    assert "Examples are not opened" in transfer.write_report(folders[0], tmp_path / "one.html").read_text()

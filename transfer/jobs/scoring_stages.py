@@ -132,7 +132,11 @@ def learn_and_score(
     result = replace(
         _result(data.labelling, split, followed, baselines),
         left_out=(*data.problems, *(test.problems if test else ()), *read.failures),
-        notes=(*learner.remarks, *known.notes, *_notes(split, followed, tested.groups)),
+        notes=(
+            *learner.remarks,
+            *known.notes,
+            *_notes(split, followed, tested.groups, takes_input=read.pixels is not None),
+        ),
         warnings=(
             *_warnings(split),
             *unlearnt,
@@ -243,12 +247,12 @@ def _result(labelling: Labelling, split: _Split, followed: Followed, baselines: 
     )
 
 
-def _notes(split: _Split, followed: Followed, groups: NDArray[np.int64] | None) -> Iterator[str]:
+def _notes(split: _Split, followed: Followed, groups: NDArray[np.int64] | None, *, takes_input: bool) -> Iterator[str]:
     """What a reader of the scores should know."""
     several = not split.examples.labelling.is_single
     if followed.decisions is not None:
         yield from followed.decisions.notes
-    yield from _remarks(len(split.train), split.twins, several)
+    yield from _remarks(len(split.train) if takes_input else 0, split.twins, several)
     yield from _compared(followed.scores, groups, several)
 
 
