@@ -7,7 +7,7 @@ import json
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from transfer.data.doubts import refuse_unreadable
 from transfer.data.forms import LabelledData, as_divided
 from transfer.data.joining import join_sets
 from transfer.data.labelled import LabelledSet
-from transfer.errors import DataError, Problem, TrainingError
+from transfer.errors import Problem, TrainingError
 from transfer.evidence.share_differences import ShareDifference, differ_on_same
 from transfer.evidence.sweeps import AS_IT_IS, Sweep, Trial
 from transfer.jobs.cached_features import Cache, open_store
@@ -32,11 +32,12 @@ from transfer.jobs.dividing import divide, refuse_unlearnt
 from transfer.jobs.feeding import as_learnt, make_feed
 from transfer.jobs.finetuning import finetune
 from transfer.jobs.kept_answers import read_answers
-from transfer.jobs.optuna_studies import load_optuna, next_points, write_study
+from transfer.jobs.optuna_studies import load_optuna
 from transfer.jobs.plain_students import as_plain
 from transfer.jobs.preparing import Student, prepare_student
 from transfer.jobs.reading_examples import read_examples
-from transfer.jobs.sweep_folders import BEST, FEATURES, RUNS, STUDY, SweepFolder, open_sweep
+from transfer.jobs.sweep_folders import BEST, FEATURES, RUNS, open_sweep
+from transfer.jobs.sweep_rounds import rounds_of, try_all, way_of
 from transfer.jobs.trying_recipes import Trying
 from transfer.models.restoring import Restored, restore_file
 from transfer.placing import placed_file
@@ -47,12 +48,11 @@ from transfer.training.engines import Engine, LocalEngine
 from transfer.training.feature_store import MEMORY_BYTES
 from transfer.training.labels import Labels
 from transfer.training.learner import Learner
-from transfer.training.recipe_spaces import Over, Point, RecipeSpace, parse_space
+from transfer.training.recipe_spaces import Over, RecipeSpace, parse_space
 from transfer.training.recipe_texts import format_recipe
 from transfer.weights.checkpoint import Checkpoint
 
 TRIALS, FOLDS, AT_ONCE = 20, 3, 8
-GRID, TPE = "grid", "TPE"
 _RUNS = {"best": "best", "as it is": "as_it_is"}
 _FAILURES = 3  # reasons that are told where every trial has failed
 
@@ -143,7 +143,7 @@ def sweep(
     learnt = asking.learnt(space.recipe, cache, progress)
     dealt = deal_examples(learnt, shots=None, folds=folds, repeats=1, seed=space.recipe.seed)
     trying = Trying(plain, learnt, dealt, space, folder, cache, preprocessing, size).placed()
-    found = _tried(trying, _rounds(trying.space, trials, at_once), engine or LocalEngine(), progress)
+    found = try_all(trying, rounds_of(trying.space, trials, at_once), engine or LocalEngine(), progress)
     best = _best(found)
     with placed_file(folder.path / BEST, force=True) as temporary:
         temporary.write_text(format_recipe(space.at(best.point)), encoding="utf-8")
@@ -157,7 +157,7 @@ def sweep(
         source=data.source,
         recipe=space.recipe.name,
         space=space.to_json(),
-        how=_way(space, trials),
+        how=way_of(space, trials),
         seed=space.recipe.seed,
         trials=tuple(found),
         learnt_examples=len(learnt),
@@ -264,80 +264,6 @@ class _Asking:
             progress=progress,
             report=False,
         )
-
-
-def _way(space: RecipeSpace, trials: int) -> str:
-    return GRID if space.size is not None and space.size <= trials else TPE
-
-
-def _tried(trying: Trying, rounds: _Rounds, engine: Engine, progress: Progress) -> list[Trial]:
-    """All trials in the order of their numbers, round by round; those that are done are read."""
-    found: list[Trial] = []
-    prepare, space, folder = trying.prepare, trying.space, trying.folder
-    first: dict[str, int] = {}
-    while len(found) < rounds.total:
-        tasks = list(enumerate(rounds.next(found), len(found)))
-        same = {number: first.setdefault(_recipe_key(space, point), number) for number, point in tasks}
-        done = {number: kept for number, point in tasks if (kept := _kept(folder, number, point)) is not None}
-        missing = [(number, point) for number, point in tasks if number not in done and same[number] == number]
-        progress("trying recipes", len(found) + len(done), rounds.total)
-        with folder.interruptible(number for number, _ in missing):
-            for trial in engine.map(prepare, missing, lost=trying.lost) if missing else ():
-                done[trial.number] = trial
-                progress("trying recipes", len(found) + len(done), rounds.total)
-        for number, point in tasks:
-            if number not in done:
-                earlier = (found + [done[each] for each in sorted(done)])[same[number]]
-                done[number] = trying.written(replace(earlier, number=number, point=point, same_as=same[number]))
-            found.append(done[number])
-        write_study(folder.path / STUDY, space, [_told(each) for each in found[1:]])
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Rounds:
-    """The points of one round after the other, the recipe as it is before all.
-
-    Attributes:
-        space: what is varied.
-        total: of trials, with the recipe as it is.
-        at_once: trials of a round that Optuna chooses.
-    """
-
-    space: RecipeSpace
-    total: int
-    at_once: int
-
-    def next(self, found: Sequence[Trial]) -> list[Point]:
-        """Those after these trials."""
-        before: list[Point] = [] if found else [{}]
-        if _way(self.space, self.total - 1) == GRID:
-            return [*before, *self.space.grid()]
-        told = [_told(each) for each in found[1:]]
-        count = min(self.at_once, self.total - 1 - len(told))
-        return [*before, *next_points(self.space, told, count, seed=self.space.recipe.seed)]
-
-
-def _rounds(space: RecipeSpace, trials: int, at_once: int) -> _Rounds:
-    return _Rounds(space, 1 + min(trials, space.size or trials), at_once)
-
-
-def _recipe_key(space: RecipeSpace, point: Point) -> str:
-    """The same for points at which the recipe is the same; of one that is none, its own."""
-    try:
-        return repr(replace(space.at(point), name="any"))
-    except DataError:
-        return json.dumps(point, sort_keys=True)
-
-
-def _told(trial: Trial) -> tuple[Point, float | None]:
-    return trial.point, None if trial.accuracy is None else trial.accuracy.value
-
-
-def _kept(folder: SweepFolder, number: int, point: Point) -> Trial | None:
-    """A trial that is done, if it is of this point."""
-    found = folder.trial(number)
-    return found if found is not None and found.point == point else None
 
 
 def _best(found: Sequence[Trial]) -> Trial:

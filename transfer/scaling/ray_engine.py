@@ -16,15 +16,15 @@ from typing import Any, TypeVar
 
 from transfer.errors import Problem, TrainingError
 from transfer.scaling.clusters import cluster, load_ray
+from transfer.scaling.pools import PAUSE_SECONDS, Pool, Try, died
 from transfer.scaling.rooms import Need, look_around, settle_workers
-from transfer.scaling.sending import first_line, keep, unsent
+from transfer.scaling.sending import keep, unsent
 from transfer.scaling.workers import Answer, Worker
 from transfer.training.engines import Lost, Prepare, Tried
 
 TRIES = 3
 _LOOK_SECONDS = 5.0
 _PATIENCE_SECONDS = 300.0  # a machine that was lost may come back, or another one
-_PAUSE_SECONDS = 0.5
 _ENDING_SECONDS = 5.0
 _SPARE = 1.25  # of the memory that one batch took: shards hold more
 
@@ -101,7 +101,7 @@ class RayEngine:
             raise unsent(error) from error
         except ray.exceptions.RayError as error:
             self._drop_first()
-            raise _died("The first worker has died while its work was tried.", error) from error
+            raise died("The first worker has died while its work was tried.", error) from error
         done = _done(answer)
         self._need = replace(self._need, memory_bytes=int(answer.memory_bytes * _SPARE))
         workers = settle_workers(look_around(), self._need, self._workers, begun=1)
@@ -124,7 +124,7 @@ class RayEngine:
             kept, begun = keep(prepare), []
         else:
             kept, begun = first.kept, [first.worker]
-        pool, nodes = _Pool(ray, kept, begun), look_around()
+        pool, nodes = Pool(ray, kept, begun), look_around()
         free = sum(each.cpus for each in nodes) + self._need.cpus * len(begun)
         try:
             count = settle_workers(nodes, self._need, self._workers, begun=len(begun))
@@ -135,8 +135,8 @@ class RayEngine:
             pool.end()
             wait_until_free(free)
 
-    def _go_through(self, pool: _Pool, shards: Iterator[Any], lost: Lost[Any, Any] | None) -> Iterator[Any]:
-        again: deque[_Try] = deque()
+    def _go_through(self, pool: Pool, shards: Iterator[Any], lost: Lost[Any, Any] | None) -> Iterator[Any]:
+        again: deque[Try] = deque()
         alive_at = time.monotonic()
         while True:
             while pool.awake and (one := again.popleft() if again else _next(shards)) is not None:
@@ -147,7 +147,7 @@ class RayEngine:
                 if ended.answer is not None:
                     yield _done(ended.answer)
                 elif ended.tried.number < self._tries:
-                    again.append(_Try(ended.tried.shard, ended.tried.number + 1))
+                    again.append(Try(ended.tried.shard, ended.tried.number + 1))
                 elif lost is not None:
                     yield lost(ended.tried.shard, f"its process died {self._tries} times: {ended.reason}")
                 else:
@@ -194,95 +194,11 @@ class _First:
     worker: Any
 
 
-@dataclass(frozen=True, slots=True)
-class _Try:
-    """A shard and how often it has been given to a worker, with this time."""
-
-    shard: Any
-    number: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """What became of a try: an answer, or the reason why there is none."""
-
-    tried: _Try
-    answer: Answer | None
-    reason: str = ""
-
-
-class _Pool:
-    """The workers of a map.
-
-    Attributes:
-        awake: those without a shard.
-        at_work: by what they are to give.
-        sleeping: those that were started, by what they give when they are awake.
-    """
-
-    def __init__(self, ray: Any, kept: Any, awake: Iterable[Any]) -> None:
-        self._ray, self._kept = ray, kept
-        self.awake = list(awake)
-        self.at_work: dict[Any, tuple[Any, _Try]] = {}
-        self.sleeping: dict[Any, Any] = {}
-
-    def add(self, worker: Any) -> None:
-        """Wait for a worker to wake up."""
-        self.sleeping[worker.wake.options(max_task_retries=-1).remote()] = worker
-
-    def give(self, tried: _Try) -> None:
-        """Give a shard to a worker that is awake."""
-        worker = self.awake.pop()
-        self.at_work[worker.do.remote([self._kept], tried.shard)] = worker, tried
-
-    def wait(self, seconds: float) -> Iterator[_Ended]:
-        """What has ended by the time that something has, or so many seconds have gone by."""
-        ready, _ = self._ray.wait([*self.at_work, *self.sleeping], timeout=seconds)
-        for each in ready:
-            worker, tried = self.at_work.pop(each, (None, None))
-            if tried is None:
-                self._wake(each)
-                continue
-            try:
-                answer = self._ray.get(each)
-            except self._ray.exceptions.RayTaskError as error:
-                self.awake.append(worker)
-                raise unsent(error) from error
-            except self._ray.exceptions.RayError as error:
-                self.add(worker)
-                yield _Ended(tried, None, first_line(error))
-            else:
-                self.awake.append(worker)
-                yield _Ended(tried, answer)
-
-    def _wake(self, one: Any) -> None:
-        worker = self.sleeping.pop(one)
-        try:
-            self._ray.get(one)
-        except self._ray.exceptions.RayError as error:
-            if not isinstance(error, self._ray.exceptions.ActorUnavailableError) and "creation task" in str(error):
-                raise _died("A worker cannot be started.", error) from error
-            time.sleep(_PAUSE_SECONDS)
-            self.add(worker)
-        else:
-            self.awake.append(worker)
-
-    def end(self) -> None:
-        """Let all workers end."""
-        for worker in {id(each): each for each in self._all()}.values():
-            self._ray.kill(worker)
-
-    def _all(self) -> Iterator[Any]:
-        yield from self.awake
-        yield from (worker for worker, _ in self.at_work.values())
-        yield from self.sleeping.values()
-
-
 def wait_until_free(cpus: float) -> None:
     """Wait until workers that were told to end have left their room, which takes moments; machines may have gone."""
     until = time.monotonic() + _ENDING_SECONDS
     while time.monotonic() < until and sum(each.cpus for each in look_around()) < cpus:
-        time.sleep(_PAUSE_SECONDS / 5)
+        time.sleep(PAUSE_SECONDS / 5)
 
 
 def module_folders() -> list[str]:
@@ -290,9 +206,9 @@ def module_folders() -> list[str]:
     return [str(Path(each or ".").absolute()) for each in sys.path]
 
 
-def _next(shards: Iterator[Any]) -> _Try | None:
+def _next(shards: Iterator[Any]) -> Try | None:
     for shard in shards:
-        return _Try(shard)
+        return Try(shard)
     return None
 
 
@@ -301,14 +217,6 @@ def _done(answer: Answer) -> Any:
     if answer.error is not None:
         raise answer.error
     return answer.done
-
-
-def _died(what: str, error: BaseException) -> TrainingError:
-    return TrainingError(
-        what,
-        [Problem("worker", found=first_line(error))],
-        next_step="install the same h5transfer[ray] on every machine, and see the log of the worker in Ray's folder",
-    )
 
 
 def _shown(shard: Any) -> str:
