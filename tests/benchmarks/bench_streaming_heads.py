@@ -6,7 +6,12 @@
     python tests/benchmarks/bench_streaming_heads.py FEATURES DATA 128 18000  # computed ones, learnt from so many
 
 Each way runs in a process of its own; memory is what its peak adds to that of the imports and of the labels. Half of
-the digits are learnt from; three quarters of what is drawn.
+the digits are learnt from; three quarters of what is drawn. Last come differences of log loss to the exact head, with
+intervals of 95 %. On a busy machine:
+
+    digits, 899 learnt from      logistic +0.00000 [-0.00000, +0.00000]   ridge +0.032 [+0.001, +0.062]   exact 0.2295
+    Fashion-MNIST at 32 px, 22,000 learnt from, 128 MB: logistic 0.6316, in 235 passes; less the exact head of the same
+    penalty, 0.6317, -0.00007 [-0.00026, +0.00013] (15,000 asked; cross-validation in memory was not waited for)
 """
 
 from __future__ import annotations
