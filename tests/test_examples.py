@@ -211,7 +211,7 @@ def test_drift_is_least_for_the_right_preprocessing_and_for_photographs(tmp_path
 def test_clipart_reaches_its_accuracy_over_twelve_seeds(capsys: pytest.CaptureFixture[str]) -> None:
     import transfer
     from transfer.data.splitting import split_stratified
-    from transfer.jobs.feeding import make_feed
+    from transfer.jobs.examples.feeding import make_feed
     from transfer.models.building import read_model
     from transfer.training.features import make_runner
     from transfer.training.solving import solve_head

@@ -27,7 +27,7 @@ from transfer.evidence.run_pairs import RunPair
 from transfer.evidence.share_differences import ShareDifference
 from transfer.evidence.sweeps import Trial
 from transfer.html_tables import MOST_ROWS, as_html
-from transfer.jobs.predicting import Predictions
+from transfer.jobs.runs.predicting import Predictions
 from transfer.output_scores import Measure
 from transfer.rankings import Cost, CutScores, RankedCut
 from transfer.results import Pair, Plan, Result

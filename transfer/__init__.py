@@ -25,30 +25,30 @@ if TYPE_CHECKING:
     from transfer.evidence.proofs import Proof as Proof
     from transfer.evidence.run_comparisons import Comparison as Comparison
     from transfer.evidence.sweeps import Sweep as Sweep
-    from transfer.jobs.auditing_labels import audit_labels as audit_labels
-    from transfer.jobs.classifier import Classifier as Classifier
-    from transfer.jobs.comparing_baselines import compare_baselines as compare_baselines
-    from transfer.jobs.comparing_runs import compare as compare
-    from transfer.jobs.computing_features import compute_features as compute_features
-    from transfer.jobs.computing_features import estimate_features as estimate_features
-    from transfer.jobs.counting_flops import count_flops as count_flops
-    from transfer.jobs.diagnosing import diagnose as diagnose
-    from transfer.jobs.drawing_curves import draw_curve as draw_curve
-    from transfer.jobs.evaluating import evaluate as evaluate
-    from transfer.jobs.exporting import Exported as Exported
-    from transfer.jobs.exporting import export as export
-    from transfer.jobs.finetuning import finetune as finetune
-    from transfer.jobs.learning_heads import learn_head as learn_head
-    from transfer.jobs.listing_runs import leaderboard as leaderboard
-    from transfer.jobs.measuring_drift import measure_drift as measure_drift
-    from transfer.jobs.predicting import predict as predict
-    from transfer.jobs.pretrained import Pretrained as Pretrained
-    from transfer.jobs.pretraining import pretrain as pretrain
-    from transfer.jobs.proving import prove as prove
-    from transfer.jobs.ranking_checkpoints import rank as rank
-    from transfer.jobs.reporting import write_report as write_report
-    from transfer.jobs.running import load_run as load_run
-    from transfer.jobs.sweeping import sweep as sweep
+    from transfer.jobs.audits.auditing_labels import audit_labels as audit_labels
+    from transfer.jobs.comparisons.comparing_baselines import compare_baselines as compare_baselines
+    from transfer.jobs.comparisons.drawing_curves import draw_curve as draw_curve
+    from transfer.jobs.diagnoses.counting_flops import count_flops as count_flops
+    from transfer.jobs.diagnoses.diagnosing import diagnose as diagnose
+    from transfer.jobs.diagnoses.measuring_drift import measure_drift as measure_drift
+    from transfer.jobs.features.computing_features import compute_features as compute_features
+    from transfer.jobs.features.computing_features import estimate_features as estimate_features
+    from transfer.jobs.finetuning.classifier import Classifier as Classifier
+    from transfer.jobs.finetuning.finetuning import finetune as finetune
+    from transfer.jobs.finetuning.learning_heads import learn_head as learn_head
+    from transfer.jobs.pages.reporting import write_report as write_report
+    from transfer.jobs.pretraining.pretrained import Pretrained as Pretrained
+    from transfer.jobs.pretraining.pretraining import pretrain as pretrain
+    from transfer.jobs.pretraining.proving import prove as prove
+    from transfer.jobs.rankings.ranking_checkpoints import rank as rank
+    from transfer.jobs.runs.comparing_runs import compare as compare
+    from transfer.jobs.runs.evaluating import evaluate as evaluate
+    from transfer.jobs.runs.exporting import Exported as Exported
+    from transfer.jobs.runs.exporting import export as export
+    from transfer.jobs.runs.listing_runs import leaderboard as leaderboard
+    from transfer.jobs.runs.predicting import predict as predict
+    from transfer.jobs.runs.running import load_run as load_run
+    from transfer.jobs.sweeps.sweeping import sweep as sweep
     from transfer.labellings import Labelling as Labelling
     from transfer.labellings import Output as Output
     from transfer.models.editing import insert_layer as insert_layer
@@ -82,11 +82,11 @@ __version__ = "0.1.0"
 _HOMES = {
     "BaselineComparison": "transfer.evidence.baseline_comparison",
     "Card": "transfer.weights.cards",
-    "Classifier": "transfer.jobs.classifier",
+    "Classifier": "transfer.jobs.finetuning.classifier",
     "Comparison": "transfer.evidence.run_comparisons",
     "Diagnosis": "transfer.analysis.diagnosis",
     "Drift": "transfer.analysis.drift",
-    "Exported": "transfer.jobs.exporting",
+    "Exported": "transfer.jobs.runs.exporting",
     "Flops": "transfer.analysis.flops",
     "Head": "transfer.specs",
     "LabelAudit": "transfer.evidence.label_audit",
@@ -98,7 +98,7 @@ _HOMES = {
     "Output": "transfer.labellings",
     "Pace": "transfer.training.pretraining.fitting",
     "Preprocessing": "transfer.specs",
-    "Pretrained": "transfer.jobs.pretrained",
+    "Pretrained": "transfer.jobs.pretraining.pretrained",
     "Proof": "transfer.evidence.proofs",
     "Ranking": "transfer.rankings",
     "Receipt": "transfer.results",
@@ -107,35 +107,35 @@ _HOMES = {
     "Stage": "transfer.recipes",
     "Sweep": "transfer.evidence.sweeps",
     "TransferError": "transfer.errors",
-    "audit_labels": "transfer.jobs.auditing_labels",
-    "compare": "transfer.jobs.comparing_runs",
-    "compare_baselines": "transfer.jobs.comparing_baselines",
-    "compute_features": "transfer.jobs.computing_features",
-    "estimate_features": "transfer.jobs.computing_features",
+    "audit_labels": "transfer.jobs.audits.auditing_labels",
+    "compare": "transfer.jobs.runs.comparing_runs",
+    "compare_baselines": "transfer.jobs.comparisons.comparing_baselines",
+    "compute_features": "transfer.jobs.features.computing_features",
+    "estimate_features": "transfer.jobs.features.computing_features",
     "RayEngine": "transfer.scaling.ray_engine",
     "RayFitter": "transfer.scaling.ray_fitting",
-    "count_flops": "transfer.jobs.counting_flops",
-    "diagnose": "transfer.jobs.diagnosing",
-    "draw_curve": "transfer.jobs.drawing_curves",
-    "evaluate": "transfer.jobs.evaluating",
-    "export": "transfer.jobs.exporting",
+    "count_flops": "transfer.jobs.diagnoses.counting_flops",
+    "diagnose": "transfer.jobs.diagnoses.diagnosing",
+    "draw_curve": "transfer.jobs.comparisons.drawing_curves",
+    "evaluate": "transfer.jobs.runs.evaluating",
+    "export": "transfer.jobs.runs.exporting",
     "extract": "transfer.models.extracting",
-    "finetune": "transfer.jobs.finetuning",
+    "finetune": "transfer.jobs.finetuning.finetuning",
     "from_arrays": "transfer.data.arrays",
     "from_frame": "transfer.data.frames",
     "insert_layer": "transfer.models.editing",
-    "leaderboard": "transfer.jobs.listing_runs",
-    "learn_head": "transfer.jobs.learning_heads",
-    "load_run": "transfer.jobs.running",
+    "leaderboard": "transfer.jobs.runs.listing_runs",
+    "learn_head": "transfer.jobs.finetuning.learning_heads",
+    "load_run": "transfer.jobs.runs.running",
     "match": "transfer.weights.matching",
-    "measure_drift": "transfer.jobs.measuring_drift",
+    "measure_drift": "transfer.jobs.diagnoses.measuring_drift",
     "named_recipe": "transfer.training.named_recipes",
     "open_checkpoint": "transfer.weights.opening",
     "plot": "transfer.reports.plotting",
-    "predict": "transfer.jobs.predicting",
-    "pretrain": "transfer.jobs.pretraining",
-    "prove": "transfer.jobs.proving",
-    "rank": "transfer.jobs.ranking_checkpoints",
+    "predict": "transfer.jobs.runs.predicting",
+    "pretrain": "transfer.jobs.pretraining.pretraining",
+    "prove": "transfer.jobs.pretraining.proving",
+    "rank": "transfer.jobs.rankings.ranking_checkpoints",
     "read_labelled": "transfer.data.reading",
     "read_labelling": "transfer.data.labelling_files",
     "read_recipe": "transfer.training.recipe_texts",
@@ -145,8 +145,8 @@ _HOMES = {
     "restore": "transfer.models.restoring",
     "save_model": "transfer.models.saving",
     "save_weights": "transfer.models.saving",
-    "sweep": "transfer.jobs.sweeping",
-    "write_report": "transfer.jobs.reporting",
+    "sweep": "transfer.jobs.sweeps.sweeping",
+    "write_report": "transfer.jobs.pages.reporting",
 }
 
 __all__ = ["__version__", *_HOMES]

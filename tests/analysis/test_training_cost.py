@@ -17,7 +17,7 @@ from transfer.graphs.graph import Ref
 from transfer.graphs.input_shapes import with_input_shapes
 from transfer.graphs.shapes import infer_shapes
 from transfer.graphs.splitting import split
-from transfer.jobs.counting_flops import settle_shapes
+from transfer.jobs.diagnoses.counting_flops import settle_shapes
 from transfer.models.building import read_model
 from transfer.surgery.planning import own_graph
 

@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import transfer
-from transfer.jobs.probe_features import compute_features
+from transfer.jobs.audits.probe_features import compute_features
 from transfer.training.solving import FOLDS, PENALTIES
 
 COLLECTION = Path("/usr/share/openclipart/png")

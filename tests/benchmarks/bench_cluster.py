@@ -92,7 +92,7 @@ def compute(data, out: Path, workers: int, *, size, shard_rows: int = 1024, harm
 
 def parts(data: Path, folder: Path):
     """Every fourth and every second example, as files of arrays or folders of copies."""
-    from transfer.jobs.reading_unlabelled import read_unlabelled
+    from transfer.jobs.examples.reading_unlabelled import read_unlabelled
 
     inputs = read_unlabelled(data)
     for share in (4, 2):

@@ -13,7 +13,7 @@ import time
 import numpy as np
 
 import transfer
-from transfer.jobs.feeding import make_feed
+from transfer.jobs.examples.feeding import make_feed
 from transfer.models.building import read_model
 from transfer.training.features import make_runner
 

@@ -16,8 +16,8 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from transfer.data.reading import read_labelled
-from transfer.jobs.checking_inputs import warn_of_inputs
-from transfer.jobs.feeding import make_feed
+from transfer.jobs.examples.checking_inputs import warn_of_inputs
+from transfer.jobs.examples.feeding import make_feed
 from transfer.models.building import read_model
 from transfer.models.restoring import restore
 from transfer.training.features import make_runner

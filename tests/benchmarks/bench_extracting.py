@@ -18,7 +18,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 ROUNDS = 3
-START = "import transfer.cli.group, transfer.jobs.extracting, transfer.weights.opening"
+START = "import transfer.cli.group, transfer.jobs.extraction.extracting, transfer.weights.opening"
 WRITE = """
 import sys, keras
 keras.utils.set_random_seed(0)

@@ -26,8 +26,8 @@ from PIL import Image
 from transfer.data.inputs import read_inputs
 from transfer.data.loading import ImageBatch
 from transfer.graphs.freezing import freeze_all, unfreeze
-from transfer.jobs.feeding import make_feed
-from transfer.jobs.preparing import prepare_student
+from transfer.jobs.examples.feeding import make_feed
+from transfer.jobs.students.preparing import prepare_student
 from transfer.labellings import Labelling
 from transfer.models.building import read_model
 from transfer.models.restoring import restore_file

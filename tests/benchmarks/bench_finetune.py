@@ -24,7 +24,7 @@ def main() -> None:
     import sklearn.model_selection  # noqa: F401
 
     from transfer.data.reading import read_labelled
-    from transfer.jobs.learning import Learning, learn_file
+    from transfer.jobs.finetuning.learning import Learning, learn_file
 
     imports = time.perf_counter() - start
     with tempfile.TemporaryDirectory() as place:

@@ -34,7 +34,10 @@ import sys, transfer
 transfer.restore("mobilenet_v2_imagenet").model.save(sys.argv[1])
 """
 LEAVING = "\nimport os; os._exit(0)  # without taking down what was imported"
-IMPORTS = "import scipy.optimize, transfer.cli.group, transfer.jobs.forecasting, transfer.jobs.learning" + LEAVING
+IMPORTS = f"""
+import scipy.optimize, transfer.cli.group
+import transfer.jobs.finetuning.forecasting, transfer.jobs.finetuning.learning
+{LEAVING}"""
 GUIDE_IMPORTS = "import json, sys, time, keras, numpy, PIL.Image" + LEAVING
 GUIDE = """
 import json, sys, time

@@ -25,8 +25,8 @@ from transfer.data.labelled import LabelledSet
 from transfer.data.loading import load_images
 from transfer.data.reading import read_labelled
 from transfer.evidence.near_duplicates import find_near_duplicates
-from transfer.jobs.preparing import prepare_student
-from transfer.jobs.probe_features import compute_features
+from transfer.jobs.audits.probe_features import compute_features
+from transfer.jobs.students.preparing import prepare_student
 from transfer.models.restoring import restore
 
 COLLECTION = Path("/usr/share/openclipart/png")

@@ -67,9 +67,9 @@ def compared(folder: Path) -> None:
 def computed(folder: Path, features: Path, data: Path, most: int) -> None:
     """Features that `transfer features` has left, with labels as `transfer finetune` reads them."""
     import transfer
-    from transfer.jobs.computed_features import place_of
-    from transfer.jobs.matching_features import match_features
-    from transfer.jobs.opening_features import open_features
+    from transfer.jobs.features.computed_features import place_of
+    from transfer.jobs.features.matching_features import match_features
+    from transfer.jobs.features.opening_features import open_features
 
     there = open_features(features)
     matched = match_features(there, transfer.read_labelled(data, max_pixels=None))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import transfer
-from transfer.jobs.learning import Learning, learn_file
+from transfer.jobs.finetuning.learning import Learning, learn_file
 
 L = keras.layers
 

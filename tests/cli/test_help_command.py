@@ -8,7 +8,7 @@ from terminals import speak, without_escapes
 from transfer import errors
 from transfer.cli.caching import default_folder
 from transfer.cli.topics import list_topics, read_topic
-from transfer.jobs import run_folders
+from transfer.jobs.runs import run_folders
 from transfer.training.named_recipes import NAMED
 from transfer.weights.shipped import shipped_checkpoints
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 import transfer
 from transfer.cli.starting import TASKS as OFFERED
-from transfer.jobs.starting_projects import TASKS, start_project
+from transfer.jobs.installation.starting_projects import TASKS, start_project
 from transfer.models.architectures import build_named
 
 SIZES = {  # of the heads

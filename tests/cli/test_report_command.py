@@ -7,7 +7,7 @@ import pytest
 from written_runs import write_run
 
 import transfer
-from transfer.jobs.learning import Learning, learn_file
+from transfer.jobs.finetuning.learning import Learning, learn_file
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 import transfer
-from transfer.jobs.evaluating import evaluate
-from transfer.jobs.learning import Learning, learn_file
+from transfer.jobs.finetuning.learning import Learning, learn_file
+from transfer.jobs.runs.evaluating import evaluate
 from transfer.results import Result
 
 FILES = [

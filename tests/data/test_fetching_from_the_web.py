@@ -12,9 +12,9 @@ from transfer.data import fetched_pictures
 from transfer.data.fetching import fetch_pictures
 from transfer.data.forms import as_examples
 from transfer.errors import DataError
-from transfer.jobs.learning import Learning
-from transfer.jobs.learning_features import learn_features
-from transfer.jobs.reading_unlabelled import read_unlabelled
+from transfer.jobs.examples.reading_unlabelled import read_unlabelled
+from transfer.jobs.finetuning.learning import Learning
+from transfer.jobs.finetuning.learning_features import learn_features
 
 pytest.importorskip("aiohttp", reason="needs the extra: pip install 'h5transfer[remote]'")
 

@@ -9,7 +9,7 @@ from written_runs import write_run
 
 from transfer.benchmarks import Benchmark
 from transfer.evidence.benchmark_margins import hold_against
-from transfer.jobs.known_runs import read_runs
+from transfer.jobs.runs.known_runs import read_runs
 
 
 def stand(tmp_path: Path, first: list[str], second: list[str]) -> Benchmark:

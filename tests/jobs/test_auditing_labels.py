@@ -9,8 +9,8 @@ from sklearn.datasets import load_digits
 
 import transfer
 from transfer.errors import DataError, LayerError
-from transfer.jobs.auditing_labels import audit_features
-from transfer.jobs.correcting_labels import write_corrections
+from transfer.jobs.audits.auditing_labels import audit_features
+from transfer.jobs.audits.correcting_labels import write_corrections
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from transfer.jobs.auditing_scores import audit_scores, tell_left_out
+from transfer.jobs.rankings.auditing_scores import audit_scores, tell_left_out
 from transfer.rankings import Cost, CutScores, RankedCut
 from transfer.scores import Interval
 

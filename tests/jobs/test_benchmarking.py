@@ -12,9 +12,9 @@ import transfer
 from transfer.benchmarks import Benchmark
 from transfer.errors import DataError, OutputError, TransferError
 from transfer.evidence.share_differences import differ_on_same
-from transfer.jobs.forecasting import forecast_file
-from transfer.jobs.learning import Learning
-from transfer.jobs.preparing import Student
+from transfer.jobs.finetuning.forecasting import forecast_file
+from transfer.jobs.finetuning.learning import Learning
+from transfer.jobs.students.preparing import Student
 from transfer.models.building import read_model
 from transfer.models.saving import save_model
 from transfer.results import Result

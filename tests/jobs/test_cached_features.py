@@ -13,7 +13,7 @@ import transfer
 from transfer.data import loading
 from transfer.data.feature_folders import list_pieces, trim_shards
 from transfer.errors import DataError, OutputError
-from transfer.jobs.cached_features import Cache
+from transfer.jobs.examples.cached_features import Cache
 
 SAME = ("model.keras", "result.json", "run.json", "history.jsonl")
 PROBE = transfer.Recipe((transfer.Stage("probe"),), seed=3)

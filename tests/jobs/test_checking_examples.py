@@ -6,9 +6,9 @@ from PIL import Image
 
 import transfer
 from transfer.errors import DataError
-from transfer.jobs.checking_examples import check_examples, look_at_examples
-from transfer.jobs.feeding import make_feed
-from transfer.jobs.learning import Learning
+from transfer.jobs.examples.feeding import make_feed
+from transfer.jobs.finetuning.checking_examples import check_examples, look_at_examples
+from transfer.jobs.finetuning.learning import Learning
 from transfer.models.building import read_model
 
 

@@ -14,10 +14,10 @@ from transfer.analysis.input_ranges import prepare
 from transfer.data.inputs import Inputs
 from transfer.data.sampling import draw
 from transfer.errors import DataError
-from transfer.jobs import finetuning
-from transfer.jobs.checking_inputs import check_inputs, warn_of_inputs
-from transfer.jobs.feeding import make_feed
-from transfer.jobs.running import load_run
+from transfer.jobs.examples.checking_inputs import check_inputs, warn_of_inputs
+from transfer.jobs.examples.feeding import make_feed
+from transfer.jobs.finetuning import finetuning
+from transfer.jobs.runs.running import load_run
 from transfer.models.building import read_model
 from transfer.specs import PREPROCESSINGS, Preprocessing
 

@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from transfer.errors import LayerError
-from transfer.jobs.checking_recipes import check_recipe
+from transfer.jobs.students.checking_recipes import check_recipe
 from transfer.models.building import read_model
 from transfer.recipes import Recipe, Stage
 

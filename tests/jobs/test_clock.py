@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import pytest
 
 from transfer.errors import TrainingError
-from transfer.jobs.clock import TimeLimit
+from transfer.jobs.students.clock import TimeLimit
 
 
 def test_training_ends_with_time_left_to_test_and_to_save():

@@ -9,10 +9,10 @@ import pytest
 import transfer
 from transfer.errors import DataError
 from transfer.evidence.repeated_folds import deal_repeatedly
-from transfer.jobs import comparing_baselines
-from transfer.jobs.dealing_folds import draw_shots
-from transfer.jobs.learnt_baselines import SCRATCH, UNTRAINED
-from transfer.jobs.preparing import prepare_student
+from transfer.jobs.comparisons import comparing_baselines
+from transfer.jobs.examples.dealing_folds import draw_shots
+from transfer.jobs.students.learnt_baselines import SCRATCH, UNTRAINED
+from transfer.jobs.students.preparing import prepare_student
 
 NAMES = ["zero", "one", "two"]
 WAYS = {

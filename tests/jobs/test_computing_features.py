@@ -18,8 +18,8 @@ from PIL import Image
 
 import transfer
 from transfer.errors import DataError, OutputError
-from transfer.jobs.feeding import as_learnt, make_feed
-from transfer.jobs.reading_unlabelled import read_unlabelled
+from transfer.jobs.examples.feeding import as_learnt, make_feed
+from transfer.jobs.examples.reading_unlabelled import read_unlabelled
 from transfer.models.building import read_model
 from transfer.training.engines import LocalEngine
 from transfer.training.prefixing import Piece
@@ -28,7 +28,7 @@ from transfer.training.prefixing import Piece
 KILLED = """
 import os, signal, sys
 import transfer
-from transfer.jobs import filling_shards
+from transfer.jobs.features import filling_shards
 
 data, whole, cut = sys.argv[1:]
 if os.path.exists(whole):

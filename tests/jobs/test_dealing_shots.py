@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 import transfer
-from transfer.jobs.dealing_shots import deal_shots
+from transfer.jobs.examples.dealing_shots import deal_shots
 
 
 def labelled(labels):

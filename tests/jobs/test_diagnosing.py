@@ -11,7 +11,7 @@ from sample_pictures import crops
 
 import transfer
 from transfer.errors import DataError, LayerError, OutputError
-from transfer.jobs.diagnosing import diagnose
+from transfer.jobs.diagnoses.diagnosing import diagnose
 
 L = keras.layers
 CLIPART = Path(__file__).parents[2] / "examples" / "data" / "clipart"

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from transfer.errors import OutputError
-from transfer.jobs.differing_requests import differences, refuse_other
+from transfer.jobs.runs.differing_requests import differences, refuse_other
 
 THERE = {
     "recipe": {

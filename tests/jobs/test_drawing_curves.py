@@ -8,8 +8,8 @@ import pytest
 import transfer
 from transfer.data.labelled_splits import split_labelled
 from transfer.errors import DataError
-from transfer.jobs.dealing_shots import first_of_each
-from transfer.jobs.preparing import prepare_student
+from transfer.jobs.examples.dealing_shots import first_of_each
+from transfer.jobs.students.preparing import prepare_student
 
 
 @pytest.fixture(scope="module")

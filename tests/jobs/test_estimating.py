@@ -3,8 +3,8 @@
 import pytest
 
 from transfer.analysis.estimates import Pace
-from transfer.jobs.estimating import SAVING, Counts, Measured, Sizes, estimate_run, kept_bytes, peak_bytes
-from transfer.jobs.rehearsing import Rehearsal, SolvingPace, StagePace, solving_work
+from transfer.jobs.finetuning.estimating import SAVING, Counts, Measured, Sizes, estimate_run, kept_bytes, peak_bytes
+from transfer.jobs.finetuning.rehearsing import Rehearsal, SolvingPace, StagePace, solving_work
 from transfer.recipes import Recipe, Stage
 
 SIZES = Sizes(features=100, pixels=300, pixel_type=1, weight_bytes=1000, memory_bytes=10**9)

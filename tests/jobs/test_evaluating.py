@@ -11,7 +11,7 @@ from PIL import Image
 
 import transfer
 from transfer.errors import DataError
-from transfer.jobs.evaluating import evaluate
+from transfer.jobs.runs.evaluating import evaluate
 from transfer.labellings import Labelling
 
 solve = partial(transfer.finetune, recipe=transfer.Recipe(transfer.Stage("probe")))

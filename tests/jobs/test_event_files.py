@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from transfer.errors import OutputError
-from transfer.jobs.event_files import EventFiles
+from transfer.jobs.runs.event_files import EventFiles
 from transfer.training.history import Epoch
 
 FIRST = Epoch(1, 0.75, {"conv": 0.125}, 0.5, validation_loss=0.25, validation_accuracy=1.0)

@@ -8,7 +8,7 @@ import pytest
 
 import transfer
 from transfer.errors import DataError, LayerError, OutputError
-from transfer.jobs import exporting
+from transfer.jobs.runs import exporting
 
 L = keras.layers
 PROBED = transfer.Recipe(transfer.Stage("probe"), seed=3)

@@ -7,8 +7,8 @@ import pytest
 import transfer
 from transfer.errors import KerasNeededError, LayerError, OutputError
 from transfer.graphs.parsing import parse_config
-from transfer.jobs.extracting import extract_file
-from transfer.jobs.extracting_models import extract_through_keras
+from transfer.jobs.extraction.extracting import extract_file
+from transfer.jobs.extraction.extracting_models import extract_through_keras
 from transfer.specs import Extraction, Restoring
 
 STUDENT = Extraction(drop_last=1, heads=(transfer.Head("label", 5),), freeze=("backbone",), seed=3)

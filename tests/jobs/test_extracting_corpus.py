@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from transfer.errors import KerasNeededError, LayerError, OutputError, TransferError
-from transfer.jobs.extracting import extract_file
+from transfer.jobs.extraction.extracting import extract_file
 from transfer.models.building import build_model, read_model
 from transfer.models.restoring import restore
 from transfer.specs import Extraction, Restoring

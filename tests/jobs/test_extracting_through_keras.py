@@ -7,8 +7,8 @@ import pytest
 
 import transfer
 from transfer.errors import KerasNeededError, OutputError
-from transfer.jobs.extracting import extract_file
-from transfer.jobs.extracting_models import extract_through_keras
+from transfer.jobs.extraction.extracting import extract_file
+from transfer.jobs.extraction.extracting_models import extract_through_keras
 from transfer.specs import Extraction
 
 L = keras.layers

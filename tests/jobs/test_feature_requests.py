@@ -3,8 +3,8 @@
 import pytest
 
 from transfer.errors import OutputError
-from transfer.jobs.estimating_features import FeatureEstimate
-from transfer.jobs.feature_requests import refuse_other
+from transfer.jobs.features.estimating_features import FeatureEstimate
+from transfer.jobs.features.feature_requests import refuse_other
 
 
 def asked(threads, shard_rows=1024):

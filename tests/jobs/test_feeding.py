@@ -12,7 +12,7 @@ from PIL import Image
 import transfer
 from transfer.data.named_inputs import NamedInput
 from transfer.errors import DataError, LayerError
-from transfer.jobs.feeding import Feed, feed_of_run, make_feed
+from transfer.jobs.examples.feeding import Feed, feed_of_run, make_feed
 from transfer.models.building import read_model
 from transfer.specs import PREPROCESSINGS, Preprocessing
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 import transfer
 from transfer.errors import DataError, LayerError, NotFiniteError, OutputError, TrainingError
-from transfer.jobs.predicting import predict
+from transfer.jobs.runs.predicting import predict
 from transfer.labellings import Labelling
 from transfer.results import Result
 from transfer.specs import PREPROCESSINGS, silent
@@ -251,7 +251,7 @@ def test_a_run_that_is_broken_off_leaves_nothing(student, data, tmp_path, monkey
     def break_off(*_arguments, **_options):
         raise interruption
 
-    monkeypatch.setattr("transfer.jobs.running.save_model", break_off)
+    monkeypatch.setattr("transfer.jobs.runs.running.save_model", break_off)
     with pytest.raises((KeyboardInterrupt, MemoryError, TrainingError)):
         transfer.finetune(student, data, recipe=PROBE, shots=2, out=tmp_path / "run")
     assert list(tmp_path.iterdir()) == []

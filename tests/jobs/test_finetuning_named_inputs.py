@@ -8,12 +8,12 @@ import transfer
 from transfer.data.inputs import Inputs
 from transfer.data.named_arrays import NamedArrays
 from transfer.errors import DataError, LayerError
-from transfer.jobs.asking_runs import ask
-from transfer.jobs.evaluating import evaluate
-from transfer.jobs.feeding import make_feed
-from transfer.jobs.forecasting import forecast_file
-from transfer.jobs.learning import Learning
-from transfer.jobs.predicting import predict
+from transfer.jobs.examples.feeding import make_feed
+from transfer.jobs.finetuning.forecasting import forecast_file
+from transfer.jobs.finetuning.learning import Learning
+from transfer.jobs.runs.asking_runs import ask
+from transfer.jobs.runs.evaluating import evaluate
+from transfer.jobs.runs.predicting import predict
 from transfer.models.building import read_model
 from transfer.specs import silent
 

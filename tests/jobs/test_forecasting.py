@@ -9,9 +9,9 @@ import pytest
 import transfer
 from transfer.analysis.estimates import Estimate
 from transfer.errors import DataError
-from transfer.jobs.clock import TimeLimit
-from transfer.jobs.forecasting import forecast_file
-from transfer.jobs.learning import Learning, learn_file
+from transfer.jobs.finetuning.forecasting import forecast_file
+from transfer.jobs.finetuning.learning import Learning, learn_file
+from transfer.jobs.students.clock import TimeLimit
 from transfer.models.architectures import build_named
 from transfer.specs import PREPROCESSINGS
 
@@ -84,7 +84,7 @@ def test_inputs_that_look_wrong_are_told_before_anything_is_learnt():
 
 def test_a_time_limit_is_held_against_the_estimate(digits, monkeypatch):
     parts = {"starting": 5.0, "features": 10.0, "baselines": 1.0, "solving": 2.0, "tuning": 30.0, "saving": 9.0}
-    monkeypatch.setattr("transfer.jobs.forecasting.estimate_run", lambda *_: Estimate(parts, {}))
+    monkeypatch.setattr("transfer.jobs.finetuning.forecasting.estimate_run", lambda *_: Estimate(parts, {}))
     found = [forecast_file("digits_mlp", digits, time_limit=TimeLimit(each)) for each in (20.0, 40.0, 60.0)]
     assert [each.time_check.outcome for each in found] == ["no run", "cut short", "whole"]
     size = 4 * (784 * 64 + 64 + 64 * 64 + 64 + 64 * 4 + 4)

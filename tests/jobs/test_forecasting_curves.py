@@ -3,9 +3,9 @@
 from types import SimpleNamespace
 
 import transfer
-from transfer.jobs import forecasting_curves
-from transfer.jobs.forecasting_curves import forecast_training
-from transfer.jobs.learning import Learning
+from transfer.jobs.comparisons import forecasting_curves
+from transfer.jobs.comparisons.forecasting_curves import forecast_training
+from transfer.jobs.finetuning.learning import Learning
 
 
 def test_all_points_of_all_divisions_are_counted_by_their_examples(digits, monkeypatch):

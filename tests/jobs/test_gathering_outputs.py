@@ -3,9 +3,9 @@
 import numpy as np
 
 from transfer.evidence.calibration_error import expected_calibration_error
-from transfer.jobs.finding_wrong_answers import surest_wrong
-from transfer.jobs.gathering_outputs import gather_outputs
-from transfer.jobs.kept_predictions import sorted_predictions
+from transfer.jobs.pages.gathering_outputs import gather_outputs
+from transfer.jobs.runs.finding_wrong_answers import surest_wrong
+from transfer.jobs.runs.kept_predictions import sorted_predictions
 from transfer.labellings import Labelling, Output
 from transfer.reports.class_tables import tabulate_counts
 from transfer.reports.confusions import map_confusion

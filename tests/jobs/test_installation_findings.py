@@ -2,8 +2,8 @@
 
 import pytest
 
-from transfer.jobs.examining_installation import parse_requirement
-from transfer.jobs.installation_findings import (
+from transfer.jobs.installation.examining_installation import parse_requirement
+from transfer.jobs.installation.installation_findings import (
     Examination,
     Finding,
     judge_codecs,

@@ -6,11 +6,11 @@ import numpy as np
 
 import transfer
 from transfer.data.labelled import LabelledSet
-from transfer.jobs import doubting_labels
-from transfer.jobs.clock import TimeLimit
-from transfer.jobs.doubting_labels import doubt_labels
-from transfer.jobs.keeping_examples import keep_examples
-from transfer.jobs.showing_examples import count_learnt, frame_of
+from transfer.jobs.audits import doubting_labels
+from transfer.jobs.audits.doubting_labels import doubt_labels
+from transfer.jobs.finetuning.keeping_examples import keep_examples
+from transfer.jobs.pages.showing_examples import count_learnt, frame_of
+from transfer.jobs.students.clock import TimeLimit
 from transfer.labellings import Labelling, Output
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import transfer
-from transfer.jobs.kept_predictions import read_predictions, sorted_predictions
-from transfer.jobs.predicting import predict
+from transfer.jobs.runs.kept_predictions import read_predictions, sorted_predictions
+from transfer.jobs.runs.predicting import predict
 from transfer.labellings import Labelling, Output
 
 SEVERAL = Labelling(

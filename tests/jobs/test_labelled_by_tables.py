@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import transfer
-from transfer.jobs.evaluating import evaluate
-from transfer.jobs.learning import Learning, learn_file
+from transfer.jobs.finetuning.learning import Learning, learn_file
+from transfer.jobs.runs.evaluating import evaluate
 
 
 @pytest.fixture

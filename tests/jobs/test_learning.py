@@ -9,8 +9,8 @@ import pytest
 
 import transfer
 from transfer.errors import LayerError, OutputError
-from transfer.jobs.learning import Learning, learn_file
-from transfer.jobs.preparing import prepare_student
+from transfer.jobs.finetuning.learning import Learning, learn_file
+from transfer.jobs.students.preparing import prepare_student
 from transfer.labellings import Labelling
 from transfer.models.restoring import Restored
 from transfer.weights.shipped import shipped_checkpoints

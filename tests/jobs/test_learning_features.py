@@ -12,9 +12,9 @@ from sklearn.datasets import load_digits
 
 import transfer
 from transfer.errors import DataError, OutputError, TrainingError
-from transfer.jobs.learning import Learning, learn_file
-from transfer.jobs.learning_features import learn_features
-from transfer.jobs.opening_features import open_features
+from transfer.jobs.features.opening_features import open_features
+from transfer.jobs.finetuning.learning import Learning, learn_file
+from transfer.jobs.finetuning.learning_features import learn_features
 from transfer.recipes import Recipe, Stage
 from transfer.training.named_recipes import named_recipe
 
@@ -281,7 +281,7 @@ def test_from_python_a_head_is_learnt_by_a_path_and_is_that_of_the_command(
 
 
 def test_no_note_speaks_of_baselines_that_are_left_out(features, digits_folder, monkeypatch):
-    from transfer.jobs import scoring_stages
+    from transfer.jobs.finetuning import scoring_stages
 
     monkeypatch.setattr(scoring_stages, "LEARNT_FROM", 5)
     wanted = learn_file("digits_mlp", transfer.read_labelled(digits_folder), None, PROBE)

@@ -5,9 +5,9 @@ import json
 import pytest
 
 import transfer
-from transfer.jobs import finetuning
-from transfer.jobs.learnt_baselines import SCRATCH, UNTRAINED
-from transfer.jobs.preparing import Student
+from transfer.jobs.finetuning import finetuning
+from transfer.jobs.students.learnt_baselines import SCRATCH, UNTRAINED
+from transfer.jobs.students.preparing import Student
 from transfer.models.building import read_model
 from transfer.training.fresh import start_anew
 

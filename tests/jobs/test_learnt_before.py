@@ -7,10 +7,10 @@ import pytest
 
 import transfer
 from transfer.errors import DataError
-from transfer.jobs.forecasting import forecast_file
-from transfer.jobs.learning import Learning
-from transfer.jobs.learnt_before import LearntBefore, find_learnt
-from transfer.jobs.preparing import prepare_student
+from transfer.jobs.finetuning.forecasting import forecast_file
+from transfer.jobs.finetuning.learning import Learning
+from transfer.jobs.runs.learnt_before import LearntBefore, find_learnt
+from transfer.jobs.students.preparing import prepare_student
 from transfer.weights.cards import Card
 
 AS_STORED = {"size": (28, 28), "preprocessing": "raw"}  # the file of a run takes pictures as they are

@@ -10,7 +10,7 @@ import pytest
 
 import transfer
 from transfer.errors import OutputError
-from transfer.jobs.mlflow_runs import MlflowRun, describe_parameters
+from transfer.jobs.runs.mlflow_runs import MlflowRun, describe_parameters
 
 TUNED = transfer.Recipe(
     (transfer.Stage("probe"), transfer.Stage(unfreeze_last=1, epochs=2, rate=1e-2, mixup=0.5)), seed=7, name="mine"

@@ -6,10 +6,10 @@ import pytest
 
 from transfer.errors import TrainingError
 from transfer.evidence.repeated_folds import deal_repeatedly
-from transfer.jobs.features_of_cuts import CutFeatures
-from transfer.jobs.opening_candidates import Candidate, OpenedCandidate
-from transfer.jobs.ordering_cuts import Placed, order_cuts
-from transfer.jobs.scoring_cuts import ScoredCut
+from transfer.jobs.rankings.features_of_cuts import CutFeatures
+from transfer.jobs.rankings.opening_candidates import Candidate, OpenedCandidate
+from transfer.jobs.rankings.ordering_cuts import Placed, order_cuts
+from transfer.jobs.rankings.scoring_cuts import ScoredCut
 from transfer.labellings import Labelling
 from transfer.models.building import read_model
 from transfer.rankings import Cost, CutScores
@@ -100,8 +100,8 @@ def test_random_weights_that_do_as_well_are_told(place):
 
 
 def test_a_cut_that_cannot_be_fine_tuned_is_told_and_the_ranking_stands(place, monkeypatch):
-    from transfer.jobs import verifying_ranks
-    from transfer.jobs.features_of_cuts import Fitting
+    from transfer.jobs.rankings import verifying_ranks
+    from transfer.jobs.rankings.features_of_cuts import Fitting
 
     def fail(*_, **__):
         raise TrainingError("The loss is not finite.")

@@ -10,7 +10,7 @@ from PIL import Image
 
 import transfer
 from transfer.errors import DataError
-from transfer.jobs.predicting import predict
+from transfer.jobs.runs.predicting import predict
 
 solve = partial(transfer.finetune, recipe=transfer.Recipe(transfer.Stage("probe")))
 

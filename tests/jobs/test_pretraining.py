@@ -58,7 +58,7 @@ def test_beside_it_lie_its_curve_and_a_picture(pretrained):
 
 
 def test_the_whole_encoder_is_kept_where_it_is_fine_tuned_and_ranked(pretrained, digits_folder):
-    from transfer.jobs.learning import Learning, prepare_file
+    from transfer.jobs.finetuning.learning import Learning, prepare_file
 
     data = transfer.read_labelled(digits_folder)
     _, student = prepare_file(str(pretrained.path), data, Learning())

@@ -8,14 +8,14 @@ import pytest
 
 import transfer
 from transfer.errors import DataError, LayerError, NotFiniteError, OutputError
-from transfer.jobs.building_objectives import build_objective
-from transfer.jobs.clock import TimeLimit
-from transfer.jobs.feeding import make_feed
-from transfer.jobs.preparing_encoders import prepare_encoder
-from transfer.jobs.pretrained import read_told
-from transfer.jobs.pretraining_requests import PretrainingRequest
-from transfer.jobs.reading_unlabelled import read_unlabelled
-from transfer.jobs.spooling_unlabelled import spool_rows
+from transfer.jobs.examples.feeding import make_feed
+from transfer.jobs.examples.reading_unlabelled import read_unlabelled
+from transfer.jobs.examples.spooling_unlabelled import spool_rows
+from transfer.jobs.pretraining.building_objectives import build_objective
+from transfer.jobs.pretraining.preparing_encoders import prepare_encoder
+from transfer.jobs.pretraining.pretrained import read_told
+from transfer.jobs.pretraining.pretraining_requests import PretrainingRequest
+from transfer.jobs.students.clock import TimeLimit
 from transfer.training.pretraining.methods import named_method
 
 LAYERS = keras.layers

@@ -9,8 +9,8 @@ from sklearn.datasets import load_digits
 
 import transfer
 from transfer.errors import DataError
-from transfer.jobs.contending import budgeted, open_contender, steps_from_scratch
-from transfer.jobs.dealing_shots import first_of_each
+from transfer.jobs.examples.dealing_shots import first_of_each
+from transfer.jobs.pretraining.contending import budgeted, open_contender, steps_from_scratch
 
 LAYERS = keras.layers
 CLASSES = ["zero", "one", "two"]
@@ -69,7 +69,7 @@ def test_all_ways_answer_the_same_examples_at_each_number_of_labels(proof, rows)
 
 def test_a_point_is_what_a_run_on_that_division_finds(proof, pretrained, rows):
     from transfer.data.labelled_splits import split_labelled
-    from transfer.jobs.preparing import student_of_model
+    from transfer.jobs.students.preparing import student_of_model
     from transfer.training.fresh import start_anew
 
     train, test = split_labelled(rows.labelling, rows.targets, seed=2 + 1)
@@ -170,7 +170,7 @@ def test_what_cannot_be_proved_is_refused(pretrained, rows):
 
 
 def test_an_encoder_that_has_learnt_the_labels_of_tested_examples_is_named(small, pretrained, tmp_path):
-    from transfer.jobs.learning import Learning, learn_file
+    from transfer.jobs.finetuning.learning import Learning, learn_file
 
     rows = transfer.from_arrays(small[0][..., None], small[1], CLASSES)
     recipe = transfer.Recipe((transfer.Stage("probe"),))

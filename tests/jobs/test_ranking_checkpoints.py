@@ -113,8 +113,8 @@ def test_random_weights_are_the_same_each_time_and_not_those_of_the_file(good, d
 
 
 def test_features_of_maps_are_means_over_positions(convolutional, colours):
-    from transfer.jobs.features_of_cuts import Fitting, read_candidate
-    from transfer.jobs.opening_candidates import list_candidates, open_candidate
+    from transfer.jobs.rankings.features_of_cuts import Fitting, read_candidate
+    from transfer.jobs.rankings.opening_candidates import list_candidates, open_candidate
 
     images, labels = colours
     data = transfer.from_arrays(images.astype(np.float32), labels)
@@ -156,7 +156,7 @@ def test_what_fails_as_its_file_does_is_not_told_twice(good, data, tmp_path):
 
 
 def test_random_weights_that_fail_otherwise_than_their_file_keep_their_reason(good, data, monkeypatch):
-    from transfer.jobs import scoring_candidates
+    from transfer.jobs.rankings import scoring_candidates
 
     def refuse(candidate, **_):
         raise DataError(f"{candidate.is_random} cannot be opened.")
@@ -277,7 +277,7 @@ def test_what_keras_and_tensorflow_refuse_is_a_row_with_its_reason(good, data, t
 
 def test_slips_of_this_package_and_the_keyboard_end_a_ranking(good, data, monkeypatch):
     from transfer.evidence.rank_agreement import compare_ranks
-    from transfer.jobs import scoring_candidates
+    from transfer.jobs.rankings import scoring_candidates
 
     monkeypatch.setattr(scoring_candidates, "open_candidate", lambda *_, **__: compare_ranks([1], [1, 2]))
     with pytest.raises(ValueError, match="scores of shape"):

@@ -11,7 +11,7 @@ import transfer
 from transfer.data.inputs import Inputs
 from transfer.data.named_arrays import NamedArrays
 from transfer.errors import DataError
-from transfer.jobs.reading_unlabelled import read_unlabelled
+from transfer.jobs.examples.reading_unlabelled import read_unlabelled
 
 X = np.random.default_rng(0).integers(0, 256, (6, 4, 5), np.uint8)
 Y = np.array([0, 1, 0, 1, 0, 1])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import transfer
-from transfer.jobs.feeding import make_feed
-from transfer.jobs.rehearsing import Sample, rehearse, rehearse_solving, solving_work
+from transfer.jobs.examples.feeding import make_feed
+from transfer.jobs.finetuning.rehearsing import Sample, rehearse, rehearse_solving, solving_work
 from transfer.models.building import read_model
 from transfer.recipes import Recipe, Stage
 from transfer.training.labels import Labels

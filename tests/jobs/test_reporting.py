@@ -9,10 +9,10 @@ import pytest
 
 import transfer
 from transfer.errors import CheckpointError, DataError, OutputError
-from transfer.jobs import keeping_examples, reporting
-from transfer.jobs.evaluating import evaluate
-from transfer.jobs.gathering_contents import gather_contents
-from transfer.jobs.predicting import predict
+from transfer.jobs.finetuning import keeping_examples, reporting
+from transfer.jobs.pages.gathering_contents import gather_contents
+from transfer.jobs.runs.evaluating import evaluate
+from transfer.jobs.runs.predicting import predict
 from transfer.placing import placed_file
 from transfer.specs import PREPROCESSINGS
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 import transfer
 from transfer.errors import DataError
-from transfer.jobs import finetuning
+from transfer.jobs.finetuning import finetuning
 from transfer.training.training_state import read_state
 
 SAME = ("model.keras", "result.json", "run.json", "history.jsonl")

@@ -8,7 +8,7 @@ import pytest
 
 import transfer
 from transfer.errors import CheckpointError, DataError, OutputError
-from transfer.jobs.running import read_asked, write_run
+from transfer.jobs.runs.running import read_asked, write_run
 
 
 @pytest.fixture

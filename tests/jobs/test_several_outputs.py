@@ -10,9 +10,9 @@ import pytest
 import transfer
 from transfer.data.labelled import LabelledSet
 from transfer.errors import DataError, LayerError, NotFiniteError
-from transfer.jobs.deciding import decide
-from transfer.jobs.evaluating import evaluate
-from transfer.jobs.predicting import predict
+from transfer.jobs.runs.evaluating import evaluate
+from transfer.jobs.runs.predicting import predict
+from transfer.jobs.students.deciding import decide
 from transfer.labellings import Labelling, Output
 from transfer.recipes import Recipe, Stage
 from transfer.training import fitting

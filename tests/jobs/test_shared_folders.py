@@ -6,7 +6,7 @@ import pytest
 
 import transfer
 from transfer.errors import TrainingError
-from transfer.jobs.shared_folders import refuse_unseen
+from transfer.jobs.examples.shared_folders import refuse_unseen
 from transfer.recipes import Recipe, Stage
 from transfer.training.engines import LocalEngine
 

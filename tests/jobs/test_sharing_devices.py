@@ -20,7 +20,7 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 3
 )
 import transfer
-from transfer.jobs.preparing import prepare_student
+from transfer.jobs.students.preparing import prepare_student
 
 folder, out, *counts = sys.argv[1:]
 

@@ -15,10 +15,10 @@ import transfer
 from transfer.data.images import read_image
 from transfer.data.inputs import Inputs
 from transfer.errors import DataError
-from transfer.jobs import spooling_unlabelled
-from transfer.jobs.feeding import make_feed
-from transfer.jobs.reading_unlabelled import read_unlabelled
-from transfer.jobs.spooling_unlabelled import spool_rows
+from transfer.jobs.examples import spooling_unlabelled
+from transfer.jobs.examples.feeding import make_feed
+from transfer.jobs.examples.reading_unlabelled import read_unlabelled
+from transfer.jobs.examples.spooling_unlabelled import spool_rows
 from transfer.models.building import read_model
 from transfer.specs import PREPROCESSINGS
 
@@ -190,9 +190,9 @@ import json, sys
 from pathlib import Path
 import keras
 import numpy as np
-from transfer.jobs.feeding import make_feed
-from transfer.jobs.reading_unlabelled import read_unlabelled
-from transfer.jobs.spooling_unlabelled import spool_rows
+from transfer.jobs.examples.feeding import make_feed
+from transfer.jobs.examples.reading_unlabelled import read_unlabelled
+from transfer.jobs.examples.spooling_unlabelled import spool_rows
 from transfer.models.building import read_model
 
 def spool(data, net, preprocessing):

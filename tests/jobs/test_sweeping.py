@@ -13,8 +13,8 @@ import pytest
 import transfer
 from transfer.data.labelled_splits import split_labelled
 from transfer.errors import DataError, OutputError, TrainingError
-from transfer.jobs import trying_recipes
-from transfer.jobs.optuna_studies import next_points, write_study
+from transfer.jobs.sweeps import trying_recipes
+from transfer.jobs.sweeps.optuna_studies import next_points, write_study
 from transfer.recipes import Recipe, Stage
 from transfer.training.engines import LocalEngine
 from transfer.training.recipe_spaces import parse_space
@@ -174,7 +174,7 @@ def test_a_slip_in_the_package_and_a_full_disk_end_the_sweep(student, rows, tmp_
 KILLED = """
 import os, signal, sys
 import transfer
-from transfer.jobs import trying_recipes
+from transfer.jobs.sweeps import trying_recipes
 from transfer.recipes import Recipe, Stage
 real = trying_recipes._Work._tried
 def dying(self, number, point, recipe):

@@ -6,7 +6,7 @@ import numpy as np
 
 from transfer.evidence.intervals import wilson
 from transfer.evidence.known_runs import KeptAnswers
-from transfer.jobs.telling_verdicts import tell_verdict
+from transfer.jobs.pages.telling_verdicts import tell_verdict
 from transfer.output_scores import Measure, OutputScore, WayScores
 from transfer.results import Result
 from transfer.scores import Score

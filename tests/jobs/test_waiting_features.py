@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 import transfer
-from transfer.jobs import ranking_checkpoints
-from transfer.jobs.features_of_cuts import CutFeatures, ReadCandidate
-from transfer.jobs.waiting_features import WaitingFeatures
+from transfer.jobs.rankings import ranking_checkpoints
+from transfer.jobs.rankings.features_of_cuts import CutFeatures, ReadCandidate
+from transfer.jobs.rankings.waiting_features import WaitingFeatures
 from transfer.rankings import Cost
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import transfer
-from transfer.jobs import scoring_candidates
+from transfer.jobs.rankings import scoring_candidates
 from transfer.scaling.ray_engine import RayEngine
 
 pytestmark = pytest.mark.ray

@@ -17,7 +17,7 @@ from sklearn.datasets import load_digits
 
 import transfer
 from transfer.errors import NotFiniteError, TrainingError
-from transfer.jobs.preparing import prepare_student
+from transfer.jobs.students.preparing import prepare_student
 from transfer.labellings import Labelling
 from transfer.recipes import Recipe, Stage
 from transfer.scaling.ray_fitting import RayFitter

@@ -42,7 +42,7 @@ data = transfer.from_arrays(x, labels, ["a", "b", "c"])
 if address == "local":
     found = transfer.sweep(model, data, **asked)
 else:
-    from transfer.jobs.trying_recipes import Trying
+    from transfer.jobs.sweeps.trying_recipes import Trying
     from transfer.scaling.tuning import TuneEngine
 
     class Dying:

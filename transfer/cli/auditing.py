@@ -30,7 +30,7 @@ from transfer.cli.options import (
 
 if TYPE_CHECKING:
     from transfer.cli.labelling_options import LabelChoice
-    from transfer.jobs.cached_features import Cache
+    from transfer.jobs.examples.cached_features import Cache
     from transfer.specs import Restoring
 
 
@@ -116,8 +116,8 @@ def command(
     with begin_opening(file) as opening:  # another process reads the structure while TensorFlow is imported
         import_tensorflow()
         checkpoint = opening.checkpoint()
-    from transfer.jobs.auditing_labels import audit_labels
-    from transfer.jobs.correcting_labels import write_corrections
+    from transfer.jobs.audits.auditing_labels import audit_labels
+    from transfer.jobs.audits.correcting_labels import write_corrections
 
     with progress_bar() as progress:
         audit = audit_labels(

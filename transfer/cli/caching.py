@@ -16,7 +16,7 @@ from transfer.cli.options import Decorator, FiniteRange, json_option
 
 if TYPE_CHECKING:
     from transfer.data.feature_folders import KeptPiece
-    from transfer.jobs.cached_features import Cache
+    from transfer.jobs.examples.cached_features import Cache
 
 VARIABLE = "TRANSFER_CACHE"
 GIGABYTES = 5.0
@@ -53,7 +53,7 @@ def cache_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _chosen(folder: Path | None, gigabytes: float | None) -> Cache:
-    from transfer.jobs.cached_features import Cache
+    from transfer.jobs.examples.cached_features import Cache
 
     size = int((GIGABYTES if gigabytes is None else gigabytes) * 2**30)
     return Cache(folder or default_folder(), size, is_needed=folder is not None)

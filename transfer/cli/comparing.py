@@ -24,7 +24,7 @@ def command(runs: tuple[Path, ...], as_json: bool) -> None:
     transfer compare runs/*
     """
     from transfer.cli.showing import show_json, show_table
-    from transfer.jobs.comparing_runs import compare
+    from transfer.jobs.runs.comparing_runs import compare
 
     comparison = compare(runs)
     if as_json:

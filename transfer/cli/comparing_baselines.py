@@ -27,7 +27,7 @@ from transfer.cli.recipe_options import chosen_recipe
 
 if TYPE_CHECKING:
     from transfer.cli.labelling_options import LabelChoice
-    from transfer.jobs.cached_features import Cache
+    from transfer.jobs.examples.cached_features import Cache
     from transfer.specs import Restoring
 
 
@@ -98,8 +98,8 @@ def command(
     followed = chosen_recipe(recipe, (), examples=max(1, learnt), seed=seed)
     checkpoint = open_checkpoint(file)
     import_tensorflow()
-    from transfer.jobs.comparing_baselines import compare_baselines
-    from transfer.jobs.learning import Learning, prepare_file
+    from transfer.jobs.comparisons.comparing_baselines import compare_baselines
+    from transfer.jobs.finetuning.learning import Learning, prepare_file
     from transfer.training.devices import make_repeatable
 
     make_repeatable()

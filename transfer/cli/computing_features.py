@@ -21,7 +21,7 @@ from transfer.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from transfer.jobs.estimating_features import FeatureEstimate
+    from transfer.jobs.features.estimating_features import FeatureEstimate
     from transfer.specs import Restoring
 
 _SHORT_SECONDS = 10.0
@@ -91,7 +91,7 @@ def command(
     from transfer.cli.showing import progress_bar, show_json
 
     import_tensorflow(threads)
-    from transfer.jobs.computing_features import compute_features, estimate_features
+    from transfer.jobs.features.computing_features import compute_features, estimate_features
 
     if resume:
         _refuse_nothing(out)

@@ -109,7 +109,7 @@ def _settle(source: Graph | keras.Model, shape: Any) -> tuple[Graph, Any]:
     """The graph, and shapes that only Keras can tell."""
     from transfer.cli.quieting import import_tensorflow
     from transfer.graphs.graph import Graph
-    from transfer.jobs.counting_flops import needs_keras, settle_source
+    from transfer.jobs.diagnoses.counting_flops import needs_keras, settle_source
 
     if isinstance(source, Graph) and needs_keras(source, shape):
         import_tensorflow()

@@ -28,7 +28,7 @@ from transfer.cli.options import (
 
 if TYPE_CHECKING:
     from transfer.cli.labelling_options import LabelChoice
-    from transfer.jobs.cached_features import Cache
+    from transfer.jobs.examples.cached_features import Cache
     from transfer.specs import Restoring
 
 
@@ -101,9 +101,9 @@ def command(
     checkpoint = open_checkpoint(file)
     import_tensorflow(threads_here(engine, threads))
     from transfer.analysis.estimates import spoken
-    from transfer.jobs.drawing_curves import draw_curve
-    from transfer.jobs.forecasting_curves import forecast_training
-    from transfer.jobs.learning import Learning, prepare_file
+    from transfer.jobs.comparisons.drawing_curves import draw_curve
+    from transfer.jobs.comparisons.forecasting_curves import forecast_training
+    from transfer.jobs.finetuning.learning import Learning, prepare_file
     from transfer.training.devices import make_repeatable
 
     make_repeatable()

@@ -88,7 +88,7 @@ def command(
 
     labelled = read_labelled(data, strict=strict, skip_unreadable=skip_unreadable)
     source = open_source(file, into)
-    from transfer.jobs.diagnosing import diagnose
+    from transfer.jobs.diagnoses.diagnosing import diagnose
 
     with progress_bar() as progress:
         diagnosis = diagnose(

@@ -10,7 +10,7 @@ import click
 from transfer.cli.options import json_option
 
 if TYPE_CHECKING:
-    from transfer.jobs.installation_findings import Finding
+    from transfer.jobs.installation.installation_findings import Finding
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -32,7 +32,7 @@ def command(ctx: click.Context, no_test: bool, as_json: bool) -> None:
     """
     from transfer.cli.caching import default_folder
     from transfer.cli.showing import show_json, show_note
-    from transfer.jobs.examining_installation import examine_installation
+    from transfer.jobs.installation.examining_installation import examine_installation
 
     if not no_test and not as_json:
         show_note("a network is restored and asked, which takes some ten seconds")

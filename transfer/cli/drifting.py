@@ -69,7 +69,7 @@ def command(
 
     examples = as_examples(data, remote=True)
     source = open_source(file, into)
-    from transfer.jobs.measuring_drift import measure_drift
+    from transfer.jobs.diagnoses.measuring_drift import measure_drift
 
     with progress_bar() as progress:
         drift = measure_drift(

@@ -39,7 +39,7 @@ def command(
     from transfer.cli.scores import show_evaluation
     from transfer.cli.showing import progress_bar, show_json, show_problems
     from transfer.data.reading import read_labelled
-    from transfer.jobs.run_folders import read_outputs
+    from transfer.jobs.runs.run_folders import read_outputs
 
     labelled = read_labelled(
         data,
@@ -50,7 +50,7 @@ def command(
         skip_unreadable=skip_unreadable,
     )
     import_tensorflow()
-    from transfer.jobs.evaluating import evaluate
+    from transfer.jobs.runs.evaluating import evaluate
 
     with progress_bar() as progress:
         evaluation = evaluate(

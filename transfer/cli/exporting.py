@@ -52,7 +52,7 @@ def command(
 
     refuse_existing(out, force=force, parents=not out.suffix)
     import_tensorflow()
-    from transfer.jobs.exporting import export
+    from transfer.jobs.runs.exporting import export
 
     found = export(run, out, format=written_as, inputs=data, custom_objects=read_classes(into), force=force)
     show_json(found.to_json()) if as_json else click.echo(found)

@@ -11,7 +11,7 @@ from transfer.cli.extraction_options import extraction_options
 from transfer.cli.options import file_argument, force_option, into_option, json_option, restoring_options
 
 if TYPE_CHECKING:
-    from transfer.jobs.extracted import Extracted
+    from transfer.jobs.extraction.extracted import Extracted
     from transfer.specs import Extraction, Restoring
     from transfer.weights.opening import Opening
 
@@ -68,7 +68,7 @@ def _extract(
 ) -> Extracted:
     """From files alone where that is possible; else through a model that Keras builds."""
     from transfer.errors import KerasNeededError
-    from transfer.jobs.extracting import extract_file
+    from transfer.jobs.extraction.extracting import extract_file
     from transfer.surgery.planning import read_architecture
 
     graph = None if into is None else read_architecture(into)
@@ -81,7 +81,7 @@ def _extract(
     from transfer.cli.quieting import import_tensorflow
 
     import_tensorflow()  # meanwhile the file's structure is read
-    from transfer.jobs.extracting_models import extract_through_keras
+    from transfer.jobs.extraction.extracting_models import extract_through_keras
 
     source = into if graph is None else graph
     return extract_through_keras(opening.checkpoint(), out, how, into=source, restoring=restoring, force=force, why=why)

@@ -37,7 +37,7 @@ from transfer.cli.typed_commands import Remembering, typed_again
 if TYPE_CHECKING:
     from transfer.cli.labelling_options import LabelChoice
     from transfer.cli.recipe_options import RecipeChoice
-    from transfer.jobs.cached_features import Cache
+    from transfer.jobs.examples.cached_features import Cache
     from transfer.specs import Restoring
 
 
@@ -206,8 +206,8 @@ def command(
     from transfer.cli.scores import show_run
     from transfer.cli.showing import progress_bar, show_json, show_note, show_problems, show_receipt, show_warnings
     from transfer.data.doubts import refuse_unreadable
-    from transfer.jobs.clock import TimeLimit
-    from transfer.jobs.run_folders import refuse_foreign
+    from transfer.jobs.runs.run_folders import refuse_foreign
+    from transfer.jobs.students.clock import TimeLimit
     from transfer.weights.opening import begin_opening
 
     if out is not None:
@@ -240,9 +240,9 @@ def command(
     with begin_opening(file) as opening:  # another process reads the structure while TensorFlow is imported
         import_tensorflow()
         checkpoint = opening.checkpoint()
-    from transfer.jobs.forecasting import forecast_file
-    from transfer.jobs.learning import Learning, learn_file
-    from transfer.jobs.learning_features import learn_features
+    from transfer.jobs.finetuning.forecasting import forecast_file
+    from transfer.jobs.finetuning.learning import Learning, learn_file
+    from transfer.jobs.finetuning.learning_features import learn_features
     from transfer.results import Receipt
     from transfer.training.devices import make_repeatable
 

@@ -35,7 +35,7 @@ def command(folders: tuple[Path, ...], published: Path | None, as_csv: bool, as_
     from transfer.cli.showing import show_json, show_note, show_table
     from transfer.evidence.drawn_leaderboards import as_csv as to_csv
     from transfer.evidence.drawn_leaderboards import as_markdown as to_markdown
-    from transfer.jobs.listing_runs import leaderboard
+    from transfer.jobs.runs.listing_runs import leaderboard
 
     if as_csv + as_markdown + as_json > 1:
         raise click.UsageError("Give one of --csv, --json and --markdown.")

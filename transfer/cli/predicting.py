@@ -29,7 +29,7 @@ def command(run: Path, inputs: tuple[Path, ...], into: str | None, strict: bool,
     from transfer.cli.showing import progress_bar, show_json, show_problems, show_table
 
     import_tensorflow()
-    from transfer.jobs.predicting import predict
+    from transfer.jobs.runs.predicting import predict
 
     with progress_bar() as progress:
         found = predict(run, inputs, custom_objects=read_classes(into), strict=strict, progress=progress)

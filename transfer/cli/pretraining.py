@@ -113,8 +113,8 @@ def command(
 
     options = dict(_parted(each) for each in settings)
     import_tensorflow()
-    from transfer.jobs.pretraining import pretrain
-    from transfer.jobs.proof_files import prove_beside, refuse_proof
+    from transfer.jobs.pretraining.pretraining import pretrain
+    from transfer.jobs.pretraining.proof_files import prove_beside, refuse_proof
     from transfer.models.architectures import named_function
     from transfer.training.devices import make_repeatable
     from transfer.training.pretraining.fitting import Pace

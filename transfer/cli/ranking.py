@@ -25,7 +25,7 @@ from transfer.cli.options import (
 
 if TYPE_CHECKING:
     from transfer.cli.labelling_options import LabelChoice
-    from transfer.jobs.cached_features import Cache
+    from transfer.jobs.examples.cached_features import Cache
     from transfer.specs import Restoring
 
 
@@ -105,8 +105,8 @@ def command(
 
     labelled, _ = labelled_by.read(data, strict=strict, skip_unreadable=skip_unreadable)
     import_tensorflow(threads_here(engine, threads))
-    from transfer.jobs.ranking_checkpoints import rank
-    from transfer.jobs.verifying_ranks import tell_of_few
+    from transfer.jobs.rankings.ranking_checkpoints import rank
+    from transfer.jobs.rankings.verifying_ranks import tell_of_few
     from transfer.training.devices import make_repeatable
 
     make_repeatable()

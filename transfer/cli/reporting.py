@@ -55,8 +55,8 @@ def command(
     from transfer.cli.architectures import read_classes
     from transfer.cli.showing import progress_bar, show_json
     from transfer.data.reading import read_labelled
-    from transfer.jobs.reporting import write_report
-    from transfer.jobs.run_folders import read_outputs
+    from transfer.jobs.pages.reporting import write_report
+    from transfer.jobs.runs.run_folders import read_outputs
 
     labelled = None
     if data is not None:

@@ -19,7 +19,7 @@ def open_source(file: str, into: str | None) -> Path | Checkpoint:
         CheckpointError: if the file cannot be opened.
     """
     from transfer.cli.quieting import import_tensorflow
-    from transfer.jobs.run_folders import ASKED
+    from transfer.jobs.runs.run_folders import ASKED
     from transfer.weights.opening import begin_opening
 
     if (Path(file) / ASKED).is_file():

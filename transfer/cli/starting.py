@@ -26,7 +26,7 @@ def command(task: str, folder: Path | None, as_json: bool) -> None:
     transfer new hierarchy fruit/
     """
     from transfer.cli.showing import show_json
-    from transfer.jobs.starting_projects import start_project
+    from transfer.jobs.installation.starting_projects import start_project
 
     written = start_project(task, folder or Path(task))
     if as_json:

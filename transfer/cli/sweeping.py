@@ -35,7 +35,7 @@ from transfer.cli.typed_commands import Remembering, typed_as
 
 if TYPE_CHECKING:
     from transfer.cli.labelling_options import LabelChoice
-    from transfer.jobs.cached_features import Cache
+    from transfer.jobs.examples.cached_features import Cache
     from transfer.specs import Restoring
     from transfer.training.engines import Engine
 
@@ -176,8 +176,8 @@ def command(
     parse_space(chosen, over)  # before TensorFlow is imported
     checkpoint = open_checkpoint(file)
     import_tensorflow(threads_here(engine, threads))
-    from transfer.jobs.learning import Learning, prepare_file
-    from transfer.jobs.sweeping import sweep
+    from transfer.jobs.finetuning.learning import Learning, prepare_file
+    from transfer.jobs.sweeps.sweeping import sweep
     from transfer.training.devices import make_repeatable
 
     make_repeatable()
@@ -223,7 +223,7 @@ def _open_engine(
     if engine != RAY:
         return open_engine(engine, address, workers, threads)
     from transfer.cli.quieting import entered_quietly
-    from transfer.jobs.sweep_folders import TUNE
+    from transfer.jobs.sweeps.sweep_folders import TUNE
     from transfer.scaling.tuning import TuneEngine
 
     return entered_quietly(TuneEngine(out / TUNE, address, workers=workers, threads=threads or 1))

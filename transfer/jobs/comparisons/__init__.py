@@ -1,0 +1,1 @@
+"""Whether it pays: against everything simple, and with more labels."""

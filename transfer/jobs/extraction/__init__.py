@@ -1,0 +1,1 @@
+"""From file to file: parts of a network."""

@@ -1,0 +1,1 @@
+"""Features of many examples, computed once into shards."""

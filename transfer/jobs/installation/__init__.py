@@ -1,0 +1,1 @@
+"""Whether this machine will do, and a project to start from."""

@@ -1,0 +1,1 @@
+"""Encoders from examples without labels, and whether they help."""

@@ -1,0 +1,1 @@
+"""Which checkpoint to start from, and where to cut it."""
