@@ -24,6 +24,19 @@ def threads_here(engine: str, threads: int | None) -> int | None:
     return threads or (1 if engine == "ray" else None)
 
 
+def _see_ray(_: click.Context, __: click.Parameter, engine: str) -> str:
+    """Whether Ray is there, before anything slow is imported.
+
+    Raises:
+        TrainingError: if it is asked for and not installed.
+    """
+    if engine == "ray":
+        from transfer.scaling.clusters import load_ray
+
+        load_ray()
+    return engine
+
+
 def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--engine`, `--address` and `--workers`, which `open_engine` takes."""
     for option in (
@@ -40,6 +53,7 @@ def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=ChoiceType(["local", "ray"]),
             default="local",
             show_default=True,
+            callback=_see_ray,
             help="What does the work: this process, or a Ray cluster whose machines see the same folders.",
         ),
     ):
