@@ -31,6 +31,18 @@ def fault(folder: Path, path: str, label: str = "cat") -> str:
     return problem.found
 
 
+def test_where_none_is_opened_a_picture_need_not_be_there_but_stays_below_the_folder(photos):
+    (photos / "cat" / "gone.png").symlink_to("nowhere")
+    (photos / "cat" / "out.png").symlink_to("../../outside/x.png")
+    rows = (
+        Row(line, path, "cat") for line, path in enumerate(("no\\3.png", "cat/gone.png", "cat/out.png", "../x.png"), 2)
+    )
+    sheet = Sheet("labels.csv", 1, ("file", "label"), True, False, ())
+    found = locate_pictures(sheet, Table(tuple(rows)), photos, present=False)
+    assert [each.name for each in found.entries] == ["no/3.png", "cat/gone.png"]
+    assert [each.where for each in found.faults] == ["labels.csv line 4", "labels.csv line 5"]
+
+
 @pytest.mark.parametrize(
     ("path", "found"),
     [

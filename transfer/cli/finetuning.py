@@ -291,6 +291,7 @@ def command(
             "command": typed_again(),
         }
         if features is not None:
+            alike["skip_unreadable"] = skip_unreadable and not strict
             run = learn_features(checkpoint, labelled, features, out, how, solver=head_solver, **alike)
         else:
             given: dict[str, Any] = {"cache": cache, "time_limit": limit, "tensorboard": tensorboard, "mlflow": mlflow}

@@ -23,7 +23,7 @@ _LONGEST_LABEL = 255  # as long as a folder's name may be
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture that a table names and that is there.
+    """A picture that a table names.
 
     Attributes:
         name: the path below the folder, '/' between the parts; of an address see `addresses`.
@@ -68,8 +68,8 @@ class Located:
     faults: tuple[Problem, ...]
 
 
-def locate_pictures(sheet: Sheet, parsed: Table, folder: Path) -> Located:
-    """Find the picture of each row of a table below a folder; nothing is opened."""
+def locate_pictures(sheet: Sheet, parsed: Table, folder: Path, *, present: bool = True) -> Located:
+    """Find the picture of each row of a table below a folder; nothing is opened, nor need be there if not `present`."""
     root = os.path.realpath(folder)
     entries: dict[str, Entry] = {}
     repeated: list[Problem] = []
@@ -78,7 +78,7 @@ def locate_pictures(sheet: Sheet, parsed: Table, folder: Path) -> Located:
         where = sheet.where(row.line)
         fault = _fault_of_label(row.label)
         wrong = [Problem(where, found=_named(fault, row))] if fault else []
-        picture = locate_picture(folder, root, row.path)
+        picture = locate_picture(folder, root, row.path, present=present)
         if isinstance(picture, str):
             wrong.append(Problem(where, found=picture))
         elif not wrong:
@@ -110,10 +110,10 @@ def _named(fault: str, row: Row) -> str:
     return f"{hide_secrets(row.path)[:120]!r}{fault}" if fault.startswith(NO_LABEL) else fault
 
 
-def locate_picture(folder: Path, root: str, text: str) -> Picture | str:
+def locate_picture(folder: Path, root: str, text: str, *, present: bool = True) -> Picture | str:
     """The picture of a path below a folder, of which `root` is the real path; or what is wrong with it.
 
-    Whether a picture is there at its address is found when it is fetched.
+    Whether a picture is there at its address is found when it is fetched; at its path now, if it has to be `present`.
     """
     if not text:
         return "no path"
@@ -132,6 +132,8 @@ def locate_picture(folder: Path, root: str, text: str) -> Picture | str:
     real = os.path.realpath(path)
     if not is_below(real, root):
         return f"{shown} is a link that leads out of the folder"
+    if not present:
+        return Picture(name, path, real)
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:

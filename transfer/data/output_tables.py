@@ -49,7 +49,7 @@ def read_outputs(sheet: Sheet, source: TableSource, wanted: Wanted, leniency: Le
         raise sheet_error(sheet.name, [Problem(sheet.name, "rows of a path and labels", "a header and no row")])
     labels = label_sheet(sheet, wanted, (column,))
     faults = [*sheet.faults, *(problem for several in labels.faults.values() for problem in several)]
-    examples, left_out = _located(sheet, source, labels, column, faults)
+    examples, left_out = _located(sheet, source, labels, column, faults, present=leniency.opens)
     checked = check_pictures(examples, sheet.where, leniency.max_pixels)
     (left_out if leniency.skips_unreadable else faults).extend(checked.unreadable.values())
     left_out += checked.oversized.values()
@@ -99,7 +99,7 @@ def path_column(sheet: Sheet, root: Path) -> int:
 
 
 def _located(
-    sheet: Sheet, source: TableSource, labels: SheetLabels, column: int, faults: list[Problem]
+    sheet: Sheet, source: TableSource, labels: SheetLabels, column: int, faults: list[Problem], *, present: bool
 ) -> tuple[list[_Example], list[Problem]]:
     """Rows with a picture and something known, each picture once; what is left out; faults are added to those given."""
     root = os.path.realpath(source.root)
@@ -108,7 +108,7 @@ def _located(
     left_out: list[Problem] = []
     for row, record in enumerate(sheet.records):
         tell = partial(Problem, sheet.where(record.line), "")
-        picture = locate_picture(source.root, root, record.cells[column])
+        picture = locate_picture(source.root, root, record.cells[column], present=present)
         if isinstance(picture, str):
             faults.append(tell(picture))
         elif row in labels.faults:

@@ -64,7 +64,8 @@ def read_labelled(
             with fewer are not known.
         strict: whether anything left out is an error.
         skip_unreadable: whether damaged pictures are left out, and not an error.
-        max_pixels: larger pictures are left out; None where none is opened, as features of them are there.
+        max_pixels: larger pictures are left out; None where none is opened, as features of them are there. Those that
+            a table names need not be there then.
 
     Raises:
         DataError: if there is nothing, or nothing that can be read, or it is not right.

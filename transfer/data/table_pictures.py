@@ -27,12 +27,17 @@ class Leniency:
     Attributes:
         strict: whether anything left out is an error.
         skip_unreadable: whether damaged pictures are left out too; `strict` comes first.
-        max_pixels: larger pictures are left out; None where none is opened.
+        max_pixels: larger pictures are left out; None where none is opened, or need be there.
     """
 
     strict: bool = False
     skip_unreadable: bool = False
     max_pixels: int | None = MAX_PIXELS
+
+    @property
+    def opens(self) -> bool:
+        """Whether pictures are looked at."""
+        return self.max_pixels is not None
 
     @property
     def skips_unreadable(self) -> bool:

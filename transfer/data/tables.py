@@ -81,7 +81,7 @@ def _says_several(sheet: Sheet, column: int) -> bool:
 def _read_labels(sheet: Sheet, source: TableSource, leniency: Leniency) -> LabelledSet:
     """Pictures with one class each."""
     parsed = label_table(sheet)
-    found = locate_pictures(sheet, parsed, source.root)
+    found = locate_pictures(sheet, parsed, source.root, present=leniency.opens)
     checked = check_pictures(found.entries, sheet.where, leniency.max_pixels)
     dropped = checked.oversized | checked.unreadable
     kept = [each for each in found.entries if each.line not in dropped]

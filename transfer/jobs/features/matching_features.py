@@ -18,7 +18,7 @@ from transfer.specs import Progress, silent
 from transfer.training.feature_rows import Held, Rows
 
 _SHOWN = 5  # names of examples that are told
-_AGAIN = "compute the features of all of them, or leave out what has no match with --skip-unreadable"
+_AGAIN = "compute the features of all of them, or leave out what has no match: --skip-unreadable (skip_unreadable=True)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
