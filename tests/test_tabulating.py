@@ -2,7 +2,7 @@
 
 import pytest
 
-from transfer.tabulating import format_scaled, format_table, shorten
+from transfer.tabulating import counted, format_scaled, format_table, shorten
 
 
 def test_numbers_stand_to_the_right_and_no_line_ends_in_blanks():
@@ -17,6 +17,10 @@ def test_numbers_stand_to_the_right_and_no_line_ends_in_blanks():
 )
 def test_large_numbers_take_a_prefix(number, text):
     assert format_scaled(number) == text
+
+
+def test_one_of_a_thing_is_told_in_the_singular():
+    assert [counted(each, "shot") for each in (0, 1, 2, 12_000)] == ["0 shots", "1 shot", "2 shots", "12,000 shots"]
 
 
 def test_of_many_names_the_first_are_told_and_the_others_counted() -> None:

@@ -1,4 +1,4 @@
-"""Tables, large numbers and many names as plain text."""
+"""Tables, large numbers, counts and many names as plain text."""
 
 from __future__ import annotations
 
@@ -41,6 +41,11 @@ def format_scaled(number: float) -> str:
         if abs(number) >= factor:
             return f"{number / factor:.4g} {prefix}"
     return f"{number:.4g} "
+
+
+def counted(count: int, name: str) -> str:
+    """`1 shot`, `12,000 shots`."""
+    return f"{count:,} {name}{'s' * (count != 1)}"
 
 
 def shorten(names: Sequence[str], *, separator: str = ", ") -> str:

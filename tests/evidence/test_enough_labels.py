@@ -97,7 +97,7 @@ def test_where_nothing_differs_few_examples_are_not_enough_to_be_sure(pool, test
     # Three divisions test 1 - (3/4)^3 of all in the mean; none of n examples differs: (1 - q)^n = 0.05.
     count = (pool + tested) * (1 - 0.75**3)
     assert (1 - found.gain.high) ** count == pytest.approx(0.05)
-    assert str(found).startswith("1 shots for probe: +0.000 [-" if is_sure else "cannot be told for probe: +0.000 [-")
+    assert str(found).startswith("1 shot for probe: +0.000 [-" if is_sure else "cannot be told for probe: +0.000 [-")
 
 
 def curve(*ways):

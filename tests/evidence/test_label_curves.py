@@ -17,7 +17,7 @@ def test_of_points_that_are_reached_with_no_shots_tried_the_first_stands_for_all
     reference = [point("linear", shots, 0.3, 0.3) for shots in (1, 5, 20)]
     points = [point("probe", shots, height, height) for shots, height in ((1, 0.5), (5, 0.6), (20, 0.7))]
     (told,) = worth(points, reference)
-    assert told.startswith("probe of 1 shots (0.500) is reached by linear with none")
+    assert told.startswith("probe of 1 shot (0.500) is reached by linear with none")
     assert len(worth([*points, point("tuned", 5, 0.8, 0.8)], reference)) == 2
 
 

@@ -70,7 +70,7 @@ def test_what_paid_is_worth_so_many_labels_of_training_from_scratch():
     ]
     found = transfer.Proof("shoes", tuple(points), (("masked probe", "scratch"),))
     (told,) = found.worth
-    assert told == "masked probe of 1 shots (0.704) is reached by scratch with about 3"  # half way up, 10 ** 0.5
+    assert told == "masked probe of 1 shot (0.704) is reached by scratch with about 3"  # half way up, 10 ** 0.5
     assert "it hurt at 10 labels a class" in found.verdicts[0]
 
 

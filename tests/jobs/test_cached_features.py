@@ -165,7 +165,7 @@ def test_a_picture_that_changes_while_it_is_read_ends_the_run_and_no_features_of
         if stage == "reading images":  # decoded, and not computed yet
             data.inputs[3].write_bytes(old + b"more")
 
-    with pytest.raises(DataError, match=r"1 pictures of .* have changed while they were read") as caught:
+    with pytest.raises(DataError, match=r"1 picture of .* changed while being read") as caught:
         transfer.finetune(student, data, recipe=PROBE, cache=tmp_path / "cache", progress=progress)
     assert [each.where for each in caught.value.problems] == [data.names[3]]
     assert shards(tmp_path / "cache", np.float32) == []

@@ -16,6 +16,7 @@ import numpy as np
 from transfer.evidence.corrected_comparison import FoldDifference
 from transfer.evidence.curve_points import CurvePoint
 from transfer.evidence.tiers import holm
+from transfer.tabulating import counted
 
 LEAST_DIVISIONS = 3  # fewer leave one degree of freedom: an interval 25 times as wide as the spread
 LITTLE = 0.05  # of the accuracy
@@ -52,12 +53,12 @@ class EnoughLabels:
         bounds = (
             "" if self.gain.low is None or self.gain.high is None else f" [{self.gain.low:+.3f}, {self.gain.high:+.3f}]"
         )
-        told = f"{self.gain.mean:+.3f}{bounds} from {self.before} to {self.most} shots"
+        told = f"{self.gain.mean:+.3f}{bounds} from {self.before} to {counted(self.most, 'shot')}"
         if self.shots is None:
             return f"more labels still pay for {self.way}: {told}"
         if self.is_sure:
-            return f"{self.shots} shots for {self.way}: {told}"
-        least = "cannot be told" if self.too_few is None else f"more than {self.too_few} shots"
+            return f"{counted(self.shots, 'shot')} for {self.way}: {told}"
+        least = "cannot be told" if self.too_few is None else f"more than {counted(self.too_few, 'shot')}"
         p_value = f"p {self.gain.p_value:.2g}, adjusted for the number of comparisons"
         doubt = f"which chance may explain ({p_value}); more divisions tell more"
         return f"{least} for {self.way}: {told}, {doubt}"

@@ -13,7 +13,7 @@ from transfer.evidence.curve_points import COLUMNS, NUMBERS, CurvePoint, CurvePo
 from transfer.evidence.enough_labels import LEAST_DIVISIONS, TOO_FEW_DIVISIONS, EnoughLabels, enough_labels
 from transfer.html_tables import as_html
 from transfer.specs import Json
-from transfer.tabulating import Part, Table, format_parts
+from transfer.tabulating import Part, Table, counted, format_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,10 @@ class LabelCurve(CurvePoints):
     @property
     def closing(self) -> tuple[str, ...]:
         """Whether it paid, at each number of shots, how many labels it is worth, and how many are enough."""
-        paid = (f"paid      {shots} shots: {found.describe(way, self.reference)}" for way, shots, found in self.paid)
+        paid = (
+            f"paid      {counted(shots, 'shot')}: {found.describe(way, self.reference)}"
+            for way, shots, found in self.paid
+        )
         left_out = (f"left out  {each.where}: {each.found}" for each in self.left_out)
         remarks = (*(f"note      {each}" for each in self.notes), *(f"warning   {each}" for each in self.warnings))
         return (*paid, *(f"worth     {each}" for each in self.worth), *self._enough_lines, *left_out, *remarks)
@@ -132,7 +135,7 @@ def _worth(point: CurvePoint, reference: Sequence[CurvePoint]) -> str:
     heights = np.maximum.accumulate([each.mean for each in reference])
     shots = np.array([each.shots for each in reference], float)
     name = reference[0].way
-    told = f"{point.way} of {point.shots} shots ({point.mean:.3f}) is reached by {name}"
+    told = f"{point.way} of {counted(point.shots, 'shot')} ({point.mean:.3f}) is reached by {name}"
     if point.mean > heights[-1]:
         return f"{told} with none of the numbers tried (at the most {shots[-1]:.0f}: {heights[-1]:.3f})"
     if point.mean <= heights[0]:

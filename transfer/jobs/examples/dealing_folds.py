@@ -12,6 +12,7 @@ from transfer.data.labelled import LabelledSet
 from transfer.errors import DataError, Problem
 from transfer.evidence.near_duplicates import group_duplicates
 from transfer.evidence.repeated_folds import RepeatedFolds, deal_repeatedly
+from transfer.tabulating import counted
 
 Rows = NDArray[np.int64]
 
@@ -73,13 +74,13 @@ def draw_shots(examples: LabelledSet, pool: Rows, shots: int, seed: int) -> Rows
     labels = examples.labels[pool]
     counts = np.bincount(labels, minlength=len(examples.classes))
     lacking = [
-        Problem(f"class {name!r}", f"{shots} examples that are not tested on", str(count))
+        Problem(f"class {name!r}", f"{counted(shots, 'example')} not tested on", str(count))
         for name, count in zip(examples.classes, counts.tolist(), strict=True)
         if count < shots
     ]
     if lacking:
         raise DataError(
-            f"{examples.source} has too few examples for {shots} shots in each fold.",
+            f"{examples.source} has too few examples for {counted(shots, 'shot')} in each fold.",
             lacking,
             "ask for fewer shots, or more folds, of which each then leaves more to learn from",
         )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from transfer.data.labelled import LabelledSet
 from transfer.data.labelled_splits import split_labelled
 from transfer.errors import DataError, Problem
+from transfer.tabulating import counted
 
 Rows = NDArray[np.int64]
 
@@ -81,13 +82,15 @@ def _possible(
     tried = tuple(each for each in shots if each <= least)
     if not tried:
         raise DataError(
-            f"{data.source} has too few examples for {shots[0]} shots.",
-            [Problem("smallest class", f"{shots[0]} examples to learn from", str(least))],
+            f"{data.source} has too few examples for {counted(shots[0], 'shot')}.",
+            [Problem("smallest class", f"{counted(shots[0], 'example')} to learn from", str(least))],
             "ask for fewer shots, or add examples",
         )
     found = f"the smallest class has {least} to learn from"
     others = (each for each in shots if each > least)
-    return tried, tuple(Problem(f"{each} shots", f"{each} examples of each class", found) for each in others)
+    return tried, tuple(
+        Problem(counted(each, "shot"), f"{counted(each, 'example')} of each class", found) for each in others
+    )
 
 
 def _divided(data: LabelledSet, digests: Sequence[str], seed: int, test_share: float) -> tuple[Rows, Rows]:

@@ -18,6 +18,7 @@ from transfer.data.spooled_rows import SpooledRows
 from transfer.errors import DataError, Problem
 from transfer.jobs.examples.feeding import Feed
 from transfer.specs import Json, Progress, silent
+from transfer.tabulating import counted
 from transfer.training.arithmetic import describe_arithmetic
 from transfer.training.feature_keys import SCHEME, example_keys
 from transfer.training.feature_rows import Batches
@@ -110,7 +111,7 @@ def _refuse_changed(data: LabelledSet, digests: Sequence[str]) -> None:
     changed = [name for name, old, new in zip(data.names, digests, data.digests(), strict=True) if old != new]
     if changed:
         raise DataError(
-            f"{len(changed)} pictures of {data.source} have changed while they were read.",
+            f"{counted(len(changed), 'picture')} of {data.source} changed while being read.",
             [Problem(name, found="other bytes than at the start") for name in changed],
             next_step="leave the files in place while they are used, and run the same again",
         )

@@ -17,7 +17,7 @@ from transfer.data.parquet_features import is_whole, read_parquet_features
 from transfer.errors import DataError, Problem
 from transfer.html_tables import as_html
 from transfer.specs import Json
-from transfer.tabulating import Part, format_parts
+from transfer.tabulating import Part, counted, format_parts
 
 _SUFFIXES = {"hdf5": ".h5", "parquet": ".parquet"}
 
@@ -85,11 +85,11 @@ class ComputedFeatures:
         """The lines in print."""
         size = " x ".join(map(str, self.shape))
         files = sum(bool(each.ids) for each in self.records)
-        yield f"{self.rows:,} rows of {size} features, of {self.source}, in {files:,} shard{'s' * (files != 1)}"
+        yield f"{counted(self.rows, 'row')} of {size} features, of {self.source}, in {counted(files, 'shard')}"
         if self.is_reused:
             yield "finished  before: nothing was computed"
         elif self.computed < self.rows:
-            yield f"computed  {self.computed:,} rows; {self.rows - self.computed:,} were there"
+            yield f"computed  {counted(self.computed, 'row')}; {self.rows - self.computed:,} were there"
         yield from (f"note      {each}" for each in self.notes)
         if self.failed:
             yield f"failed    {len(self.failed):,}, listed in {self.folder / FAILED}"

@@ -35,6 +35,7 @@ from transfer.models.building import classes_of, read_model
 from transfer.models.extracting import extract_from_model
 from transfer.models.restoring import Into, Restored, restore_file
 from transfer.specs import Extraction, Json, Preprocessing, Progress, Restoring, silent
+from transfer.tabulating import counted
 from transfer.training.engines import Engine, LocalEngine
 from transfer.weights.opening import open_checkpoint
 
@@ -291,7 +292,7 @@ def _ids(data: Unlabelled, inputs: Inputs) -> tuple[str, ...]:
     twice = _repeated(ids)
     if twice:
         raise DataError(
-            f"{len(twice)} examples of {inputs.source} come twice.",
+            f"{counted(len(twice), 'example')} of {inputs.source} {'comes' if len(twice) == 1 else 'come'} twice.",
             [Problem(name, "once", "twice") for name in twice],
             next_step="give each once",
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from transfer.errors import OutputError, Problem
 from transfer.jobs.features.filling_shards import FillingPlan, Portion, Rehearse
 from transfer.specs import Json
-from transfer.tabulating import Part, format_parts
+from transfer.tabulating import Part, counted, format_parts
 from transfer.training.engines import Engine
 
 _MIB, _GIB = 2**20, 2**30
@@ -57,8 +57,8 @@ class FeatureEstimate:
             if self.workers > at_work and self.shards
             else ""
         )
-        work = f"{_counted(self.examples, 'example')} in {_counted(self.shards, 'shard')}"
-        time = f"{_duration(self.seconds)} with {_counted(at_work, 'worker')}"
+        work = f"{counted(self.examples, 'example')} in {counted(self.shards, 'shard')}"
+        time = f"{_duration(self.seconds)} with {counted(at_work, 'worker')}"
         yield f"to do     {work}, {self.seconds_each * 1000:.3g} ms each: {time}{idle}"
         memory = f"{self.memory_bytes / _GIB:.1f} GiB a worker; " if self.memory_bytes else ""
         yield f"needs     {memory}{_size(self.written_bytes)} on the disk, which has {_size(self.free_bytes)} free"
@@ -114,10 +114,6 @@ def refuse_full_disk(estimate: FeatureEstimate, folder: Path) -> None:
             [Problem(str(folder), f"{_size(estimate.written_bytes)} free", _size(estimate.free_bytes))],
             next_step="free some space, choose another disk with -o (out=…), or cut where features are smaller: --at",
         )
-
-
-def _counted(count: int, name: str) -> str:
-    return f"{count:,} {name}{'s' * (count != 1)}"
 
 
 def _size(count: float) -> str:

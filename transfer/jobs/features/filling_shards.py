@@ -34,6 +34,7 @@ from transfer.jobs.features.computed_features import place_of
 from transfer.jobs.features.feature_requests import Computing
 from transfer.specs import Json
 from transfer.surgery.network import Network
+from transfer.tabulating import counted
 from transfer.training.arithmetic import describe_arithmetic
 from transfer.training.feature_keys import example_keys
 from transfer.training.prefixing import Piece
@@ -342,7 +343,7 @@ def _refuse_changed(examples: Inputs, digests: Sequence[str]) -> None:
     changed = [name for name, old, new in zip(examples.names, digests, now, strict=True) if old != new]
     if changed:
         raise DataError(
-            f"{len(changed)} pictures of {examples.source} have changed while they were read.",
+            f"{counted(len(changed), 'picture')} of {examples.source} changed while being read.",
             [Problem(name, found="other bytes than before") for name in changed],
             next_step="leave the files in place while they are used, and run the same again",
         )

@@ -59,5 +59,6 @@ def none_left(failures: Sequence[FailedCandidate]) -> TransferError:
     kinds = {kind.exit_code: kind for kind in reversed(TransferError.__subclasses__())}
     problems = [Problem(each.candidate, found=each.reason) for each in failures]
     steps = dict.fromkeys(each.next_step for each in failures if each.next_step)
-    summary = f"None of the {len(failures)} candidates can be ranked."
+    count = len(failures)
+    summary = "The candidate cannot be ranked." if count == 1 else f"None of the {count} candidates can be ranked."
     return kinds.get(worst, TransferError)(summary, problems, next_step="; ".join(list(steps)[:2]))

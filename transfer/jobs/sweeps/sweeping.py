@@ -271,7 +271,9 @@ def _best(found: Sequence[Trial]) -> Trial:
     if best.accuracy is None:
         failed = [Problem(f"trial {each.name}", found=each.reason) for each in found[:_FAILURES]]
         raise TrainingError(
-            f"Every one of the {len(found)} trials failed, the recipe as it is among them.",
+            "The one trial failed: that of the recipe as it is."
+            if len(found) == 1
+            else f"Every one of the {len(found)} trials failed, the recipe as it is among them.",
             failed,
             next_step="run the recipe by itself first: transfer finetune --recipe",
         )
