@@ -71,6 +71,10 @@ class RayEngine:
         self._ray: Any = None
         self._first: _First | None = None
 
+    def __repr__(self) -> str:
+        need = self._need
+        return f"RayEngine(address={self._address!r}, workers={self._workers}, threads={need.cpus}, gpus={need.gpus})"
+
     def __enter__(self) -> RayEngine:
         """Connect to the cluster, which is left with the block."""
         self._ray = self._stack.__enter__()

@@ -68,9 +68,14 @@ class RayFitter:
             )
         load_ray("ray.train")
         self.workers, self.gpus = workers, gpus
-        self._threads, self._tries = threads, tries
+        self._address, self._threads, self._tries = address, threads, tries
         self._stack = cluster(address)
         self._ray: Any = None
+
+    def __repr__(self) -> str:
+        return (
+            f"RayFitter(workers={self.workers}, address={self._address!r}, threads={self._threads}, gpus={self.gpus})"
+        )
 
     def __enter__(self) -> RayFitter:
         """Connect to the cluster, and see that it has room.
