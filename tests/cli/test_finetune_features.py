@@ -57,3 +57,30 @@ def test_a_head_is_learnt_on_features_and_the_recipe_is_probe(call, pictures, tm
     assert call(*how, "-o", tmp_path / "other", "--time-limit", "10m").code == 2
     assert call(*how[:3], "--features", tmp_path, "-o", tmp_path / "other").code == 8
     assert not (tmp_path / "other").exists()
+
+
+def test_a_dry_run_tells_the_way_and_what_it_reads_and_writes_nothing(call, pictures, tmp_path):
+    features, run = tmp_path / "features", tmp_path / "run"
+    assert call("features", "digits_mlp", pictures, "-o", features).code == 0
+    how = ("finetune", "digits_mlp", pictures, "--features", features, "--dry-run")
+    before = sorted(tmp_path.rglob("*"))
+    told = call(*how, "-o", run, "--json").json
+    assert (told["schema"], told["way"], told["out"]) == (
+        "transfer/finetune-features-dry-run/1",
+        "logistic",
+        str(run),
+    )
+    assert (told["train_examples"], told["test_examples"], told["classes"]) == (
+        18,
+        6,
+        ["digit_0", "digit_1", "digit_2"],
+    )
+    assert (told["feature_bytes"], told["passes"]) == (24 * 64 * 4, {"least": 1, "most": 1})
+    printed = call(*how)
+    assert printed.code == 0, printed.stderr
+    assert "would learn 3 classes from 18 examples and test on 6, with 64 features each; nothing" in printed.stdout
+    streamed = call(*how, "--head-solver", "ridge", "--json").json
+    assert (streamed["way"], streamed["passes"]) == ("streamed ridge", {"least": 1, "most": 1})
+    assert streamed["solving_bytes"] == 16 * 8 * 64**2
+    assert call(*how, "--shots", "9").code == 6  # as the run would
+    assert sorted(tmp_path.rglob("*")) == before

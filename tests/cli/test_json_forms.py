@@ -10,7 +10,8 @@ from jsonschema import Draft202012Validator, ValidationError
 from transfer.cli.group import COMMANDS, transfer
 from transfer.cli.json_schemas import list_schemas, read_schema
 
-BESIDE = {"error", "features-dry-run", "finetune-dry-run", "recipe-names"}  # what commands print beside their own
+# What commands print beside their own.
+BESIDE = {"error", "features-dry-run", "finetune-dry-run", "finetune-features-dry-run", "recipe-names"}
 
 
 def commands():

@@ -196,7 +196,7 @@ def command(
     if features is None and head_solver != "logistic":
         raise click.UsageError("--head-solver is for --features.")
     if features is not None:
-        others = {"--dry-run": dry_run, "--time-limit": time_limit, "--tensorboard": tensorboard, "--mlflow": mlflow}
+        others = {"--time-limit": time_limit, "--tensorboard": tensorboard, "--mlflow": mlflow}
         others |= {"--devices": devices, "--engine ray": engine == "ray"}
         if beside := [name for name, value in others.items() if value not in (None, False)]:
             raise click.UsageError(f"Give --features without {', '.join(beside)}.")
@@ -219,7 +219,7 @@ def command(
     how_to_read = {
         "strict": strict,
         "skip_unreadable": skip_unreadable,
-        "leniently": dry_run,
+        "leniently": dry_run and features is None,
         "opened": features is None,
     }
     labelled, damaged = labelled_by.read(data, **how_to_read)
@@ -241,6 +241,7 @@ def command(
         import_tensorflow()
         checkpoint = opening.checkpoint()
     from transfer.jobs.finetuning.forecasting import forecast_file
+    from transfer.jobs.finetuning.forecasting_heads import forecast_head
     from transfer.jobs.finetuning.learning import Learning, learn_file
     from transfer.jobs.finetuning.learning_features import learn_features
     from transfer.results import Receipt
@@ -263,6 +264,14 @@ def command(
         recipe=recipe,
         devices=devices if engine == "local" else None,
     )
+    on_features: dict[str, Any] = {"solver": head_solver, "skip_unreadable": skip_unreadable and not strict}
+    if dry_run and features is not None:
+        with progress_bar() as progress:
+            on_features |= {"memory_bytes": memory * 2**20, "progress": progress}
+            expected = forecast_head(checkpoint, labelled, features, how, out=out, **on_features)
+        show_warnings(expected.warnings)
+        show_json(expected.to_json(), of="finetune-features-dry-run") if as_json else click.echo(expected)
+        return
     if out is None or dry_run:
         with progress_bar() as progress:
             forecast = forecast_file(
@@ -291,8 +300,7 @@ def command(
             "command": typed_again(),
         }
         if features is not None:
-            alike["skip_unreadable"] = skip_unreadable and not strict
-            run = learn_features(checkpoint, labelled, features, out, how, solver=head_solver, **alike)
+            run = learn_features(checkpoint, labelled, features, out, how, **{**alike, **on_features})
         else:
             given: dict[str, Any] = {"cache": cache, "time_limit": limit, "tensorboard": tensorboard, "mlflow": mlflow}
             with open_fitter(engine, address, workers, devices) as fitter:

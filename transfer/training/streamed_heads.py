@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from transfer.data.targets import known
 from transfer.errors import DataError, Problem
-from transfer.labellings import Output
+from transfer.labellings import Labelling, Output
 from transfer.specs import Progress
 from transfer.training.head_moments import Moments, sum_moments
 from transfer.training.labelled_folds import folds_labelled
@@ -84,8 +84,8 @@ class StreamedHeads:
         """
         labelling = self.labels.labelling
         refuse_unstreamed(self.labels)
-        needs_folds = self.solver == "ridge" or any(each.kind == "regression" for each in labelling)
-        self._refuse_wide(2 * FOLDS if needs_folds else 1)  # the sums of each, and their axes
+        refuse_wide(self.stream.width, labelling, self.solver, self.memory_bytes)
+        needs_folds = sums_each_fold(labelling, self.solver)
         sums = sum_moments(self.stream, self._targets, folds if needs_folds else None, self.progress)
         whole = sums[0] if len(sums) == 1 else _sum(sums)
         is_logistic = self.solver == "logistic" and any(each.kind != "regression" for each in labelling)
@@ -115,11 +115,12 @@ class StreamedHeads:
         is_pair = output.kind == "softmax" and not is_softmax
         targets: NDArray[Any] = values if is_softmax else values[:, None] == 1 if is_pair else values == 1
         outputs = 1 if is_pair else len(output.classes)
+        followed = folds_followed(self.stream.width, outputs, self.memory_bytes)
         chosen = learn_streamed(
             coordinates,
             targets,
             softmax_loss if is_softmax else sigmoid_loss,
-            np.where(folds < self._followed(outputs), folds, ALWAYS),
+            np.where(folds < followed, folds, ALWAYS),
             PENALTIES,
             outputs=outputs,
             state=None if self.state is None else self.state.with_name(f"{self.state.name}.{output.name}.npz"),
@@ -127,24 +128,41 @@ class StreamedHeads:
         )
         return _as_output(chosen, is_pair=is_pair, is_sigmoid=output.kind == "sigmoid")
 
-    def _followed(self, outputs: int) -> int:
-        """How many folds hold something out: as many as may be followed at once."""
-        return max(1, min(FOLDS, self.memory_bytes // (_NUMBERS * 8 * self.stream.width * outputs)))
 
-    def _refuse_wide(self, matrices: int) -> None:
-        needed = (matrices + _SPARE) * 8 * self.stream.width**2
-        if needed > self.memory_bytes:
-            found = Problem("--memory", f"{needed / 2**20:,.0f} MB or more", f"{self.memory_bytes / 2**20:,.0f} MB")
-            raise DataError(
-                f"The sums over {self.stream.width:,} features do not fit into the memory.",
-                [found],
-                "give more (memory_bytes=…), or compute features at a layer that pools",
-            )
+def folds_followed(width: int, outputs: int, memory_bytes: int) -> int:
+    """How many folds hold something out: as many as may be followed at once."""
+    return max(1, min(FOLDS, memory_bytes // (_NUMBERS * 8 * width * outputs)))
 
 
 def deal_folds(labels: Labels, seed: int, groups: NDArray[np.int64] | None) -> NDArray[np.int64]:
     """(m,) from 0 to FOLDS - 1, about the same share of each class; examples of a group in one."""
     return folds_labelled(labels.labelling, labels.targets, FOLDS, seed, groups=groups)
+
+
+def sums_each_fold(labelling: Labelling, solver: HeadSolver) -> bool:
+    """Whether sums are kept of each fold: where there is a ridge head."""
+    return solver == "ridge" or any(each.kind == "regression" for each in labelling)
+
+
+def sums_bytes(width: int, labelling: Labelling, solver: HeadSolver) -> int:
+    """What the sums over features, `width` of them, take in memory: of each fold, and their axes."""
+    return ((2 * FOLDS if sums_each_fold(labelling, solver) else 1) + _SPARE) * 8 * width**2
+
+
+def refuse_wide(width: int, labelling: Labelling, solver: HeadSolver, memory_bytes: int) -> None:
+    """Refuse features whose sums do not fit into the memory.
+
+    Raises:
+        DataError: in that case, with how much they take.
+    """
+    needed = sums_bytes(width, labelling, solver)
+    if needed > memory_bytes:
+        found = Problem("--memory", f"{needed / 2**20:,.0f} MB or more", f"{memory_bytes / 2**20:,.0f} MB")
+        raise DataError(
+            f"The sums over {width:,} features do not fit into the memory.",
+            [found],
+            "give more (memory_bytes=…), or compute features at a layer that pools",
+        )
 
 
 def refuse_unstreamed(labels: Labels) -> None:

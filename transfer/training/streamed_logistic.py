@@ -108,6 +108,11 @@ def learn_streamed(
     return Chosen(*whole, tried[shared], path.chosen, log_loss, right, path.passes, without, path.resumed)
 
 
+def has_many(examples: int, width: int) -> bool:
+    """Whether there are so many examples for `width` features that heads need no great precision."""
+    return examples > _FEW * width
+
+
 def _on_features(task: Task, heads: Heads) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     folds = range(len(heads.bias))
     return [task.coordinates.on_features(heads.weights[:, fold], heads.bias[fold]) for fold in folds]
@@ -143,7 +148,7 @@ class _Path:
             Heads.empty(task, 1),
             0,
         )  # the head of all examples, and how many tolerances it met
-        are_many = len(coordinates) > _FEW * len(coordinates.mean)
+        are_many = has_many(len(coordinates), len(coordinates.mean))
         self._choosing, self._solving = _MANY if are_many else _OF_FEW
         self.passes = 0
         self.resumed = self._read()

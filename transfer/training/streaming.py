@@ -61,6 +61,14 @@ class Stream:
         """Of a row, d."""
         return prod(self.rows.row_shape)
 
+    @property
+    def size_bytes(self) -> int:
+        """That a pass reads from the disk, rows that lie between the wanted ones among them."""
+        begins, ends = self.cuts[:-1], self.cuts[1:]
+        place = self.rows.place[self.places[self.order]]
+        between, wanted = place[ends - 1] + 1 - place[begins], ends - begins
+        return int(np.where(between > _SPARSE * wanted, wanted, between).sum()) * 4 * self.width
+
     def blocks(self) -> Iterator[Block]:
         """All of them, in the order of the disk.
 

@@ -145,11 +145,11 @@ def _memory(recipe: Recipe, counts: Counts, small: Rehearsal, sizes: Sizes, peak
     return {
         "libraries, network and a batch": peak,
         "features": min(kept_bytes(recipe, counts, small), sizes.memory_bytes),
-        "solving": max(*(_solving_bytes(*each) for each in heads), _WRITTEN * sizes.weight_bytes),
+        "solving": max(*(solving_bytes(*each) for each in heads), _WRITTEN * sizes.weight_bytes),
     }
 
 
-def _solving_bytes(examples: int, width: int, item: int) -> int:
+def solving_bytes(examples: int, width: int, item: int) -> int:
     """In memory while a head is solved: the inputs, and what `coordinates` makes of them."""
     numbers = examples * width
     copied = _COPIES * numbers if numbers <= HELD or examples < width else width**2
