@@ -6,7 +6,7 @@ A few batches of the clip-art pictures are read and run by one thread, and the t
 
     seconds = start + (pictures x seconds each + shards x seconds a shard) / (nodes x cores x efficiency)
 
-with 5 s to start, 0.026 s a shard of 1,024 and an efficiency of 0.8, as bench_cluster.py measured them. It assumes
+with 8 s to start, 0.045 s a shard of 1,024 and an efficiency of 0.65, as bench_cluster.py measured them. It assumes
 nodes of 16 cores as fast as this one, a disk that gives each node its pictures (of 100 kB, as the last column says) and
 takes their rows, and no other work on them. `transfer features … --dry-run --engine ray` measures the same on a
 cluster. Takes 10 s.
@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 PICTURES = Path(__file__).parent / "data" / "clipart"
-START, A_SHARD, SHARD_ROWS, EFFICIENCY, CORES, PICTURE_BYTES = 5.0, 0.026, 1024, 0.8, 16, 1e5
+START, A_SHARD, SHARD_ROWS, EFFICIENCY, CORES, PICTURE_BYTES = 8.0, 0.045, 1024, 0.65, 16, 1e5
 
 
 def cost(pictures: int, nodes: int, seconds_each: float, row_bytes: int) -> tuple[float, float, float]:

@@ -208,7 +208,7 @@ def test_a_deadline_that_has_passed_leaves_the_probe(rows, monkeypatch):
 
 def test_a_deadline_ends_training_and_keeps_the_best_so_far(rows):
     endless = Recipe((Stage("probe"), Stage(unfreeze_last=1, epochs=100_000, rate=1e-3)), seed=5)
-    found, _ = learn(endless, rows, seconds=8)  # without an end it would go on for an hour
+    found, _ = learn(endless, rows, seconds=15)  # without an end it would go on for an hour
     assert [remark.split(": ")[1] for remark in found.remarks if "time limit ended training after" in remark] == [
         "trial of stage 1",
         "stage 1",
