@@ -332,5 +332,5 @@ def test_settings_out_of_bounds_are_refused(restored, digits_folder, tmp_path, w
 
 def test_pictures_that_are_given_twice_are_refused(restored, digits_folder, tmp_path):
     path = next(digits_folder.rglob("*.png"))
-    with pytest.raises(DataError, match="come twice"):
+    with pytest.raises(DataError, match="1 example of 2 pictures comes twice"):
         transfer.compute_features(restored, [path, path], tmp_path / "features")

@@ -30,7 +30,9 @@ from transfer.jobs.examples.shared_folders import refuse_missing
 from transfer.jobs.features.computed_features import ComputedFeatures, place_of
 from transfer.jobs.features.estimating_features import FeatureEstimate, estimate_work, refuse_full_disk
 from transfer.jobs.features.feature_requests import Computing, Ends, describe_request, refuse_other
-from transfer.jobs.features.filling_shards import Arrays, Describe, Filled, FillingPlan, Portion
+from transfer.jobs.features.filling_shards import FillingPlan
+from transfer.jobs.features.row_arrays import Arrays
+from transfer.jobs.features.shard_portions import Describe, Filled, Portion
 from transfer.models.building import classes_of, read_model
 from transfer.models.extracting import extract_from_model
 from transfer.models.restoring import Into, Restored, restore_file

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transfer.errors import OutputError, Problem
-from transfer.jobs.features.filling_shards import FillingPlan, Portion, Rehearse
+from transfer.jobs.features.filling_shards import FillingPlan
+from transfer.jobs.features.shard_portions import Portion, Rehearse
 from transfer.specs import Json
 from transfer.tabulating import Part, counted, format_parts
 from transfer.training.engines import Engine

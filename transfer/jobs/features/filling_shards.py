@@ -11,27 +11,26 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.data.array_problems import kept_inputs
 from transfer.data.feature_records import ShardRecord, write_record
 from transfer.data.feature_shards import open_shard, write_shard
 from transfer.data.fetching import fetch_pictures
 from transfer.data.inputs import Inputs, one_array
-from transfer.data.mapped_rows import take_rows
 from transfer.data.named_arrays import NamedArrays, digest_rows
 from transfer.data.parquet_features import is_whole, write_parquet_features
 from transfer.errors import DataError, Problem, TrainingError
 from transfer.jobs.examples.feeding import Feed
-from transfer.jobs.examples.reading_unlabelled import read_unlabelled
 from transfer.jobs.examples.shared_folders import refuse_unseen
 from transfer.jobs.features.computed_features import place_of
 from transfer.jobs.features.feature_requests import Computing
+from transfer.jobs.features.row_arrays import Arrays
+from transfer.jobs.features.shard_portions import Asked, Describe, Filled, Portion, Rehearse, Rehearsed
 from transfer.specs import Json
 from transfer.surgery.network import Network
 from transfer.tabulating import counted
@@ -43,107 +42,6 @@ from transfer.training.running_ahead import run_ahead
 _NOT_FINITE = "NaN or infinite"
 _BATCHES = 4  # some are read while others run
 _COPIES = 3  # of the rows of a shard: as they come, together, and as a file
-
-
-@dataclass(frozen=True, slots=True)
-class Describe:
-    """Asks what computes."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rehearse:
-    """Asks what some examples cost, a few batches of them at most; nothing is written.
-
-    Attributes:
-        ids: of the first examples.
-        pictures: where they lie; None for rows of arrays.
-        shard_rows: examples of a shard, for which there has to be memory.
-        addresses: by id, of those that are to be fetched.
-    """
-
-    ids: tuple[str, ...]
-    pictures: tuple[Path, ...] | None
-    shard_rows: int
-    addresses: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Rehearsed:
-    """What examples cost.
-
-    Attributes:
-        seconds: for one of them, read and run.
-        row_bytes: of its features.
-    """
-
-    seconds: float
-    row_bytes: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Portion:
-    """Asks for a shard.
-
-    Attributes:
-        first: place of its first example among all.
-        ids: of its examples.
-        pictures: where they lie; None for rows of arrays.
-        known: what was done before; None for nothing.
-        key: of the piece that is to compute: one with another would give other bits.
-        addresses: by id, of those that are to be fetched.
-    """
-
-    first: int
-    ids: tuple[str, ...]
-    pictures: tuple[Path, ...] | None
-    known: ShardRecord | None
-    key: str
-    addresses: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """A shard that is there.
-
-    Attributes:
-        record: of it.
-        computed: how many rows were computed for it; 0 where it was there.
-    """
-
-    record: ShardRecord
-    computed: int
-
-
-Asked = Describe | Rehearse | Portion
-
-
-class Arrays:
-    """Arrays of examples; those of a file are read again where they are sent to, not sent."""
-
-    def __init__(self, inputs: Inputs, path: Path | None) -> None:
-        """Keep them.
-
-        Args:
-            inputs: as they were read.
-            path: of the file; None where they come from none.
-        """
-        self._inputs: Inputs | None = inputs
-        self._path = path.absolute() if path is not None else None
-
-    def __getstate__(self) -> tuple[Inputs | None, Path | None]:
-        return (self._inputs if self._path is None else None), self._path
-
-    def __setstate__(self, state: tuple[Inputs | None, Path | None]) -> None:
-        self._inputs, self._path = state
-
-    def rows(self, some: slice) -> Any:
-        """Some of them, in this machine's byte order; no page of a mapped array stays."""
-        if self._inputs is None and self._path is not None:
-            self._inputs = read_unlabelled(self._path, fewest=1)
-        found: Any = self._inputs and self._inputs.inputs
-        if isinstance(found, NamedArrays):
-            return NamedArrays({name: kept_inputs(take_rows(each, some)) for name, each in found.arrays.items()})
-        return kept_inputs(take_rows(found, some))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
