@@ -53,7 +53,7 @@ def test_settings_that_say_nothing_are_refused(call, pictures, tmp_path):
 
 def test_the_control_is_part_of_the_command(call, pictures, tmp_path, monkeypatch):
     for module in ("contending", "proving"):
-        monkeypatch.setattr(f"transfer.jobs.{module}.steps_from_scratch", lambda examples: 5)  # noqa: ARG005
+        monkeypatch.setattr(f"transfer.jobs.pretraining.{module}.steps_from_scratch", lambda examples: 5)  # noqa: ARG005
     (tmp_path / "encoders.py").write_text(BUILDER)
     out = tmp_path / "encoder.weights.h5"
     how = ("pretrain", f"{tmp_path / 'encoders.py'}:build", str(pictures), "--epochs", "1", "-o", str(out))

@@ -9,7 +9,8 @@ import pytest
 
 import transfer
 from transfer.errors import CheckpointError, DataError, OutputError
-from transfer.jobs.finetuning import keeping_examples, reporting
+from transfer.jobs.finetuning import keeping_examples
+from transfer.jobs.pages import reporting
 from transfer.jobs.pages.gathering_contents import gather_contents
 from transfer.jobs.runs.evaluating import evaluate
 from transfer.jobs.runs.predicting import predict
