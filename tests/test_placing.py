@@ -1,5 +1,6 @@
 """Outputs appear whole or not at all."""
 
+import json
 import os
 import re
 import stat
@@ -12,7 +13,7 @@ import pytest
 
 from transfer import placing
 from transfer.errors import LayerError, OutputError, Problem
-from transfer.placing import placed_file, placed_folder
+from transfer.placing import make_folder, place_json, placed_file, placed_folder
 
 
 @pytest.fixture
@@ -388,3 +389,18 @@ def test_the_systems_reason_is_told_where_hdf5_hides_it_in_a_text_of_its_own(tmp
     with pytest.raises(OutputError) as caught:
         put_file(tmp_path / "a.h5", error=hidden)
     assert caught.value.summary.endswith("a.h5 cannot be written: No space left on device.")
+
+
+def test_json_is_placed_below_folders_that_are_made_and_over_what_is_there(tmp_path):
+    path = tmp_path / "a" / "b" / "told.json"
+    for values in ({"n": 1}, {"n": [2, "ü"]}):
+        place_json(path, values)
+        assert json.loads(path.read_text(encoding="utf-8")) == values
+    assert [each.name for each in path.parent.iterdir()] == ["told.json"]
+
+
+def test_a_folder_in_whose_way_a_file_stands_is_an_error_that_says_what_to_do(tmp_path):
+    (tmp_path / "a").write_text("")
+    with pytest.raises(OutputError, match="b cannot be made") as caught:
+        make_folder(tmp_path / "a" / "b")
+    assert caught.value.next_step == "choose another folder"

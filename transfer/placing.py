@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from transfer.errors import OutputError, Problem, TransferError
 
@@ -54,6 +56,29 @@ def refuse_full(path: Path, size_bytes: int) -> None:
     """
     if shutil.disk_usage(path.absolute().parent).free < size_bytes:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+def make_folder(folder: Path, next_step: str = "choose another folder") -> None:
+    """Make a folder and those above it, where it is not there.
+
+    Raises:
+        OutputError: if it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made: {error.strerror or error}.", next_step=next_step) from error
+
+
+def place_json(path: Path, values: Any) -> None:
+    """Write values as JSON in one step, over what is there; folders above the file are made.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    make_folder(path.parent)
+    with placed_file(path, force=True) as temporary:
+        temporary.write_text(json.dumps(values, indent=1), encoding="utf-8")
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 import os
 from contextlib import contextmanager, suppress
 
-from transfer.cli.quieting import entered_quietly, stderr_closed
+from transfer.cli.quieting import entered_quietly
+from transfer.silencing import stderr_closed
 
 
 def test_nothing_reaches_stderr_for_that_while_and_all_does_after_it(capfd):

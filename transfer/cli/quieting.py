@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import atexit
 import gc
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TypeVar
 
 from transfer.cli.volume import spending
+from transfer.silencing import stderr_closed
 
 _Value = TypeVar("_Value")
 
@@ -31,22 +31,6 @@ def import_tensorflow(threads: int | None = None) -> None:
         _import_quietly(threads)
     gc.freeze()
     atexit.register(gc.freeze)
-
-
-@contextmanager
-def stderr_closed() -> Iterator[None]:
-    """For a while the file behind stderr leads nowhere: for C++ that logs unasked. Errors are raised as ever."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer.errors import OutputError, Problem
-from transfer.placing import placed_file
+from transfer.placing import place_json, placed_file
 from transfer.specs import Json
 
 SCHEMA = 1
@@ -135,7 +135,7 @@ def write_record(folder: Path, record: ShardRecord) -> None:
     Raises:
         OutputError: if it cannot be written.
     """
-    _write(folder / UNFINISHED / f"{record.first:012}.json", record.to_json())
+    place_json(folder / UNFINISHED / f"{record.first:012}.json", record.to_json())
 
 
 def begin_manifest(folder: Path, asked: Json) -> None:
@@ -144,7 +144,7 @@ def begin_manifest(folder: Path, asked: Json) -> None:
     Raises:
         OutputError: if it cannot be written.
     """
-    _write(folder / MANIFEST, {"schema": SCHEMA, "finished": False, "asked": asked})
+    place_json(folder / MANIFEST, {"schema": SCHEMA, "finished": False, "asked": asked})
 
 
 def is_finished(folder: Path, manifest: Json | None, records: Iterable[ShardRecord]) -> bool:
@@ -170,16 +170,5 @@ def finish_manifest(folder: Path, asked: Json, records: Iterable[ShardRecord], f
         temporary.write_bytes(table.getvalue().encode("utf-8", "surrogateescape"))
     counts = {"rows": sum(len(each.ids) for each in shards), "failed": len(left_out)}
     told: Mapping[str, Json] = {"schema": SCHEMA, "finished": True, **counts, "asked": asked}
-    _write(folder / MANIFEST, {**told, "shards": [each.to_json() for each in shards]})
+    place_json(folder / MANIFEST, {**told, "shards": [each.to_json() for each in shards]})
     shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
-
-
-def _write(path: Path, values: Json) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{path.parent} cannot be made: {error.strerror or error}.", next_step="choose another folder"
-        ) from error
-    with placed_file(path, force=True) as temporary:
-        temporary.write_text(json.dumps(values, indent=1), encoding="utf-8")

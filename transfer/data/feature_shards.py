@@ -22,8 +22,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.errors import DataError, OutputError, Problem
-from transfer.placing import clear_unfinished, placed_file
+from transfer.errors import DataError, Problem
+from transfer.placing import clear_unfinished, make_folder, placed_file
 
 NAME = re.compile(r"[0-9a-f]{64}\.h5")
 _TYPES = (np.dtype("<f4"), np.dtype("u1"))
@@ -117,7 +117,7 @@ def write_shard(folder: Path, keys: NDArray[np.bytes_], rows: NDArray[Any]) -> S
     with h5py.File(image, "w") as file:
         file.create_dataset("keys", data=keys.astype(KEY))
         offset = file.create_dataset("rows", data=rows.astype(dtype, copy=False)).id.get_offset()
-    _make(folder)
+    make_folder(folder, "choose another folder for cached features")
     path = folder / f"{hashlib.sha256(image.getbuffer()).hexdigest()}.h5"
     with placed_file(path, force=True) as temporary:
         temporary.write_bytes(image.getbuffer())
@@ -162,16 +162,6 @@ def open_shard(path: Path) -> Shard | None:
     except (OSError, KeyError):
         return None
     return None
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{folder} cannot be made: {error.strerror or error}.",
-            next_step="choose another folder for cached features",
-        ) from error
 
 
 def _gone(path: Path, found: str) -> DataError:

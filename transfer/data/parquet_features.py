@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer.errors import DataError, OutputError
-from transfer.placing import placed_file
+from transfer.placing import make_folder, placed_file
 
 IDS, FEATURES = "id", "features"
 
@@ -46,10 +46,7 @@ def write_parquet_features(folder: Path, ids: Sequence[str], rows: NDArray[np.fl
     sink = arrow.BufferOutputStream()
     parquet.write_table(arrow.table({IDS: arrow.array(texts, arrow.string()), FEATURES: lists}), sink)
     content = sink.getvalue().to_pybytes()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be made: {error.strerror or error}.") from error
+    make_folder(folder)
     path = folder / f"{hashlib.sha256(content).hexdigest()}.parquet"
     with placed_file(path, force=True) as temporary:
         temporary.write_bytes(content)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
-import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from transfer.errors import LayerError, OutputError, Problem
+from transfer.silencing import stderr_closed
 
 Format = Literal["saved_model", "onnx", "litert"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -125,16 +124,9 @@ def _quietly() -> Iterator[None]:
     """Keep what converters say to people off stderr: their C++ side writes past Python."""
     kept_level = logging.root.manager.disable
     logging.disable(logging.ERROR)
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 2)
-        with warnings.catch_warnings():
+        with stderr_closed(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
         logging.disable(kept_level)

@@ -18,8 +18,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer.errors import OutputError, Problem, TrainingError
-from transfer.placing import placed_file
+from transfer.errors import Problem, TrainingError
+from transfer.placing import make_folder, placed_file
 from transfer.specs import Json
 from transfer.training.history import Epoch
 from transfer.weights.reading import numpy_dtype
@@ -127,10 +127,7 @@ class StateFolder:
         Raises:
             OutputError: if it cannot be written; what was there stays.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{self.path} cannot be made: {error.strerror}.") from error
+        make_folder(self.path)
         with placed_file(self.path / NAMES[(self._generation + 1) % 2], force=True) as temporary:
             write_state(temporary, state, self._generation + 1)
         self._generation += 1

@@ -17,7 +17,7 @@ import keras
 
 from transfer.errors import NotFiniteError, OutputError, Problem, TransferError
 from transfer.models.saving import save_model
-from transfer.placing import placed_file
+from transfer.placing import make_folder, placed_file
 from transfer.specs import Json
 from transfer.weights.digests import digest_json
 
@@ -109,10 +109,7 @@ def _prepare(target: Path, asked: Json, *, force: bool) -> Path:
                 next_step="ask for that run again to go on with it, choose another folder, or start anew with --force",
             )
         shutil.rmtree(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be made: {error.strerror}.", next_step="choose another folder") from error
+    make_folder(folder)
     if not found or not (folder / _ASKED).exists():
         try:
             with placed_file(folder / _ASKED, force=True) as temporary:

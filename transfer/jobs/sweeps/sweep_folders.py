@@ -24,7 +24,7 @@ from typing import Any
 
 from transfer.errors import OutputError, Problem
 from transfer.evidence.sweeps import Sweep, Trial
-from transfer.placing import placed_file
+from transfer.placing import place_json
 from transfer.specs import Json
 
 SCHEMA = 1
@@ -57,7 +57,7 @@ class SweepFolder:
         Raises:
             OutputError: if it cannot be written.
         """
-        _write(self._place(trial.number, "json"), asdict(trial))
+        place_json(self._place(trial.number, "json"), asdict(trial))
         self._place(trial.number, "begun").unlink(missing_ok=True)
 
     @contextmanager
@@ -69,12 +69,12 @@ class SweepFolder:
         """
         place, before = self._place(number, "begun"), self._begun(number)
         if before < TRIES:
-            _write(place, before + 1)
+            place_json(place, before + 1)
         try:
             yield before
         except BaseException:  # told, not killed: what is interrupted has not failed
             with suppress(OSError):
-                _write(place, before)
+                place_json(place, before)
             raise
 
     @contextmanager
@@ -91,7 +91,7 @@ class SweepFolder:
             for number, count in before.items():
                 with suppress(OSError):
                     place = self._place(number, "begun")
-                    _write(place, count) if count else place.unlink(missing_ok=True)
+                    place_json(place, count) if count else place.unlink(missing_ok=True)
             raise
 
     def finish(self, asked: Json, sweep: Sweep) -> None:
@@ -101,7 +101,7 @@ class SweepFolder:
             OutputError: if it cannot be written.
         """
         told = sweep.to_json()
-        _write(self.path / SWEEP, {"schema": SCHEMA, "finished": True, "asked": asked, "found": told})
+        place_json(self.path / SWEEP, {"schema": SCHEMA, "finished": True, "asked": asked, "found": told})
         shutil.rmtree(self.path / FEATURES, ignore_errors=True)
 
     def _begun(self, number: int) -> int:
@@ -136,7 +136,7 @@ def open_sweep(path: Path, asked: Json, *, resume: bool, force: bool) -> SweepFo
         if not force:
             raise _other(path, asked, there["asked"])
         shutil.rmtree(path)
-    _write(path / SWEEP, {"schema": SCHEMA, "finished": False, "asked": asked})
+    place_json(path / SWEEP, {"schema": SCHEMA, "finished": False, "asked": asked})
     return SweepFolder(path)
 
 
@@ -199,14 +199,3 @@ def _flat(values: Json, above: str = "") -> dict[str, Json]:
         else:
             found[f"{above}{name}"] = value
     return found
-
-
-def _write(path: Path, values: Json) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{path.parent} cannot be made: {error.strerror or error}.", next_step="choose another folder"
-        ) from error
-    with placed_file(path, force=True) as temporary:
-        temporary.write_text(json.dumps(values, indent=1), encoding="utf-8")
